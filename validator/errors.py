@@ -1,0 +1,72 @@
+"""One tree of errors; each class carries the exit code that the command line ends with.
+
+A message says three things, in this order: what is wrong and where, why it is wrong, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every command (click owns 2 for usage errors)."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    INVALID_INPUT = 3
+    NOT_FOUND_OUT = 4
+    NOTHING_SELECTED = 5
+    INTERRUPTED = 130
+
+
+class ValidatorError(Exception):
+    """Base of all errors this package raises on purpose; anything else that escapes is a defect."""
+
+    exit_code = ExitCode.NOT_FOUND_OUT
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.why:
+            parts.append(f"  why: {self.why}")
+        if self.hint:
+            parts.append(f"  try: {self.hint}")
+        return "\n".join(parts)
+
+
+class InvalidInputError(ValidatorError):
+    """A file or value the user gave cannot be used."""
+
+    exit_code = ExitCode.INVALID_INPUT
+
+
+class MatrixError(InvalidInputError):
+    """matrix.yaml is wrong; ``what`` begins with ``file:line:``."""
+
+
+class ReportFileError(InvalidInputError):
+    """A results.json cannot be read or is not one of ours."""
+
+
+class NothingSelectedError(ValidatorError):
+    """The globs given with -e or -t match no cell."""
+
+    exit_code = ExitCode.NOTHING_SELECTED
+
+
+class EngineUnavailableError(ValidatorError):
+    """No container engine answers, or the one that did has stopped answering."""
+
+
+class AcquireError(ValidatorError):
+    """An environment could not be made: pull refused, build failed, no such wheel. Never a fact about the combination."""
+
+
+class StoreError(ValidatorError):
+    """The results folder cannot be written or read."""

@@ -1,0 +1,417 @@
+"""The frozen values that flow through a run. No I/O, no behaviour beyond what is derived from the fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from validator.versions import channel_of
+
+#: What a probe may report as a metric: bounded, finite, and nothing nested deeper than a list (enforced by probe_host).
+Metric = str | int | float | bool | None | list[str | int | float | bool | None]
+Metrics = Mapping[str, Metric]
+
+
+class Status(str, Enum):
+    """What is known of a cell. ``skip`` and ``error`` are never green."""
+
+    PASS = "pass"  # noqa: S105
+    DEGRADED = "degraded"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class Basis(str, Enum):
+    """How we know it, from weakest to strongest."""
+
+    PREDICTED = "predicted"
+    INSPECTED = "inspected"
+    MEASURED = "measured"
+
+
+class Level(str, Enum):
+    """How much a check counts for the status of its cell."""
+
+    REQUIRED = "required"
+    ADVISORY = "advisory"
+    SKIP = "skip"
+
+
+class CheckStatus(str, Enum):
+    """What one check found."""
+
+    PASS = "pass"  # noqa: S105
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Action(str, Enum):
+    """What a run will do for a cell."""
+
+    MEASURE = "measure"
+    INSPECT = "inspect"
+    SKIP = "skip"
+
+
+# ---------------------------------------------------------------- matrix
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in a file a person edits."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+
+@dataclass(frozen=True)
+class PulledImage:
+    """An image taken by reference from a registry, or from the engine's own store."""
+
+    reference: str
+
+
+@dataclass(frozen=True)
+class BuiltImage:
+    """An image built from a folder that holds a Dockerfile; the local runner makes a virtual environment in its place."""
+
+    context: Path
+    args: Mapping[str, str] = field(default_factory=dict)
+    """Build arguments the user set; the axes are added to them (TORCH, CUDA, PYTHON …)."""
+    requirements: tuple[str, ...] = ()
+    """What is installed beside torch (PEP 508)."""
+
+
+@dataclass(frozen=True)
+class HostInterpreter:
+    """A Python interpreter of this machine, used as it stands; local runner only."""
+
+    path: Path
+
+
+Source = PulledImage | BuiltImage | HostInterpreter
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is inside an image, and where the image comes from. One point of the axes of one matrix entry."""
+
+    id: str
+    source: Source
+    where: Where
+    torch: str | None = None
+    cuda: str | None = None
+    """CUDA version of the torch build, ``cpu``, or None where the matrix does not say."""
+    python: str | None = None
+    python_command: str = "python3"
+    """The interpreter's name inside an image."""
+    keep_entrypoint: bool = True
+    """Whether the image's own ENTRYPOINT runs, as it does for its users."""
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether the matrix asks for a CPU build of torch."""
+        return self.cuda == "cpu"
+
+    @property
+    def channel(self) -> str | None:
+        """PyTorch's wheel channel (``cu128``, ``cpu``), or None where the matrix does not say which build."""
+        return channel_of(self.cuda) if self.cuda else None
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an environment runs on. ``host`` is this machine, whatever it has."""
+
+    id: str
+    is_host: bool = False
+    gpu: str | None = None
+    """GPU name as NVML prints it, or a common short form."""
+    compute_capability: str | None = None
+    driver: str | None = None
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a container may use."""
+
+    timeout_seconds: float = 600.0
+    memory_bytes: int | None = None
+    shm_bytes: int = 1 << 30
+    scratch_bytes: int = 4 << 30
+    pids: int = 1024
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How images are built."""
+
+    network: str | None = None
+    """Network mode of the build (``host``, ``none``, a network's name); None leaves it to the engine."""
+
+
+@dataclass(frozen=True)
+class PackageOptions:
+    """Package sources the matrix sets; they win over what the host has configured."""
+
+    index: str | None = None
+    extra_indexes: tuple[str, ...] = ()
+    find_links: tuple[str, ...] = ()
+    channel_url: str | None = None
+    """URL of a PyTorch channel with ``{channel}`` in it; None is PyTorch's own, an empty text asks no channel at all."""
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A status that cells matching a glob are expected to have."""
+
+    glob: str
+    status: Status
+    where: Where
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix.yaml, read and expanded."""
+
+    file: str
+    environments: tuple[Environment, ...]
+    targets: tuple[Target, ...]
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    """Levels the matrix sets; checks not named have the level of the check registry."""
+    limits: Limits = Limits()
+    pull: str = "missing"
+    build: BuildOptions = BuildOptions()
+    packages: PackageOptions = PackageOptions()
+    expectations: tuple[Expectation, ...] = ()
+
+
+# ---------------------------------------------------------------- host
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A process that holds memory on a GPU."""
+
+    pid: int
+    name: str | None
+    memory_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU as NVML describes it. A field is None where this GPU or driver does not answer for it."""
+
+    index: int
+    uuid: str | None
+    name: str | None
+    compute_capability: str | None = None
+    memory_total_bytes: int | None = None
+    memory_free_bytes: int | None = None
+    mig_enabled: bool | None = None
+    mig_devices: tuple[str, ...] = ()
+    """UUIDs of the MIG devices made on it."""
+    ecc_enabled: bool | None = None
+    compute_mode: str | None = None
+    """``default``, ``exclusive_thread``, ``prohibited`` or ``exclusive_process``."""
+    processes: tuple[GpuProcess, ...] = ()
+    problem: str | None = None
+    """Why this GPU could not be (fully) read: lost, no permission …; None when it answered."""
+
+
+@dataclass(frozen=True)
+class NvmlInfo:
+    """What NVML says. ``problem`` is a sentence when it says nothing, or not everything."""
+
+    driver_version: str | None = None
+    cuda_driver_version: str | None = None
+    gpus: tuple[Gpu, ...] = ()
+    problem: str | None = None
+    problem_kind: str | None = None
+    """A stable word for the problem: ``no_library``, ``no_driver``, ``version_mismatch``, ``no_permission``, ``no_devices``,
+    ``gpu_lost``, ``timeout``, ``crashed``, ``unknown``."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """The container engine, or its absence."""
+
+    name: str | None = None
+    """``docker`` or ``podman``; None when no engine answers."""
+    version: str | None = None
+    api_version: str | None = None
+    address: str | None = None
+    runtimes: tuple[str, ...] = ()
+    default_runtime: str | None = None
+    cdi_dirs: tuple[str, ...] = ()
+    cdi_devices: tuple[str, ...] = ()
+    toolkit_version: str | None = None
+    """Version of the NVIDIA Container Toolkit on this machine, where its command answers."""
+    toolkit_mode: str | None = None
+    problem: str | None = None
+    """Why no engine answers; None when one does."""
+
+
+@dataclass(frozen=True)
+class HostInfo:
+    """This machine."""
+
+    nvml: NvmlInfo
+    engine: EngineInfo
+    system: str
+    """Operating system, kernel and architecture, in words."""
+    python: str
+    cpu_count: int
+    memory_bytes: int | None
+
+
+# ---------------------------------------------------------------- plan
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What rules say of a cell before anything runs."""
+
+    status: Status
+    causes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One environment on one target, and what a run would do with it."""
+
+    id: str
+    environment: Environment
+    target: Target
+    action: Action
+    reason: str
+    """Why this action, in one line."""
+    gpu: Gpu | None = None
+    """The GPU of this machine that the cell is measured on; None on the CPU or when not measured."""
+    expect: Status | None = None
+    predicted: Prediction | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do: every cell in matrix order, and how."""
+
+    cells: tuple[Cell, ...]
+    runner: str
+    runner_reason: str
+
+
+# ---------------------------------------------------------------- results
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What one check of the probe found."""
+
+    name: str
+    status: CheckStatus
+    level: Level
+    message: str
+    seconds: float
+    metrics: Metrics = field(default_factory=dict)
+    died: str | None = None
+    """How the worker ended when this check killed it: ``signal 11 (SIGSEGV)``, ``deadline of 60 s``; None when it did not."""
+    output: str = ""
+    """Bounded tail of what the environment printed during the check; untrusted text."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause with its evidence and remedy in one cell."""
+
+    cause: str
+    severity: str
+    message: str
+    family: str | None = None
+    evidence: tuple[str, ...] = ()
+    remedy: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Where the time of a cell went, in seconds; None where a phase did not happen."""
+
+    acquire: float | None = None
+    start: float | None = None
+    probe: float | None = None
+    total: float | None = None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What was found inside an environment, as opposed to what the matrix calls it."""
+
+    torch: str | None = None
+    cuda: str | None = None
+    python: str | None = None
+    arch_list: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The answer for one cell. Whatever happened, there is one."""
+
+    id: str
+    environment: Environment
+    target: Target
+    status: Status
+    basis: Basis | None
+    """None where nothing is known: skipped, or an error before anything was found."""
+    reason: str
+    """The status in one line."""
+    checks: tuple[CheckResult, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    content: Content = Content()
+    digest: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader must know of how this came about (a package source that was not the one asked for, say)."""
+    seconds: Seconds = Seconds()
+    expect: Status | None = None
+    predicted: Prediction | None = None
+    agrees: bool | None = None
+    cached: bool = False
+    log_tail: str = ""
+    """Bounded tail of the container's own output; untrusted text."""
+
+    @property
+    def unexpected(self) -> bool:
+        """Whether the matrix expected something else, and this is a fact (not an error or a skip)."""
+        known = self.status in (Status.PASS, Status.DEGRADED, Status.FAIL)
+        return self.expect is not None and known and self.status is not self.expect
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run."""
+
+    id: str
+    started: str
+    """ISO 8601, UTC."""
+    seconds: float
+    runner: str
+    runner_reason: str
+    interrupted: bool
+    matrix: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a renderer needs."""
+
+    run: RunInfo
+    host: HostInfo
+    cells: tuple[CellResult, ...]
+    tool_version: str

@@ -1,0 +1,68 @@
+"""Version values: parsed for comparison, printed exactly as they were written.
+
+``12.10`` must never become ``12.1``, and ``550.90`` is not ``550.9``: a value keeps its text and compares by its numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import total_ordering
+
+from packaging.version import InvalidVersion, Version
+
+_DOTTED = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}", re.ASCII)
+
+
+@total_ordering
+@dataclass(frozen=True, eq=False)
+class Dotted:
+    """A version of plain dotted numbers: a driver (``580.95.05``), a CUDA version (``12.8``), a compute capability (``8.6``).
+
+    Compares by its numbers, missing ones counting as zero (``12`` equals ``12.0``); prints as written.
+    """
+
+    text: str
+    numbers: tuple[int, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not _DOTTED.fullmatch(self.text):
+            raise ValueError(f"{self.text!r} is not a version of dotted numbers such as 12.8 or 580.95.05")
+        numbers = [int(part) for part in self.text.split(".")]
+        while len(numbers) > 1 and numbers[-1] == 0:
+            numbers.pop()
+        object.__setattr__(self, "numbers", tuple(numbers))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __hash__(self) -> int:
+        return hash(self.numbers)
+
+    def __eq__(self, other: object) -> bool:
+        return self.numbers == other.numbers if isinstance(other, Dotted) else NotImplemented
+
+    def __lt__(self, other: Dotted) -> bool:
+        return self.numbers < other.numbers
+
+
+def torch_version(text: str) -> Version:
+    """Parse a torch version (``2.7.1``, ``2.13.0+cpu``, ``2.16.0.dev20261101+cu130``).
+
+    Raises ValueError when it is not a PEP 440 version.
+    """
+    try:
+        return Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{text!r} is not a torch version such as 2.7.1") from None
+
+
+def channel_of(cuda: str) -> str:
+    """The name of PyTorch's wheel channel for a CUDA build: ``12.8`` → ``cu128``, ``cpu`` → ``cpu``.
+
+    >>> channel_of("12.10")
+    'cu1210'
+    """
+    if cuda == "cpu":
+        return "cpu"
+    return "cu" + "".join(Dotted(cuda).text.split(".")[:2])

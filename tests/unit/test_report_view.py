@@ -1,0 +1,141 @@
+"""The one table: what stands in it, what comes first, and that nothing is left out."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import pytest
+from report_values import BARE_HOST, HOST, HOSTILE, cell, check, every_kind, report
+
+from validator.errors import InvalidInputError
+from validator.model import CheckStatus, Finding, Gpu, NvmlInfo, Prediction, Status
+from validator.report import FORMATS, render
+from validator.report.view import view
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("width", [None, 20, 40, 200])
+def test_every_format_renders_every_kind_of_report(name: str, width: int | None) -> None:
+    for shown in (every_kind(), report(), report(cell(), host=BARE_HOST)):
+        text = render(name, shown, width=width)
+        assert text.endswith("\n")
+        for result in shown.cells:
+            assert result.environment.id in text
+
+
+def test_an_unknown_format_is_refused_naming_those_there_are() -> None:
+    with pytest.raises(InvalidInputError, match="table, markdown, json"):
+        render("pdf", every_kind())
+
+
+def test_rows_are_environments_and_columns_targets_in_the_order_of_the_run() -> None:
+    shown = view(report(cell(env="b", on="host"), cell(env="b", on="t4"), cell(env="a", on="host")))
+    assert [row.environment for row in shown.rows] == ["b", "a"]
+    assert shown.targets == ("host", "t4")
+    assert shown.rows[1].cells[1] is None
+
+
+def test_details_leave_out_plain_passes_only() -> None:
+    shown = view(
+        report(
+            cell(env="plain"),
+            cell(env="noted", notes=("the index was another",)),
+            cell(env="advised", checks=(check(CheckStatus.WARN, "slow"),)),
+            cell(env="found", findings=(Finding("x", "info", "y"),)),
+            cell(Status.DEGRADED, env="degraded"),
+            cell(Status.FAIL, env="failed"),
+            cell(Status.ERROR, env="unknown"),
+            cell(Status.SKIP, env="opened", checks=(check(CheckStatus.PASS),)),
+            cell(Status.SKIP, env="left", reason="why"),
+        )
+    )
+    assert {detail.id for detail in shown.details} == {
+        f"{name}@host" for name in ("noted", "advised", "found", "degraded", "failed", "unknown", "opened")
+    }
+    assert [(group.reason, group.ids) for group in shown.skips] == [("why", ("left@host",))]
+
+
+def test_skips_are_grouped_by_their_reason() -> None:
+    skips = view(report(*(cell(Status.SKIP, env, on, reason=on) for env in "ab" for on in ("t4", "v100")))).skips
+    assert [(group.reason, group.ids) for group in skips] == [("t4", ("a@t4", "b@t4")), ("v100", ("a@v100", "b@v100"))]
+
+
+def test_contradictions_come_first_then_the_unexpected_then_failures() -> None:
+    contradicted = cell(env="contradicted", predicted=Prediction(Status.FAIL), agrees=False)
+    shown = view(
+        report(
+            cell(Status.DEGRADED, env="degraded"),
+            cell(Status.FAIL, env="failed"),
+            cell(Status.PASS, env="unexpected", expect=Status.FAIL),
+            contradicted,
+            cell(Status.ERROR, env="unknown"),
+        )
+    )
+    order = [detail.id.removesuffix("@host") for detail in shown.details]
+    assert order == ["contradicted", "unexpected", "failed", "unknown", "degraded"]
+    assert [cell_id for cell_id, _ in shown.alarms] == ["contradicted@host", "unexpected@host"]
+    assert "fail was predicted, pass came out" in shown.alarms[0][1]
+    assert "the matrix expects fail, pass came out" in shown.alarms[1][1]
+
+
+@pytest.mark.parametrize("status", [Status.ERROR, Status.SKIP])
+def test_what_could_not_be_found_out_is_not_unexpected(status: Status) -> None:
+    assert view(report(cell(status, expect=Status.FAIL))).alarms == ()
+
+
+def test_targets_that_only_skip_are_marked_and_others_are_not() -> None:
+    shown = view(report(cell(on="host"), cell(Status.SKIP, on="t4"), cell(Status.ERROR, on="l4")))
+    assert [shown.targets[index] for index in shown.idle_targets] == ["t4"]
+
+
+def test_a_failed_check_has_its_message_and_its_death() -> None:
+    dying = check(message="crashed", died="signal 11 (SIGSEGV)", output="Fatal Python error")
+    (detail,) = view(report(cell(Status.FAIL, checks=(dying, check(CheckStatus.PASS, "fine")), log_tail="bye"))).details
+    assert [(line.message, line.died) for line in detail.checks] == [("crashed", "signal 11 (SIGSEGV)")]
+    assert detail.log == "Fatal Python error\nbye"
+
+
+def test_the_host_says_its_gpus_or_why_there_is_none() -> None:
+    with_gpu, without = view(report(host=HOST)), view(report(host=BARE_HOST))
+    for fact in ("580.95.05", "13.0", "NVIDIA L4", "8.9", "24 GiB"):
+        assert fact in with_gpu.gpu
+    assert "docker 27.1.1" in with_gpu.engine
+    assert "Toolkit 1.17.0" in with_gpu.engine
+    assert without.gpu == "none: no NVIDIA driver is loaded"
+    assert without.engine == "none: nothing listens at /run/docker.sock"
+
+
+def test_a_gpu_that_is_lost_says_so() -> None:
+    lost = replace(HOST, nvml=NvmlInfo("580.95.05", "13.0", (Gpu(0, None, None, problem="GPU is lost"),)))
+    assert "GPU 0 (GPU is lost)" in view(report(host=lost)).gpu
+
+
+def test_digests_are_given_once_an_environment() -> None:
+    cells = [cell(env="a", on=on, digest="sha256:1") for on in ("host", "t4")]
+    assert view(report(*cells, cell(env="b", digest=None))).digests == (("a", "sha256:1"),)
+
+
+def test_texts_of_a_view_are_single_clean_lines() -> None:
+    shown = view(report(cell(Status.FAIL, reason=HOSTILE, notes=(HOSTILE,), checks=(check(message=HOSTILE),))))
+    (detail,) = shown.details
+    table_cell = shown.rows[0].cells[0]
+    assert table_cell is not None
+    for text in (detail.reason, *detail.notes, detail.checks[0].message, table_cell.cause):
+        assert "\n" not in text
+        assert not any(bad in text for bad in "\x1b\u202e\u200b\x9b\x00")
+    assert len(table_cell.cause) <= 70
+
+
+def test_a_table_of_a_thousand_targets_is_a_matter_of_moments() -> None:
+    shown = view(report(*(cell(Status.SKIP, f"e{e}", f"t{t}") for e in range(20) for t in range(1000))))
+    assert len(shown.targets) == 1000
+    assert len(shown.rows) == 20
+
+
+def test_formats_are_imported_when_they_are_asked_for() -> None:
+    import subprocess
+
+    code = "import sys, validator.report; print(sorted({'rich', 'pydantic'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,332 @@
+"""results.json, schema_version 1: written and read.
+
+The field names are frozen: a change of one is a new schema version in a new module, and this one keeps reading its own. Values
+whose shape in the file is their shape in ``validator.model`` are written from those types; a test pins every name. All text is
+cleaned on the way out and on the way in, because a results file may come from anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from validator.errors import ReportFileError
+from validator.model import (
+    Basis,
+    BuiltImage,
+    CellResult,
+    CheckResult,
+    Content,
+    Environment,
+    Finding,
+    HostInfo,
+    HostInterpreter,
+    Prediction,
+    PulledImage,
+    Report,
+    RunInfo,
+    Seconds,
+    Source,
+    Status,
+    Target,
+    Where,
+)
+from validator.report.view import count
+from validator.text import clean, one_line
+
+SCHEMA_VERSION = 1
+_TOOL = "torch-matrix-validator"
+_BUILD = "build:"
+_INTERPRETER = "interpreter:"
+#: Where environments of a read report are said to come from: the matrix they were written in is not part of the file.
+_WHERE = Where("results.json", 0)
+
+
+class _Environment(BaseModel):
+    id: str
+    torch: str | None
+    cuda: str | None
+    python: str | None
+    image: str
+    """A reference, ``build:<folder>`` or ``interpreter:<path>``."""
+    digest: str | None
+
+
+class _Cell(BaseModel):
+    id: str
+    environment: _Environment
+    target: Target
+    status: Status
+    basis: Basis | None
+    predicted: Prediction | None
+    agrees: bool | None
+    findings: tuple[Finding, ...]
+    checks: tuple[CheckResult, ...]
+    seconds: Seconds
+    cached: bool
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    expect: Status | None = None
+    unexpected: bool = False
+    content: Content = Content()
+    log_tail: str = ""
+
+
+class _Tool(BaseModel):
+    name: str
+    version: str
+
+
+class _File(BaseModel):
+    schema_version: Literal[1]
+    tool: _Tool
+    run: RunInfo
+    host: HostInfo
+    cells: tuple[_Cell, ...]
+    summary: dict[Status, int]
+
+
+_FILE = TypeAdapter(_File)
+_CELL = TypeAdapter(_Cell)
+_RESULT = TypeAdapter(CellResult)
+_RUN = TypeAdapter(RunInfo)
+_HOST = TypeAdapter(HostInfo)
+_T = TypeVar("_T")
+#: What a field holds, by pydantic's name for the mistake; its own words are for programmers.
+_EXPECTED = {
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "tuple_type": "a list",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "dataclass_type": "an object",
+}
+
+
+# ---------------------------------------------------------------- writing
+
+
+def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
+    """The report as JSON text."""
+    return dump(report)
+
+
+def dump(report: Report) -> str:
+    """The text of results.json."""
+    file = {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": _TOOL, "version": report.tool_version},
+        "run": asdict(report.run),
+        "host": asdict(report.host),
+        "cells": [_written(result) for result in report.cells],
+        "summary": count(report.cells),
+    }
+    return _text(_FILE, file, indent=2) + "\n"
+
+
+def dump_cell(result: CellResult) -> str:
+    """One cell, as in ``cells`` of the file."""
+    return _text(_CELL, _written(result))
+
+
+def dump_run(run: RunInfo) -> str:
+    """The run, as in ``run`` of the file."""
+    return _text(_RUN, asdict(run))
+
+
+def dump_host(host: HostInfo) -> str:
+    """The machine, as in ``host`` of the file."""
+    return _text(_HOST, asdict(host))
+
+
+def _text(adapter: TypeAdapter[Any], tree: object, indent: int | None = None) -> str:
+    """JSON text of a tree that has gone through the reader's own types, so that nothing is written that it could not read."""
+    checked = adapter.dump_python(adapter.validate_python(_cleaned(tree)))
+    return json.dumps(checked, indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _written(result: CellResult) -> dict[str, object]:
+    environment = result.environment
+    return {
+        **asdict(result),
+        "unexpected": result.unexpected,
+        "environment": {
+            "id": environment.id,
+            "torch": environment.torch,
+            "cuda": environment.cuda,
+            "python": environment.python,
+            "image": _image(environment.source),
+            "digest": result.digest,
+        },
+    }
+
+
+def _image(source: Source) -> str:
+    if isinstance(source, PulledImage):
+        return source.reference
+    if isinstance(source, BuiltImage):
+        return _BUILD + source.context.name
+    return f"{_INTERPRETER}{source.path}"
+
+
+def _cleaned(value: Any) -> Any:
+    """The same tree with every text in it cleaned, keys included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_cleaned(item) for item in value]
+    return value
+
+
+# ---------------------------------------------------------------- reading
+
+
+def load(text: str, *, name: str = "the results file") -> Report:
+    """The report in the text of a results.json. Raises ReportFileError; ``name`` is what its message calls the file."""
+    data = _parsed(text, name)
+    _check_version(data, name)
+    file = _validated(_FILE, data, name)
+    places: set[tuple[str, str]] = set()
+    for index, cell in enumerate(file.cells):
+        place = (cell.environment.id, cell.target.id)
+        if place in places:
+            raise ReportFileError(
+                f"{name}: cells[{index}]: environment {place[0]} on target {place[1]} is there twice",
+                why="a report has one answer for each environment on each target",
+                hint="use the results.json as `validator run` wrote it",
+            )
+        places.add(place)
+    return Report(file.run, file.host, tuple(_read(cell) for cell in file.cells), file.tool.version)
+
+
+def load_cell(text: str, name: str) -> CellResult:
+    """What ``dump_cell`` wrote. Raises ReportFileError."""
+    return _read(_validated(_CELL, _parsed(text, name), name))
+
+
+def load_run(text: str, name: str) -> RunInfo:
+    """What ``dump_run`` wrote. Raises ReportFileError."""
+    return _validated(_RUN, _parsed(text, name), name)
+
+
+def load_host(text: str, name: str) -> HostInfo:
+    """What ``dump_host`` wrote. Raises ReportFileError."""
+    return _validated(_HOST, _parsed(text, name), name)
+
+
+def _read(cell: _Cell) -> CellResult:
+    written = cell.environment
+    fields = {field: getattr(cell, field) for field in _Cell.model_fields if field not in ("environment", "unexpected")}
+    environment = Environment(
+        id=written.id,
+        source=_source(written.image),
+        where=_WHERE,
+        torch=written.torch,
+        cuda=written.cuda,
+        python=written.python,
+    )
+    return _RESULT.validate_python({**fields, "environment": environment, "digest": written.digest})
+
+
+def _source(image: str) -> Source:
+    if image.startswith(_BUILD):
+        return BuiltImage(Path(image.removeprefix(_BUILD)))
+    if image.startswith(_INTERPRETER):
+        return HostInterpreter(Path(image.removeprefix(_INTERPRETER)))
+    return PulledImage(image)
+
+
+def _parsed(text: str, name: str) -> Any:
+    try:
+        return _cleaned(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+    except json.JSONDecodeError as error:
+        raise ReportFileError(
+            f"{name}:{error.lineno}: not JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})",
+            why="the file is cut off, was edited, or is of another kind",
+            hint="give a results.json that `validator run` wrote",
+        ) from None
+    except ValueError as error:  # a number beyond what JSON can hold
+        raise ReportFileError(f"{name}: {one_line(str(error))}", hint="give a results.json as it was written") from None
+    except RecursionError:
+        raise ReportFileError(
+            f"{name}: values are nested too deep", why="no results file is", hint="give a results.json that `validator run` wrote"
+        ) from None
+
+
+def _refuse_constant(word: str) -> object:
+    raise ValueError(f"{word} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text} is too large")
+    return number
+
+
+def _check_version(data: object, name: str) -> None:
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if type(version) is not int:
+        raise ReportFileError(
+            f"{name}: not a results file: it has no schema_version",
+            hint="give a results.json that `validator run` wrote",
+        )
+    if version > SCHEMA_VERSION:
+        raise ReportFileError(
+            f"{name}: written by a newer validator: schema_version {version}",
+            why=f"this one reads up to schema_version {SCHEMA_VERSION}",
+            hint="update the validator, or render the report with the one that wrote it",
+        )
+    if version < 1:
+        raise ReportFileError(
+            f"{name}: schema_version {version} was never written", hint="give a results.json that `validator run` wrote"
+        )
+
+
+def _validated(adapter: TypeAdapter[_T], data: object, name: str) -> _T:
+    try:
+        return adapter.validate_python(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+    first = problems[0]
+    path, found = _walk(data, first["loc"])
+    others = len({_walk(data, problem["loc"])[0] for problem in problems}) - 1
+    more = f" (and {others} more such places)" if others else ""
+    if first["type"] == "missing":
+        raise ReportFileError(
+            f"{name}: {f'{path}.' if path else ''}{first['loc'][-1]} is missing{more}",
+            why=f"every file of schema_version {SCHEMA_VERSION} has it",
+            hint="use the results.json as `validator run` wrote it",
+        )
+    expected = first.get("ctx", {}).get("expected") or _EXPECTED.get(first["type"], "another kind of value")
+    raise ReportFileError(
+        f"{name}: {path or 'the file'} is {one_line(json.dumps(found), 60)}{more}",
+        why=f"schema_version {SCHEMA_VERSION} has {expected} there",
+        hint="use the results.json as `validator run` wrote it",
+    )
+
+
+def _walk(data: Any, location: tuple[int | str, ...]) -> tuple[str, Any]:
+    """(path, value there) as far as a location leads; its tail may name alternatives of a type, which are no fields."""
+    path = ""
+    for part in location:
+        if isinstance(data, dict) and part in data:
+            path += f".{part}" if path else str(part)
+        elif isinstance(data, list) and isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            break
+        data = data[part]
+    return path, data

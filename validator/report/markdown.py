@@ -1,0 +1,117 @@
+"""The report as GitHub Markdown: for a job summary, an issue, a page of a repository.
+
+All text of a report passes ``escape`` (prose) or ``code`` (ids and digests) or ``fenced`` (logs): none of it can open a link, a
+tag, a table cell, or call a person by ``@name``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from validator.model import Report
+from validator.report.view import Detail, TableCell, View, view
+
+#: What has a meaning within a line of GitHub's Markdown, `$` for formulas included.
+_ACTIVE = re.compile(r"[\\`*_\[\]|~$]")
+#: Where GitHub makes links by itself, after the Markdown is read: a backslash does not stop that, an invisible space does.
+_LINKED_BY_ITSELF = re.compile(r"[@#](?=\w)|(?:https?|ftp):(?=//)|www(?=\.)|(?:mailto|xmpp):|GH-(?=\d)", re.IGNORECASE)
+_INVISIBLE_SPACE = "&#8203;"
+
+
+def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
+    """The report as Markdown; lines are not wrapped."""
+    return "\n".join(_lines(view(report))) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text of one line as prose: shown as it is, whatever is in it."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _ACTIVE.sub(r"\\\g<0>", text)
+    return _LINKED_BY_ITSELF.sub(rf"\g<0>{_INVISIBLE_SPACE}", text)
+
+
+def code(text: str) -> str:
+    """Text of one line as code, outside tables: to be copied as it is, so nothing invisible is put in."""
+    ticks = "`" * (_longest_run(text) + 1)
+    return f"{ticks} {text} {ticks}" if "`" in text else f"`{text}`"
+
+
+def fenced(text: str) -> str:
+    """Lines as a block of code that nothing in them can end."""
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)
+
+
+def _lines(shown: View) -> Iterator[str]:
+    yield "# PyTorch environments on their targets"
+    yield ""
+    if shown.interrupted:
+        yield "**Interrupted: not every cell was run.**"
+        yield ""
+    if shown.alarms:
+        yield "> [!WARNING]"
+        yield from (f"> - {code(cell_id)}: {escape(alarm)}" for cell_id, alarm in shown.alarms)
+        yield ""
+    yield from _table(shown)
+    yield ""
+    yield ", ".join(f"{number} {status}" for status, number in shown.summary)
+    yield ""
+    yield f"- run: {escape(shown.run)}"
+    yield f"- runner: {escape(shown.runner)}"
+    yield f"- GPU: {escape(shown.gpu)}"
+    yield f"- engine: {escape(shown.engine)}"
+    for environment, digest in shown.digests:
+        yield f"- image of {code(environment)}: {code(digest)}"
+    if shown.details:
+        yield ""
+        yield "## Details"
+    for detail in shown.details:
+        yield from _detail(detail)
+    if shown.skips:
+        yield ""
+        yield "## Skipped"
+        yield ""
+    for group in shown.skips:
+        yield f"- reason: {escape(group.reason)}: {', '.join(map(code, group.ids))}"
+
+
+def _table(shown: View) -> Iterator[str]:
+    yield f"| environment | {' | '.join(map(escape, shown.targets))} |"
+    yield "|---" * (len(shown.targets) + 1) + "|"
+    for row in shown.rows:
+        yield f"| {escape(row.environment)} | {' | '.join(map(_cell, row.cells))} |"
+
+
+def _cell(cell: TableCell | None) -> str:
+    if cell is None:
+        return "not in this run"
+    flags = "".join(f"<br>**{escape(flag)}**" for flag in cell.flags)
+    return f"{_status(cell.status, cell.basis)}{flags}<br>{escape(cell.cause)}"
+
+
+def _status(status: str, basis: str | None) -> str:
+    return f"**{status}** ({basis})" if basis else f"**{status}**"
+
+
+def _detail(detail: Detail) -> Iterator[str]:
+    yield ""
+    yield f"### {code(detail.id)}"
+    yield ""
+    yield f"{_status(detail.status, detail.basis)}: {escape(detail.reason)}"
+    yield ""
+    yield from (f"- **{escape(flag)}**" for flag in detail.flags)
+    yield from (f"- note: {escape(note)}" for note in detail.notes)
+    for check in detail.checks:
+        died = f" ({escape(check.died)})" if check.died and check.died not in check.message else ""
+        yield f"- check {escape(check.name)}: {check.status} ({check.level}): {escape(check.message)}{died}"
+    for finding in detail.findings:
+        remedy = f" Try: {escape(finding.remedy)}" if finding.remedy else ""
+        yield f"- cause {escape(finding.cause)}: {escape(finding.message)}{remedy}"
+    if detail.log:
+        yield ""
+        yield fenced(detail.log)

@@ -1,0 +1,297 @@
+"""The one table every renderer shows, and what stands around it: pure data made from a Report.
+
+Every text in a view is cleaned and bounded, and on one line (``Detail.log`` alone has several); renderers escape it for their
+format and lay it out, and decide nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from validator.model import (
+    CellResult,
+    CheckResult,
+    CheckStatus,
+    EngineInfo,
+    Gpu,
+    NvmlInfo,
+    Report,
+    RunInfo,
+    Status,
+)
+from validator.text import clean, one_line
+
+_T = TypeVar("_T")
+_CAUSE_CHARACTERS = 70
+_TEXT_CHARACTERS = 1000
+_LOG_CHARACTERS = 4000
+#: What is looked at first: what contradicts, then what does not work, then what is not known.
+_ORDER = (Status.FAIL, Status.ERROR, Status.DEGRADED, Status.PASS, Status.SKIP)
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """What the table says of one environment on one target."""
+
+    id: str
+    status: str
+    basis: str | None
+    cause: str
+    """The reason, cut to what fits a table."""
+    flags: tuple[str, ...]
+    """What must not be overlooked: an unexpected status, a contradicted prediction."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One environment on every target; None where the run had no such cell."""
+
+    environment: str
+    cells: tuple[TableCell | None, ...]
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """A check that failed or warned."""
+
+    name: str
+    status: str
+    level: str
+    message: str
+    died: str | None
+
+
+@dataclass(frozen=True)
+class FindingLine:
+    """A named cause, and what to do about it."""
+
+    cause: str
+    message: str
+    remedy: str | None
+
+
+@dataclass(frozen=True)
+class Detail:
+    """All there is to say of a cell that is not a plain pass."""
+
+    id: str
+    status: str
+    basis: str | None
+    reason: str
+    flags: tuple[str, ...]
+    notes: tuple[str, ...]
+    checks: tuple[CheckLine, ...]
+    findings: tuple[FindingLine, ...]
+    log: str
+    """Several lines; for failed and errored cells only, empty where nothing was printed."""
+
+
+@dataclass(frozen=True)
+class SkipGroup:
+    """Cells skipped for the same reason."""
+
+    reason: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A report, ready to be laid out."""
+
+    run: str
+    runner: str
+    interrupted: bool
+    gpu: str
+    engine: str
+    targets: tuple[str, ...]
+    idle_targets: tuple[int, ...]
+    """Positions in ``targets`` of those where every cell is a skip; may be left out where there is no room, saying so."""
+    rows: tuple[Row, ...]
+    summary: tuple[tuple[str, int], ...]
+    alarms: tuple[tuple[str, str], ...]
+    """(cell, what is wrong) of contradicted predictions, then of unexpected statuses."""
+    details: tuple[Detail, ...]
+    skips: tuple[SkipGroup, ...]
+    digests: tuple[tuple[str, str], ...]
+    """(environment, digest of the image it ran from)."""
+
+
+def view(report: Report) -> View:
+    """What there is to show of a report."""
+    cells = report.cells
+    at = {(cell.environment.id, cell.target.id): cell for cell in cells}
+    environments = _unique(cell.environment.id for cell in cells)
+    targets = _unique(cell.target.id for cell in cells)
+    busy = {cell.target.id for cell in cells if cell.status is not Status.SKIP}
+    telling = [cell for cell in cells if not _plain_pass(cell) and not _plain_skip(cell)]
+    alarming = sorted((cell for cell in cells if _flags(cell)), key=_urgency)
+    return View(
+        run=_run(report.run, report.tool_version),
+        runner=_line(f"{report.run.runner} ({report.run.runner_reason})"),
+        interrupted=report.run.interrupted,
+        gpu=_gpus(report.host.nvml),
+        engine=_engine(report.host.engine),
+        targets=tuple(_line(target) for target in targets),
+        idle_targets=tuple(index for index, target in enumerate(targets) if target not in busy),
+        rows=tuple(
+            Row(_line(environment), tuple(_table_cell(at.get((environment, target))) for target in targets))
+            for environment in environments
+        ),
+        summary=tuple((status.value, number) for status, number in count(cells).items()),
+        alarms=tuple((_line(cell.id), flag) for cell in alarming for flag in _flags(cell)),
+        details=tuple(_detail(cell) for cell in sorted(telling, key=_urgency)),
+        skips=_skips(cells),
+        digests=tuple(
+            _unique((_line(cell.environment.id), _line(cell.digest)) for cell in cells if cell.digest is not None)
+        ),
+    )
+
+
+def count(cells: Sequence[CellResult]) -> dict[Status, int]:
+    """How many cells have each status; a status that none has counts zero."""
+    return {status: sum(cell.status is status for cell in cells) for status in Status}
+
+
+# ---------------------------------------------------------------- cells
+
+
+def _plain_pass(cell: CellResult) -> bool:
+    return cell.status is Status.PASS and not _flags(cell) and not cell.notes and not cell.findings and not _bad(cell)
+
+
+def _plain_skip(cell: CellResult) -> bool:
+    """Nothing was run, and there is no more to say than why."""
+    return cell.status is Status.SKIP and not _flags(cell) and not cell.notes and not cell.findings and not cell.checks
+
+
+def _bad(cell: CellResult) -> tuple[CheckResult, ...]:
+    return tuple(check for check in cell.checks if check.status in (CheckStatus.FAIL, CheckStatus.WARN))
+
+
+def _flags(cell: CellResult) -> tuple[str, ...]:
+    flags = []
+    if cell.agrees is False:
+        predicted = cell.predicted.status.value if cell.predicted else "otherwise"
+        flags.append(f"contradicts the prediction: {predicted} was predicted, {cell.status.value} came out")
+    if cell.unexpected and cell.expect is not None:
+        flags.append(f"unexpected: the matrix expects {cell.expect.value}, {cell.status.value} came out")
+    return tuple(flags)
+
+
+def _urgency(cell: CellResult) -> tuple[bool, bool, int]:
+    return cell.agrees is not False, not cell.unexpected, _ORDER.index(cell.status)
+
+
+def _table_cell(cell: CellResult | None) -> TableCell | None:
+    if cell is None:
+        return None
+    flags = tuple(flag.partition(":")[0] for flag in _flags(cell))
+    return TableCell(
+        id=_line(cell.id),
+        status=cell.status.value,
+        basis=cell.basis.value if cell.basis else None,
+        cause=one_line(cell.reason, _CAUSE_CHARACTERS),
+        flags=flags,
+    )
+
+
+def _detail(cell: CellResult) -> Detail:
+    return Detail(
+        id=_line(cell.id),
+        status=cell.status.value,
+        basis=cell.basis.value if cell.basis else None,
+        reason=_line(cell.reason),
+        flags=_flags(cell),
+        notes=tuple(_line(note) for note in cell.notes),
+        checks=tuple(
+            CheckLine(
+                name=_line(check.name),
+                status=check.status.value,
+                level=check.level.value,
+                message=_line(check.message),
+                died=_line(check.died) if check.died else None,
+            )
+            for check in _bad(cell)
+        ),
+        findings=tuple(
+            FindingLine(
+                cause=_line(finding.cause),
+                message=_line(finding.message),
+                remedy=_line(finding.remedy) if finding.remedy else None,
+            )
+            for finding in cell.findings
+        ),
+        log=_log(cell),
+    )
+
+
+def _log(cell: CellResult) -> str:
+    """What the bad checks printed, then what the container did."""
+    if cell.status not in (Status.FAIL, Status.ERROR):
+        return ""
+    parts = [*(check.output for check in _bad(cell)), cell.log_tail]
+    return clean("\n".join(part.strip("\n") for part in parts if part.strip()), _LOG_CHARACTERS)
+
+
+def _skips(cells: Sequence[CellResult]) -> tuple[SkipGroup, ...]:
+    groups: dict[str, list[str]] = {}
+    for cell in cells:
+        if _plain_skip(cell):
+            groups.setdefault(_line(cell.reason), []).append(_line(cell.id))
+    return tuple(SkipGroup(reason, tuple(ids)) for reason, ids in groups.items())
+
+
+# ---------------------------------------------------------------- run and host
+
+
+def _run(run: RunInfo, tool_version: str) -> str:
+    return _line(f"{run.id}, started {run.started}, {run.seconds:.0f} s, matrix {run.matrix}, validator {tool_version}")
+
+
+def _gpus(nvml: NvmlInfo) -> str:
+    parts = []
+    if nvml.driver_version:
+        parts.append(f"driver {nvml.driver_version}")
+    if nvml.cuda_driver_version:
+        parts.append(f"CUDA driver version {nvml.cuda_driver_version}")
+    parts.extend(_gpu(gpu) for gpu in nvml.gpus)
+    if not nvml.gpus:
+        parts.append(f"none: {nvml.problem or 'the driver lists no GPU'}")
+    elif nvml.problem:
+        parts.append(nvml.problem)
+    return _line(", ".join(parts))
+
+
+def _gpu(gpu: Gpu) -> str:
+    facts = []
+    if gpu.compute_capability:
+        facts.append(f"compute capability {gpu.compute_capability}")
+    if gpu.memory_total_bytes is not None:
+        facts.append(f"{gpu.memory_total_bytes >> 30} GiB")
+    if gpu.mig_enabled:
+        facts.append(f"MIG, {len(gpu.mig_devices)} devices")
+    if gpu.problem:
+        facts.append(gpu.problem)
+    return (gpu.name or f"GPU {gpu.index}") + (f" ({', '.join(facts)})" if facts else "")
+
+
+def _engine(engine: EngineInfo) -> str:
+    if engine.name is None:
+        return _line(f"none: {engine.problem or 'not looked for'}")
+    parts = [f"{engine.name} {engine.version or 'of unknown version'}"]
+    if engine.toolkit_version:
+        mode = f" (mode {engine.toolkit_mode})" if engine.toolkit_mode else ""
+        parts.append(f"NVIDIA Container Toolkit {engine.toolkit_version}{mode}")
+    if engine.problem:
+        parts.append(engine.problem)
+    return _line(", ".join(parts))
+
+
+def _line(text: str) -> str:
+    return one_line(text, _TEXT_CHARACTERS)
+
+
+def _unique(items: Iterable[_T]) -> tuple[_T, ...]:
+    return tuple(dict.fromkeys(items))

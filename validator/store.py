@@ -1,0 +1,217 @@
+"""The results folder: every run's history in SQLite, committed cell by cell, and the report files.
+
+A result is on disk when ``keep`` returns. What a run has not come to yet stands in the history as a skip that says so,
+so that the report of a run that was killed needs no repair: it is read like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from validator import __version__
+from validator.errors import ReportFileError, StoreError
+from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status
+from validator.report import markdown
+from validator.report.json_v1 import dump, dump_cell, dump_host, dump_run, load_cell, load_host, load_run
+
+_DATABASE = "validator.sqlite3"
+_LAYOUT = 1
+#: How long one run waits for another that is writing to the same history.
+_BUSY_SECONDS = 30.0
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    number INTEGER PRIMARY KEY,  -- in the order they began
+    id TEXT NOT NULL UNIQUE,
+    tool_version TEXT NOT NULL,
+    run TEXT NOT NULL,           -- as in results.json
+    host TEXT NOT NULL,          -- as in results.json
+    finished INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS cells (
+    run TEXT NOT NULL REFERENCES runs (id),
+    id TEXT NOT NULL,
+    position INTEGER NOT NULL,   -- in the order of the plan
+    result TEXT NOT NULL,        -- as in results.json
+    PRIMARY KEY (run, id)
+);
+"""
+#: SQLite's words → what to do; the first that occurs in them.
+_REMEDIES = {
+    "full": "free some space on that disk",
+    "locked": "another run holds it; try again when that has ended, or use another folder with --out",
+    "readonly": "make it writable, or use another folder with --out",
+    "unable to open": "make it readable and writable, or use another folder with --out",
+    "disk i/o": "check that disk, or use another folder with --out",
+}
+
+
+class Store:
+    """A results folder. Satisfies ``execute.Keeper`` once ``begin_run`` was called; every method may raise StoreError."""
+
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
+        """Open the folder, made if it is absent unless ``create`` is False."""
+        self._folder = folder
+        self._path = folder / _DATABASE
+        self._run_id = ""
+        if create:
+            _make_folder(folder)
+            with self._database("rwc") as database:
+                database.executescript(_SCHEMA)
+                database.execute(f"PRAGMA user_version = {_LAYOUT}")
+        elif not self._path.is_file():
+            raise StoreError(
+                f"{folder} holds no results", why=f"there is no {_DATABASE} in it", hint="`validator run` first, or give --out"
+            )
+
+    # ------------------------------------------------------------ writing
+
+    def begin_run(self, run: RunInfo, host: HostInfo, cells: Sequence[Cell]) -> None:
+        """Record a run and the cells it plans, in their order."""
+        with self._database() as database:
+            database.execute(
+                "INSERT INTO runs (id, tool_version, run, host) VALUES (?, ?, ?, ?)",
+                (run.id, __version__, dump_run(run), dump_host(host)),
+            )
+            database.executemany(
+                "INSERT INTO cells (run, id, position, result) VALUES (?, ?, ?, ?)",
+                [
+                    (run.id, cell.id, position, dump_cell(_unfinished(cell, "the run died before this cell began")))
+                    for position, cell in enumerate(cells)
+                ],
+            )
+        self._run_id = run.id
+
+    def begin(self, cell: Cell) -> None:
+        """Record that a cell is about to run."""
+        self.keep(_unfinished(cell, "the run died during this cell"))
+
+    def keep(self, result: CellResult) -> None:
+        """Record a result; it survives whatever comes after this call."""
+        with self._database() as database:
+            changed = database.execute(
+                "UPDATE cells SET result = ? WHERE run = ? AND id = ?", (dump_cell(result), self._run_id, result.id)
+            )
+            if changed.rowcount != 1:
+                raise StoreError(f"{result.id} is no cell of the run {self._run_id or '(none was begun)'}")
+
+    def finish_run(self, run: RunInfo) -> None:
+        """Record that the run came to its end, interrupted or not."""
+        with self._database() as database:
+            database.execute("UPDATE runs SET run = ?, finished = 1 WHERE id = ?", (dump_run(run), run.id))
+
+    def write_reports(self, report: Report) -> None:
+        """Write results.json and report.md of a run under ``runs/<id>/`` and ``latest/``; each appears whole or not at all."""
+        texts = {"results.json": dump(report), "report.md": markdown.render(report)}
+        for folder in (self._folder / "runs" / report.run.id, self._folder / "latest"):
+            for name, text in texts.items():
+                _write_whole(folder / name, text)
+
+    # ------------------------------------------------------------ reading
+
+    def load_report(self, run_id: str | None = None) -> Report:
+        """The report of a run, the latest when None; of one that was killed as well: it counts as interrupted."""
+        with self._database() as database:
+            row = database.execute(
+                "SELECT id, tool_version, run, host, finished FROM runs"
+                " WHERE id = :id OR :id IS NULL ORDER BY number DESC LIMIT 1",
+                {"id": run_id},
+            ).fetchone()
+            if row is None:
+                raise self._no_run(run_id, [known for (known,) in database.execute("SELECT id FROM runs ORDER BY number")])
+            found, tool_version, run, host, finished = row
+            texts = database.execute("SELECT result FROM cells WHERE run = ? ORDER BY position", (found,)).fetchall()
+        try:
+            info = load_run(run, f"run {found}")
+            cells = tuple(load_cell(text, f"run {found}") for (text,) in texts)
+            report = Report(info, load_host(host, f"run {found}"), cells, tool_version)
+        except ReportFileError as error:
+            raise StoreError(f"the history in {self._path} is damaged", why=error.what, hint=self._move_away()) from error
+        return report if finished else replace(report, run=replace(info, interrupted=True))
+
+    def _no_run(self, run_id: str | None, known: Sequence[str]) -> StoreError:
+        if run_id is None or not known:
+            return StoreError(f"no run is recorded in {self._folder}", hint="`validator run` first")
+        latest = ", ".join(reversed(known[-5:]))
+        return StoreError(f"no run {run_id!r} is recorded in {self._folder}", hint=f"the latest are {latest}")
+
+    # ------------------------------------------------------------ the database
+
+    @contextmanager
+    def _database(self, mode: str = "rw") -> Iterator[sqlite3.Connection]:
+        """A connection for one transaction, committed at the end of the block. SQLite's errors become StoreError."""
+        try:
+            uri = f"{self._path.absolute().as_uri()}?mode={mode}"
+            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as database:
+                database.execute("PRAGMA synchronous = FULL")
+                (layout,) = database.execute("PRAGMA user_version").fetchone()
+                if layout > _LAYOUT:
+                    raise StoreError(
+                        f"{self._path} was written by a newer validator",
+                        why=f"its layout is {layout}, this one knows up to {_LAYOUT}",
+                        hint="update the validator, or use another folder with --out",
+                    )
+                with database:
+                    yield database
+        except sqlite3.Error as error:
+            words = str(error)
+            remedy = next((hint for part, hint in _REMEDIES.items() if part in words.lower()), self._move_away())
+            raise StoreError(f"the history in {self._path} cannot be used", why=words, hint=remedy) from error
+
+    def _move_away(self) -> str:
+        return f"move {self._path.name} away, a new one is made; the reports under {self._folder / 'runs'} stay readable"
+
+
+def _unfinished(cell: Cell, reason: str) -> CellResult:
+    """What stands for a cell until it has its result."""
+    return CellResult(
+        id=cell.id,
+        environment=cell.environment,
+        target=cell.target,
+        status=Status.SKIP,
+        basis=None,
+        reason=reason,
+        expect=cell.expect,
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder; a new one is ignored by git as a whole, and nobody's existing folder is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / ".gitignore").write_text("*\n", encoding="ascii")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> StoreError:
+    in_the_way = isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError))
+    return StoreError(
+        f"{path} cannot be written",
+        why=error.strerror or str(error),
+        hint="move away what is there" if in_the_way else "make room or give access there, or use another folder with --out",
+    )

@@ -1,0 +1,43 @@
+# `make` alone lists the targets. ARGS is handed on: make matrix ARGS="--inspect -e 'torch2*'"
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help matrix test lint clean
+.DELETE_ON_ERROR:
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+matrix: $(VENV)/.installed ## Run the matrix and print the compatibility table (ARGS: options of `validator run`)
+	@$(BIN)/validator run $(ARGS)
+
+test: $(VENV)/.installed-test ## Run the tests (ARGS: options of pytest)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean: ## Remove the virtual environment, the results and all caches
+	rm -rf $(VENV) .validator build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	find validator tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Two stamps, so that `make matrix` does not wait for the tools of the developers.
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "error: Python 3.10 or newer is needed, '$(PYTHON)' is not; try: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "error: '$(PYTHON)' cannot make virtual environments; try: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)

@@ -1,0 +1,38 @@
+"""What every test may rely on: tests marked ``docker`` run on a real engine, or say why they do not.
+
+``VALIDATOR_REQUIRE_DOCKER=1`` turns every such skip into a failure, so that continuous integration cannot pass by skipping.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import NoReturn
+
+import pytest
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip for want of something real, or fail where it was required."""
+    if os.environ.get("VALIDATOR_REQUIRE_DOCKER") == "1":
+        pytest.fail(f"VALIDATOR_REQUIRE_DOCKER=1, and {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+@cache
+def engine_problem() -> str | None:
+    from validator.engine import probe_engine
+
+    return probe_engine().problem
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("docker") and (problem := engine_problem()):
+        unavailable(f"no container engine answers: {problem}")
+
+
+@pytest.fixture(scope="session", name="unavailable")
+def unavailable_fixture() -> Callable[[str], NoReturn]:
+    """For fixtures that find something else missing."""
+    return unavailable

@@ -1,0 +1,157 @@
+"""Real images on a real engine, made once a session and removed at its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import docker
+import pytest
+from docker.errors import ImageNotFound
+from harness import SUITE_LABEL, Finished, containers, run, wait_for
+
+IMAGES = Path(__file__).parents[1] / "images"
+#: Repository of the images that are made from tests/images.
+REPOSITORY = "validator-test/broken"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The engine that the tests look into, apart from the validator's own connection."""
+    client = docker.from_env(timeout=300)
+    try:
+        yield client
+        _remove_what_the_suite_made(client)
+    finally:
+        client.close()
+
+
+def _remove_what_the_suite_made(client: docker.DockerClient) -> None:
+    for container in containers(client, SUITE_LABEL):
+        container.remove(force=True, v=True)
+    if os.environ.get("VALIDATOR_TEST_KEEP_IMAGES") == "1":
+        return
+    for found in client.images.list(filters={"label": SUITE_LABEL}):
+        for tag in found.tags:
+            client.images.remove(tag, force=True)
+    # What is left has no name: layers of builds that failed or were cut off, and first stages.
+    client.images.prune(filters={"label": SUITE_LABEL, "dangling": True})
+
+
+@pytest.fixture(scope="session")
+def base_image(engine: docker.DockerClient, unavailable: Callable[[str], NoReturn]) -> str:
+    """A Debian with Python and venv, with the suite's label on it."""
+    name = os.environ.get("VALIDATOR_TEST_BASE", "validator-test/bookworm:latest")
+    try:
+        engine.images.get(name)
+    except ImageNotFound:
+        unavailable(f"the engine has no base image {name}; tests/images/make_base.sh makes it")
+    return _make(engine, "labelled", name)
+
+
+def _make(engine: docker.DockerClient, folder: str, base: str) -> str:
+    tag = f"{REPOSITORY}:{folder}"
+    engine.images.build(path=str(IMAGES / folder), buildargs={"BASE_IMAGE": base}, tag=tag, rm=True, forcerm=True)
+    return tag
+
+
+@pytest.fixture(scope="session")
+def make_image(engine: docker.DockerClient, base_image: str) -> Callable[..., str]:
+    """Makes an image from a folder of tests/images; the engine's build cache makes a second time free."""
+
+    def make(folder: str, base: str = base_image) -> str:
+        return _make(engine, folder, base)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def build_entry(base_image: str) -> Callable[..., dict[str, Any]]:
+    """A matrix with one environment that is built from ``images/wheel``."""
+
+    def entry(torch: str, cuda: str, **more: Any) -> dict[str, Any]:
+        folder = Path(__file__).parents[2] / "images" / "wheel"
+        return {"build": str(folder), "torch": torch, "cuda": cuda, "args": {"BASE_IMAGE": base_image}, **more}
+
+    return entry
+
+
+@pytest.fixture(scope="session")
+def cpu_run(build_entry: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """torch 2.13.0 for the CPU: built through the product, and measured."""
+    matrix = {"environments": [build_entry("2.13.0", "cpu")], "build": {"network": "host"}}
+    return run(tmp_path_factory.mktemp("cpu"), matrix, "--runner", "docker")
+
+
+@pytest.fixture(scope="session")
+def torch_image(engine: docker.DockerClient, cpu_run: Finished) -> str:
+    """The image that ``cpu_run`` left: a working torch in /opt/venv."""
+    digest = cpu_run.cell("torch2.13.0-cpu")["environment"]["digest"]
+    assert digest, cpu_run.stderr
+    return str(engine.images.get(digest).tags[0])
+
+
+class Registry:
+    """A registry of this machine that can be stopped."""
+
+    def __init__(self, binary: str, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        config = folder / "config.yml"
+        config.write_text(
+            "version: 0.1\n"
+            f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
+            f"http: {{addr: '127.0.0.1:{self._port}'}}\n",
+            encoding="utf-8",
+        )
+        self._log = (folder / "log").open("wb")
+        self._process = subprocess.Popen(
+            [binary, "serve", str(config)], stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log
+        )
+        wait_for("the registry", self._listens)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def reference(self, name: str) -> str:
+        return f"127.0.0.1:{self._port}/{name}"
+
+    def push(self, engine: docker.DockerClient, source: str, reference: str) -> str:
+        """Push an image of the engine under a reference, forget it there, and return the registry's digest."""
+        engine.images.get(source).tag(reference)
+        messages = list(engine.api.push(reference, stream=True, decode=True))
+        pushed = [message["aux"]["Digest"] for message in messages if "aux" in message]
+        assert pushed, messages
+        engine.images.remove(reference)
+        return str(pushed[0])
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._log.close()
+
+
+@pytest.fixture
+def registry(
+    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], NoReturn]
+) -> Iterator[Registry]:
+    """A real registry on loopback, which engines trust without TLS."""
+    binary = shutil.which("docker-registry")
+    if binary is None:
+        unavailable("there is no docker-registry on this machine (Debian's package of that name)")
+    registry = Registry(binary, tmp_path_factory.mktemp("registry"))
+    try:
+        yield registry
+    finally:
+        registry.stop()
+        for found in engine.images.list():
+            for tag in found.tags:
+                if tag.startswith(registry.reference("")):
+                    engine.images.remove(tag)

@@ -1,0 +1,136 @@
+"""The validator as its users run it: a subprocess, a matrix file, an exit code, results.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker import DockerClient
+from docker.models.containers import Container
+
+from validator import labels
+
+#: No engine has ever listened there.
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+#: The suite's own images, and what is made of them, carry this label (tests/images/labelled).
+SUITE_LABEL = "validator.test=suite"
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run of the validator that has ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+    out: Path
+
+    @property
+    def results(self) -> dict[str, Any]:
+        file = self.out / "latest" / "results.json"
+        assert file.is_file(), f"no results.json; exit {self.code}, stderr:\n{self.stderr}"
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+
+    def cell(self, environment: str) -> dict[str, Any]:
+        """The cell of an environment on this machine."""
+        return next(cell for cell in self.results["cells"] if cell["id"] == f"{environment}@host")
+
+    def check(self, environment: str, name: str) -> dict[str, Any]:
+        return next(check for check in self.cell(environment)["checks"] if check["name"] == name)
+
+
+class Started:
+    """A run of the validator that is under way; killed at the end of the block if it has not ended by then."""
+
+    def __init__(self, folder: Path, matrix: Document, *options: str) -> None:
+        self.out = folder / "out"
+        self._process = subprocess.Popen(
+            _command(folder, matrix, options),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.owner = f"{socket.gethostname()}:{self._process.pid}"
+
+    def __enter__(self) -> Started:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def send(self, number: signal.Signals) -> Finished:
+        """Send a signal to this one process and see it end."""
+        self._process.send_signal(number)
+        stdout, stderr = self._process.communicate(timeout=60)
+        return Finished(self._process.returncode, stdout, stderr, self.out)
+
+
+def run(
+    folder: Path, matrix: Document | None, *options: str, env: Mapping[str, str] | None = None, timeout: float = 540
+) -> Finished:
+    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        _command(folder, matrix, options),
+        cwd=folder,
+        env={**os.environ, **(env or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return Finished(done.returncode, done.stdout, done.stderr, folder / "out")
+
+
+def _command(folder: Path, matrix: Document | None, options: Sequence[str]) -> list[str]:
+    command = [sys.executable, "-m", "validator", "run", "--out", str(folder / "out"), *options]
+    if matrix is not None:
+        file = folder / "matrix.yaml"
+        file.write_text(json.dumps({"version": "1", **matrix}), encoding="utf-8")  # JSON is YAML
+        command += ["-m", str(file)]
+    return command
+
+
+def image(name: str, reference: str, **more: Any) -> dict[str, Any]:
+    """A matrix entry of an image that the engine holds; ``cpu``, so that it is measured on any machine."""
+    return {"image": reference, "name": name, "cuda": "cpu", **more}
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = 60) -> Any:
+    """What the condition gives once it holds. The limit only guards against a hang."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
+
+
+def containers(engine: DockerClient, label: str) -> list[Container]:
+    """Containers in any state that carry a label."""
+    return list(engine.containers.list(all=True, filters={"label": label}, ignore_removed=True))
+
+
+def containers_of(engine: DockerClient, finished: Finished) -> list[Container]:
+    """What a run left in the engine."""
+    return containers(engine, f"{labels.RUN}={finished.results['run']['id']}")

@@ -1,0 +1,125 @@
+"""Environments built through the product on a real engine, and measured or opened there."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from harness import Finished, containers_of, run
+
+pytestmark = [pytest.mark.docker, pytest.mark.heavy]
+BuildEntry = Callable[..., dict[str, Any]]
+
+
+def plain_run(engine: docker.DockerClient, image: str, code: str) -> Any:
+    """What Python code prints in an image, with the validator nowhere near it, as the literal it is."""
+    output = engine.containers.run(image, ["python3", "-c", code], remove=True, network_mode="none")
+    return ast.literal_eval(output.decode())
+
+
+def test_a_cpu_build_passes_with_both_kinds_of_mixed_precision(cpu_run: Finished, engine: docker.DockerClient) -> None:
+    cell = cpu_run.cell("torch2.13.0-cpu")
+    assert (cell["status"], cell["basis"]) == ("pass", "measured"), cell["reason"]
+    assert cpu_run.code == 0
+    assert cell["content"]["torch"].startswith("2.13.0")
+    assert cell["content"]["cuda"] is None
+    assert {check["name"]: check["status"] for check in cell["checks"]} == {
+        "import": "pass",
+        "device": "pass",
+        "train_fp32": "pass",
+        "train_amp_fp16": "pass",
+        "train_amp_bf16": "pass",
+    }
+    assert "float16" in cpu_run.check("torch2.13.0-cpu", "train_amp_fp16")["metrics"]["activation_dtypes"]
+    assert "bfloat16" in cpu_run.check("torch2.13.0-cpu", "train_amp_bf16")["metrics"]["activation_dtypes"]
+    assert "torch2.13.0-cpu" in cpu_run.stdout
+    assert containers_of(engine, cpu_run) == []
+
+
+def test_nothing_of_the_build_but_the_environment_stays_in_the_image(
+    cpu_run: Finished, torch_image: str, engine: docker.DockerClient
+) -> None:
+    wheels = "import glob; print(glob.glob('/**/*.whl', recursive=True) + glob.glob('/**/pip.conf', recursive=True))"
+    assert plain_run(engine, torch_image, wheels) == []
+
+
+def test_an_absent_image_is_an_error_in_the_engines_words_and_harms_no_other_cell(
+    tmp_path: Path, cpu_run: Finished, build_entry: BuildEntry, registry: Any
+) -> None:
+    absent = registry.reference("no/such-image:1")
+    matrix = {
+        "environments": [{"image": absent, "name": "absent", "cuda": "cpu"}, build_entry("2.13.0", "cpu")],
+        "build": {"network": "host"},
+    }
+    finished = run(tmp_path, matrix, "--runner", "docker")
+    assert finished.code == 4
+    cell = finished.cell("absent")
+    assert (cell["status"], cell["basis"]) == ("error", None)
+    assert absent in cell["reason"]
+    assert "manifest unknown" in cell["reason"]
+    built = finished.cell("torch2.13.0-cpu")
+    assert built["status"] == "pass"
+    # The same image, not another build of it: what was built before is found by its content.
+    assert built["environment"]["digest"] == cpu_run.cell("torch2.13.0-cpu")["environment"]["digest"]
+
+
+def test_a_real_torch_that_lost_a_library_fails_and_the_library_is_named(
+    tmp_path: Path, make_image: Callable[..., str], torch_image: str
+) -> None:
+    image = make_image("torch-missing-library", torch_image)
+    matrix = {"environments": [{"image": image, "name": "broken", "cuda": "cpu"}], "pull": "never"}
+    finished = run(tmp_path, matrix, "--runner", "docker")
+    assert finished.code == 1
+    cell = finished.cell("broken")
+    assert (cell["status"], cell["basis"]) == ("fail", "measured")
+    assert "libc10.so" in cell["reason"]
+    assert "libc10.so" in finished.stdout.replace("\n", ""), "the reason belongs in what is printed, too"
+
+
+def test_an_old_torch_is_measured_and_what_it_lacks_is_not_held_against_the_rest(
+    tmp_path: Path, build_entry: BuildEntry
+) -> None:
+    matrix = {
+        "environments": [build_entry("1.13.1", "cpu", requirements=["numpy<2"])],
+        "build": {"network": "host"},
+    }
+    finished = run(tmp_path, matrix, "--runner", "docker")
+    cell = finished.cell("torch1.13.1-cpu")
+    assert (cell["status"], cell["basis"]) == ("degraded", "measured"), cell["reason"]
+    assert finished.code == 0
+    statuses = {check["name"]: check["status"] for check in cell["checks"]}
+    # CPU autocast came with bfloat16 alone in torch 1.10; float16 on the CPU is younger than 1.13.
+    assert statuses["train_fp32"] == "pass"
+    assert statuses["train_amp_bf16"] == "pass"
+    assert statuses["train_amp_fp16"] == "skip"
+    if cell["content"]["cuda"]:  # PyTorch's cpu channel was out of reach and the index serves the CUDA build
+        assert any("the matrix says cpu" in note and cell["content"]["cuda"] in note for note in cell["notes"])
+
+
+def test_a_cuda_build_is_opened_without_a_gpu_and_read_as_it_is(
+    tmp_path: Path, build_entry: BuildEntry, engine: docker.DockerClient
+) -> None:
+    matrix = {
+        "environments": [build_entry("2.14.1", "13.0")],
+        "targets": [{"gpu": "Imaginary GPU", "driver": "580.95.05"}],  # so that a machine with a GPU opens it only, too
+        "build": {"network": "host"},
+    }
+    finished = run(tmp_path, matrix, "--runner", "docker", "--inspect")
+    [cell] = finished.results["cells"]
+    assert cell["basis"] == "inspected", cell["reason"]
+    assert cell["status"] == "skip", "what was only opened is never green"
+    assert finished.code == 0
+    image = cell["environment"]["digest"]
+    version, cuda, flags = plain_run(
+        engine,
+        image,
+        "import torch; print((str(torch.__version__), torch.version.cuda, torch._C._cuda_getArchFlags()))",
+    )
+    assert cell["content"]["torch"] == version
+    assert cell["content"]["cuda"] == cuda == "13.0"
+    assert cell["content"]["arch_list"] == flags.split()
+    assert any(arch.startswith("sm_") for arch in cell["content"]["arch_list"])

@@ -1,0 +1,71 @@
+"""Untrusted text is safe to show afterwards, and keeps the end that tells the cause."""
+
+from __future__ import annotations
+
+import random
+import unicodedata
+
+import pytest
+
+from validator.text import clean, one_line
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b]0;a title\x07text", "text"),
+        ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1b[2J\x1b[1;1Hgone", "gone"),
+        ("\x1bcreset", "\ufffdcreset"),  # RIS is no sequence we know: its escape goes all the same
+        ("10%\r20%\r\n", "10%\n20%\n"),
+        ("a\tb\nc", "a\tb\nc"),
+        ("bell\x07 nul\x00 del\x7f", "bell\ufffd nul\ufffd del\ufffd"),
+        ("\x9b31mC1", "\ufffd31mC1"),
+        ("user\u202egnp.exe", "user\ufffdgnp.exe"),
+        ("\u2066isolate\u2069", "\ufffdisolate\ufffd"),
+        ("zero\u200bwidth", "zero\ufffdwidth"),
+        ("half \ud800", "half \ufffd"),
+        ("line\u2028break", "line\ufffdbreak"),
+        ("Prüfung → ✓ 試験", "Prüfung → ✓ 試験"),
+    ],
+)
+def test_what_acts_on_a_terminal_is_taken_out_and_the_rest_stays(raw: str, shown: str) -> None:
+    assert clean(raw) == shown
+
+
+def test_the_end_is_kept_when_text_is_cut() -> None:
+    assert clean("x" * 1000 + "the cause", limit=20) == "…" + "x" * 10 + "the cause"
+
+
+def test_text_of_just_the_limit_is_not_cut() -> None:
+    assert clean("0123456789", limit=10) == "0123456789"
+
+
+def test_a_flood_of_escapes_before_the_cause_does_not_hide_it() -> None:
+    assert clean("\x1b[31m" * 100_000 + "the cause", limit=50).endswith("the cause")
+
+
+def test_an_escape_cut_in_two_by_the_bound_leaves_nothing_active() -> None:
+    assert "\x1b" not in clean("a" * 100 + "\x1b[31m" * 50, limit=9)
+
+
+def test_one_line_folds_all_white_space() -> None:
+    assert one_line("  first\n\tsecond\r\nthird  ") == "first second third"
+
+
+def test_one_line_is_cut_at_its_end() -> None:
+    assert one_line("abcdefgh", limit=5) == "abcd…"
+
+
+def test_random_text_always_comes_out_bounded_and_inert() -> None:
+    source = random.Random(7)  # noqa: S311 - repeatable, and nothing secret
+    pieces = ["\x1b", "\x1b[", "\x1b]", "m", ";", "\x07", "\u202e", "\r", "\n", "\x9b", "é", "\ud83d", "\U000e0041", "plain "]
+    for _ in range(500):
+        raw = "".join(source.choices(pieces, k=source.randrange(60)))
+        shown = clean(raw, limit=40)
+        assert len(shown) <= 40
+        assert not [c for c in shown if c not in "\n\t" and unicodedata.category(c)[0] == "C"]
+        line = one_line(raw, limit=40)
+        assert len(line) <= 40
+        assert line.isprintable()

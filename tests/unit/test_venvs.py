@@ -1,0 +1,339 @@
+"""Virtual environments made by the real uv from indexes on this machine. The packages are tiny; torch is a stand-in."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import functools
+import os
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from validator import channels, package_config, venvs
+from validator.errors import AcquireError, InvalidInputError
+from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions, PulledImage, Where
+from validator.resources import shipped_folder
+from validator.venvs import MadeEnvironment, default_root, ensure
+
+WHERE = Where("matrix.yaml", 7)
+WHEEL_FAMILY = shipped_folder() / "images" / "wheel"
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(autouse=True)
+def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No index unless a test names one, an empty cache, and no patience for addresses that do not answer."""
+    for name in list(os.environ):
+        if name.startswith(("PIP_", "UV_")) or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home/.config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setattr(package_config, "SYSTEM_FOLDER", tmp_path / "etc")
+    monkeypatch.setattr(channels, "_answers", {})
+
+
+def wheel(folder: Path, name: str, version: str, *requires: str, place: str = "", python: str = "py3") -> None:
+    """A wheel with one module that says where it was taken from, and a script that prints it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    info = f"{name}-{version}.dist-info"
+    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}", *(f"Requires-Dist: {r}" for r in requires)]
+    with zipfile.ZipFile(folder / f"{name}-{version}-{python}-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}.py", f"PLACE = {place!r}\ndef main():\n    print(PLACE)\n")
+        archive.writestr(f"{info}/METADATA", "\n".join(metadata) + "\n")
+        archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {python}-none-any\n")
+        archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\nshow-{name} = {name}:main\n")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A folder served over HTTP; a listing of wheels is a page of a simple index."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{httpd.server_port}"
+    finally:
+        httpd.shutdown()
+        thread.join()
+        httpd.server_close()
+
+
+def environment(
+    *requirements: str, torch: str = "2.13.0", python: str | None = None, context: Path = WHEEL_FAMILY
+) -> Environment:
+    source = BuiltImage(context, requirements=requirements)
+    return Environment(id="torch2.13.0-cu128", source=source, where=WHERE, torch=torch, cuda="12.8", python=python)
+
+
+def installed(made: MadeEnvironment, *modules: str) -> list[str]:
+    """Where each module was taken from, as the environment itself says."""
+    code = "import sys, importlib\nfor name in sys.argv[1:]: print(importlib.import_module(name).PLACE)"
+    command = [str(made.python), "-I", "-c", code, *modules]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+
+
+def leftovers(root: Path) -> list[str]:
+    return [path.name for path in root.iterdir() if path.suffix != ".lock"]
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """A channel, an index and a folder of wheels that all have torch; the other two with builds that sort above the channel's."""
+    top = tmp_path / "packages"
+    wheel(top / "cu128/torch", "torch", "2.13.0+cu128", "helper", "channelonly", place="channel")
+    wheel(top / "cu128/helper", "helper", "1.0", place="channel")
+    wheel(top / "cu128/channelonly", "channelonly", "1.0", place="channel")
+    wheel(top / "index/torch", "torch", "2.13.0+cu130", "helper", place="index")
+    wheel(top / "index/helper", "helper", "2.0", place="index")
+    wheel(top / "index/extra", "extra", "1.0", place="index")
+    wheel(top / "links", "torch", "2.13.0+cu999", "helper", place="links")
+    return top
+
+
+# ---------------------------------------------------------------- where packages come from
+
+
+def test_torch_comes_from_the_channel_and_the_rest_from_the_configured_index(packages: Path, tmp_path: Path) -> None:
+    root = tmp_path / "envs"
+    with served(packages) as url:
+        options = PackageOptions(index=f"{url}/index", find_links=(str(packages / "links"),), channel_url=f"{url}/{{channel}}")
+        lines: list[str] = []
+        made = ensure(environment("extra"), options, root, on_line=lines.append)
+    # The channel's old copy of helper does not hide the index's; what lies on the channel alone is found there.
+    assert installed(made, "torch", "helper", "extra", "channelonly") == ["channel", "index", "index", "channel"]
+    assert (made.notes, made.reused) == ((), False)
+    assert any("torch==2.13.0+cu128" in line for line in lines)
+    assert leftovers(root) == [made.key]
+    # The server is gone: what was made from the channel is used again without asking for it.
+    channels._answers.clear()
+    assert ensure(environment("extra"), options, root) == MadeEnvironment(made.python, made.key, (), reused=True)
+
+
+def test_scripts_work_after_the_folder_was_renamed(packages: Path, tmp_path: Path) -> None:
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")))
+    made = ensure(environment(), options, tmp_path / "envs")
+    script = made.python.parent / "show-torch"
+    assert subprocess.run([str(script)], capture_output=True, text=True, check=True, timeout=60).stdout == "links\n"
+
+
+def test_without_the_channel_the_configured_index_is_used_and_the_report_says_so(packages: Path, tmp_path: Path) -> None:
+    with served(packages) as url:
+        options = PackageOptions(index=f"{url}/index", channel_url="http://127.0.0.1:1/{channel}")
+        made = ensure(environment(), options, tmp_path / "envs")
+    assert installed(made, "torch") == ["index"]
+    assert made.notes == (
+        "the channel cu128 could not be reached (connection refused); the configured package sources were used",
+    )
+
+
+def test_an_offline_folder_of_wheels_is_enough_and_gives_the_build_that_was_asked_for(
+    packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel(packages / "links", "torch", "2.13.0+cu128", "helper", place="asked")
+    wheel(packages / "links", "helper", "1.0", place="links")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(packages / "links"))
+    made = ensure(environment(), PackageOptions(), tmp_path / "envs")
+    assert installed(made, "torch", "helper") == ["asked", "links"]
+    assert made.notes == ()
+
+
+def test_what_was_asked_decides_which_environment_it_is_and_credentials_do_not(packages: Path, tmp_path: Path) -> None:
+    root = tmp_path / "envs"
+
+    def make(host: str, *requirements: str) -> MadeEnvironment:
+        links = (str(packages / "links"), str(packages / "index/helper"), str(packages / "index/extra"))
+        index = f"{host}/index"
+        return ensure(environment(*requirements), PackageOptions(index=index, find_links=links, channel_url=""), root)
+
+    with served(packages) as url:
+        first = make(url.replace("//", "//ci:one@"))
+        same = make(url.replace("//", "//ci:two@"))
+        other = make(url, "extra")
+    assert (same.key, same.reused) == (first.key, True)
+    assert (other.key != first.key, other.reused) == (True, False)
+
+
+def test_a_dockerfile_of_the_users_own_is_not_silently_ignored(packages: Path, tmp_path: Path) -> None:
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")), channel_url="")
+    made = ensure(environment(context=tmp_path / "mine"), options, tmp_path / "envs")
+    assert made.notes == (
+        f"a virtual environment with torch and the requirements was made; the Dockerfile in {tmp_path / 'mine'} was not used",
+    )
+
+
+# ---------------------------------------------------------------- whole or not at all
+
+
+def test_what_an_interrupted_run_left_is_cleared_away(packages: Path, tmp_path: Path) -> None:
+    root = tmp_path / "envs"
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")), channel_url="")
+    made = ensure(environment(), options, root)
+    partial = made.python.parent.parent.with_suffix(".partial")
+    partial.mkdir()
+    made.python.unlink()
+    made.python.symlink_to(tmp_path / "python-that-was-removed")
+    again = ensure(environment(), options, root)
+    assert (again.key, again.reused) == (made.key, False)
+    assert installed(again, "torch") == ["links"]
+    assert not partial.exists()
+
+
+def test_an_interrupt_ends_uv_and_leaves_nothing(packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "envs"
+    started: list[subprocess.Popen[str]] = []
+    popen = subprocess.Popen
+
+    def recorded(*arguments: object, **options: object) -> subprocess.Popen[str]:
+        started.append(popen(*arguments, **options))  # type: ignore[call-overload]
+        return started[-1]
+
+    def interrupt(line: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess, "Popen", recorded)
+    with pytest.raises(KeyboardInterrupt):
+        ensure(environment(), PackageOptions(find_links=(str(packages / "links"),), channel_url=""), root, on_line=interrupt)
+    assert leftovers(root) == []
+    assert [process.returncode is not None for process in started] == [True]
+
+
+def test_a_making_that_takes_too_long_is_stopped_and_leaves_nothing(tmp_path: Path) -> None:
+    root = tmp_path / "envs"
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # an index that accepts, and never says a word
+        options = PackageOptions(index=f"http://127.0.0.1:{silent.getsockname()[1]}/simple", channel_url="")
+        with pytest.raises(AcquireError, match="took too long"):
+            ensure(environment(), options, root, timeout_seconds=3)
+    assert leftovers(root) == []
+
+
+def test_two_runs_do_not_make_the_same_environment_at_once(packages: Path, tmp_path: Path) -> None:
+    root = tmp_path / "envs"
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")), channel_url="")
+    made = ensure(environment(), options, root)
+    lines: list[str] = []
+    with (root / f"{made.key}.lock").open() as other_run:
+        fcntl.flock(other_run, fcntl.LOCK_EX)
+        with pytest.raises(AcquireError, match="being made by another run"):
+            ensure(environment(), options, root, on_line=lines.append, timeout_seconds=0)
+    assert lines == ["another run is making the environment of torch2.13.0-cu128; waiting for it"]
+    assert ensure(environment(), options, root).reused
+
+
+# ---------------------------------------------------------------- what can go wrong
+
+
+def failure(tmp_path: Path, made: Environment, options: PackageOptions) -> AcquireError:
+    root = tmp_path / "envs"
+    with pytest.raises(AcquireError) as caught:
+        ensure(made, options, root)
+    assert leftovers(root) == []
+    return caught.value
+
+
+def test_a_version_that_does_not_exist_is_said_in_uvs_words(packages: Path, tmp_path: Path) -> None:
+    with served(packages) as url:
+        error = failure(tmp_path, environment(torch="9.9"), PackageOptions(index=f"{url}/index", channel_url=""))
+    assert "torch==9.9" in error.why
+    assert "correct the version" in error.hint
+
+
+def test_a_version_the_channel_lacks_is_an_error_and_not_taken_from_elsewhere(packages: Path, tmp_path: Path) -> None:
+    wheel(packages / "index/torch", "torch", "2.12.0", place="index")
+    with served(packages) as url:
+        options = PackageOptions(index=f"{url}/index", channel_url=f"{url}/{{channel}}")
+        error = failure(tmp_path, environment(torch="2.12.0"), options)
+    assert "torch==2.12.0" in error.why
+
+
+def test_a_version_without_a_wheel_for_this_python_says_to_choose_another(tmp_path: Path) -> None:
+    wheel(tmp_path / "links", "torch", "2.13.0", python="cp27")
+    error = failure(tmp_path, environment(), PackageOptions(find_links=(str(tmp_path / "links"),)))
+    assert "cp27" in error.why
+    assert "`python` axis" in error.hint
+
+
+def test_a_python_that_is_not_here_says_how_to_get_it(tmp_path: Path) -> None:
+    error = failure(tmp_path, environment(python="3.99"), PackageOptions(channel_url=""))
+    assert "3.99" in error.why
+    assert "uv python install" in error.hint
+
+
+def test_an_index_that_cannot_be_reached_is_named_without_its_password(tmp_path: Path) -> None:
+    error = failure(tmp_path, environment(), PackageOptions(index="http://ci:s3cret@127.0.0.1:1/simple", channel_url=""))
+    assert "127.0.0.1:1/simple" in error.why
+    assert "s3cret" not in str(error)
+    assert "packages.index" in error.hint
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "envs"
+    root.write_text("a file where the folder should be")
+    with pytest.raises(AcquireError) as caught:
+        ensure(environment(), PackageOptions(channel_url=""), root)
+    assert str(root) in caught.value.what
+    assert caught.value.why == os.strerror(errno.EEXIST)
+
+
+def test_a_missing_uv_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uv", None)
+    error = failure(tmp_path, environment(), PackageOptions(channel_url=""))
+    assert "pip install uv" in error.hint
+
+
+# ---------------------------------------------------------------- other sources
+
+
+def test_an_interpreter_of_the_host_is_used_as_it_stands(tmp_path: Path) -> None:
+    link = tmp_path / "python"
+    link.symlink_to(sys.executable)
+    named = Environment(id="mine", source=HostInterpreter(link), where=WHERE)
+    # The link itself, not what it points to: the interpreter of a virtual environment is a link.
+    assert ensure(named, PackageOptions(), tmp_path / "envs") == MadeEnvironment(link, "", (), reused=True)
+    assert not (tmp_path / "envs").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"), [("missing", "does not exist"), ("folder", "is not a file"), ("text", "is not executable")]
+)
+def test_an_interpreter_that_cannot_be_one_is_refused_with_its_place_in_the_matrix(
+    tmp_path: Path, kind: str, problem: str
+) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "text":
+        path.write_text("no program")
+    with pytest.raises(InvalidInputError, match=rf"matrix\.yaml:7: the interpreter .* {problem}"):
+        ensure(Environment(id="mine", source=HostInterpreter(path), where=WHERE), PackageOptions(), tmp_path)
+
+
+def test_an_image_is_not_for_the_local_runner(tmp_path: Path) -> None:
+    with pytest.raises(AcquireError, match="is an image"):
+        ensure(Environment(id="i", source=PulledImage("pytorch/pytorch"), where=WHERE), PackageOptions(), tmp_path)
+
+
+def test_environments_are_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/c")
+    assert default_root() == Path("/c/torch-matrix-validator/envs")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/h")
+    assert venvs.default_root() == Path("/h/.cache/torch-matrix-validator/envs")

@@ -1,0 +1,63 @@
+"""Versions compare by their numbers and keep their spelling."""
+
+from __future__ import annotations
+
+import pytest
+
+from validator.versions import Dotted, channel_of, torch_version
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [("12.9", "12.10"), ("550.9", "550.90"), ("535.183.01", "580.95.05"), ("7.5", "10.0"), ("12", "12.1")],
+)
+def test_order_is_by_number_and_not_by_text(older: str, newer: str) -> None:
+    assert Dotted(older) < Dotted(newer)
+    assert Dotted(newer) > Dotted(older)
+    assert Dotted(older) != Dotted(newer)
+
+
+@pytest.mark.parametrize(("one", "other"), [("12", "12.0"), ("12.0.0", "12"), ("580.95.5", "580.95.05"), ("0", "0.0")])
+def test_missing_parts_and_leading_zeros_count_for_nothing(one: str, other: str) -> None:
+    assert Dotted(one) == Dotted(other)
+    assert hash(Dotted(one)) == hash(Dotted(other))
+    assert Dotted(one) <= Dotted(other)
+
+
+@pytest.mark.parametrize("text", ["12.10", "550.90", "535.183.01", "12.0"])
+def test_the_spelling_is_kept(text: str) -> None:
+    assert str(Dotted(text)) == text
+
+
+def test_a_version_is_not_equal_to_its_text() -> None:
+    assert Dotted("12.8") != "12.8"
+
+
+@pytest.mark.parametrize("text", ["", "12.", ".8", "12.8a", "v12.8", "-1", "1.2.3.4.5", "12 8", "12.8\n", "1234567", "१२.८"])
+def test_anything_but_dotted_numbers_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a version of dotted numbers"):
+        Dotted(text)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "channel"), [("cpu", "cpu"), ("12.8", "cu128"), ("12.10", "cu1210"), ("11.8.0", "cu118"), ("10.2", "cu102")]
+)
+def test_channel_of_a_cuda_build(cuda: str, channel: str) -> None:
+    assert channel_of(cuda) == channel
+
+
+def test_a_channel_of_nonsense_is_refused() -> None:
+    with pytest.raises(ValueError, match="'rocm'"):
+        channel_of("rocm")
+
+
+def test_torch_versions_order_with_their_pre_releases_and_builds() -> None:
+    nightly, release, build = map(torch_version, ("2.16.0.dev20261101+cu130", "2.16.0", "2.16.0+cpu"))
+    assert nightly < release < build
+    assert build.public == "2.16.0"
+
+
+@pytest.mark.parametrize("text", ["", "two", "2.7.1-cuda12", "2.7.*"])
+def test_a_bad_torch_version_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a torch version such as"):
+        torch_version(text)

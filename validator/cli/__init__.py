@@ -1,0 +1,104 @@
+"""The command line: one command a file, thin; the only place that prints or exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from validator import __version__
+from validator.cli.output import Output
+from validator.errors import ExitCode, ValidatorError
+
+_COMMANDS = {
+    "run": "Run the matrix and print the compatibility table.",
+    "plan": "Show what a run would do, cell by cell; runs nothing.",
+    "probe": "Run the probe in one interpreter of this machine; no container.",
+    "host": "Show this machine: driver, GPUs, container engine.",
+    "report": "Show the report of an earlier run again, in any format.",
+    "schema": "Print the JSON Schema of matrix.yaml.",
+    "init": "Write a matrix.yaml to start from, with the image it builds.",
+    "clean": "Remove what the validator left: containers, images, environments, results.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when it is called, so that the command line stays light."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f"validator.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], _COMMANDS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(_COMMANDS)}."
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="validator")
+@click.option("-q", "--quiet", is_flag=True, help="No progress; only the result and errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Every line of builds and pulls, and every check.")
+@click.pass_context
+def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
+    """Which PyTorch/CUDA images really train with AMP on which GPU and driver.
+
+    Reads a matrix of environments and targets (matrix.yaml), makes each environment, trains a small net with automatic mixed
+    precision inside it, and prints a compatibility table: what works, what does not, and why.
+
+    \b
+    Exit codes of every command:
+      0    every selected cell passed (or is degraded, without --strict)
+      1    at least one cell failed
+      2    wrong usage
+      3    matrix.yaml or another input is invalid
+      4    could not find out: errors, no engine, nothing that could be measured
+      5    nothing selected
+      130  interrupted; the report of what finished is written
+    """
+    ctx.obj = Output(quiet=quiet, verbose=verbose)
+
+
+def main() -> None:
+    """Entry point: every error becomes a message and an exit code; a traceback is shown only on request."""
+    try:
+        # Without its standalone mode click returns what a command gave to Exit.
+        sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
+    except ValidatorError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        print("interrupted", file=sys.stderr)
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is left to say to it.
+        sys.stderr.close()
+        sys.exit(ExitCode.NOT_FOUND_OUT)
+    except Exception as error:
+        if os.environ.get("VALIDATOR_DEBUG"):
+            raise
+        print(
+            f"error: a defect of the validator itself: {type(error).__name__}: {error}\n"
+            "  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
+            file=sys.stderr,
+        )
+        sys.exit(ExitCode.NOT_FOUND_OUT)

@@ -1,0 +1,46 @@
+"""``validator report``: an earlier run's report again; needs no engine, no GPU, no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from validator.cli.options import out_option
+from validator.cli.output import Output
+
+
+@click.command("report")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--run", "run_id", metavar="ID", help="A run of the history instead of the latest.")
+@out_option
+@click.option(
+    "--format", "format_name", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
+)
+@click.pass_obj
+def command(output: Output, file: Path | None, run_id: str | None, out: Path, format_name: str) -> None:
+    """Show the report of an earlier run again, in any format.
+
+    FILE is a results.json, of this machine or another. Without it the history in the results folder is read: also a run that
+    was killed half-way has its report there.
+    """
+    from validator.errors import ReportFileError
+    from validator.report import render
+    from validator.report.json_v1 import load
+    from validator.store import Store
+
+    if file is None:
+        report = Store(out, create=False).load_report(run_id)
+    elif run_id is not None:
+        raise click.UsageError("give either FILE or --run, not both")
+    else:
+        try:
+            text = file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ReportFileError(
+                f"{file} cannot be read",
+                why=getattr(error, "strerror", None) or "it is not UTF-8 text",
+                hint="give a results.json that `validator run` wrote",
+            ) from error
+        report = load(text)
+    output.result(render(format_name, report, width=output.width, color=output.color))

@@ -1,0 +1,110 @@
+"""``validator run``: what ``make matrix`` calls."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import click
+
+from validator import __version__
+from validator.cli.options import choose_runner, load_matrix, out_option, plan_for, selection_options
+from validator.cli.output import Output
+from validator.errors import ExitCode
+from validator.model import Basis, Report, RunInfo, Status
+from validator.runners.base import RunContext
+
+
+@click.command("run")
+@selection_options
+@out_option
+@click.option("--keep", is_flag=True, help="Leave the containers in place, to look at (`validator clean` removes them).")
+@click.option("--strict", is_flag=True, help="Exit 1 for degraded cells too.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(["table", "markdown", "json"]),
+    default="table",
+    show_default=True,
+    help="What is printed; all of them are written to the results folder.",
+)
+@click.pass_obj
+def command(
+    output: Output,
+    matrix_file: Path | None,
+    runner: str,
+    environments: tuple[str, ...],
+    targets: tuple[str, ...],
+    inspect: bool,
+    out: Path,
+    keep: bool,
+    strict: bool,
+    format_name: str,
+) -> None:
+    """Run the matrix and print the compatibility table.
+
+    Every environment that this machine can train is made (pulled, built, or a virtual environment), the probe trains inside it
+    with and without automatic mixed precision, and the table is printed and written to .validator/latest/.
+
+    \b
+    Examples:
+      validator run                          the whole matrix
+      validator run -e 'torch2.7*' -t host   some environments, this machine
+      validator run --inspect                also open images that need a GPU this machine lacks
+    """
+    from validator.cli.progress import make_progress
+    from validator.execute import execute
+    from validator.interrupts import as_keyboard_interrupt
+    from validator.labels import owner
+    from validator.report import render
+    from validator.store import Store
+
+    matrix = load_matrix(matrix_file, output)
+    began = time.monotonic()
+    started = datetime.now(timezone.utc)
+    run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+    chosen, reason, engine = choose_runner(runner, matrix, RunContext(run_id, owner(), keep))
+    with as_keyboard_interrupt():
+        plan, host = plan_for(
+            matrix, chosen, reason, engine, inspect=inspect, environments=environments, targets=targets
+        )
+        info = RunInfo(
+            id=run_id,
+            started=started.isoformat(timespec="seconds"),
+            seconds=0.0,
+            runner=chosen.name,
+            runner_reason=reason,
+            interrupted=False,
+            matrix=matrix.file,
+        )
+        store = Store(out)
+        store.begin_run(info, host, plan.cells)
+        output.note(f"run {run_id}: {len(plan.cells)} cells, runner {chosen.name} ({reason})")
+        with make_progress(output) as progress:
+            execution = execute(plan, matrix, chosen, store, progress)
+        chosen.close()
+        info = replace(info, seconds=time.monotonic() - began, interrupted=execution.interrupted)
+        report = Report(run=info, host=host, cells=execution.results, tool_version=__version__)
+        store.finish_run(info)
+        store.write_reports(report)
+    output.result(render(format_name, report, width=output.width, color=output.color))
+    output.note(f"written: {out / 'latest' / 'report.md'} and {out / 'latest' / 'results.json'}")
+    raise click.exceptions.Exit(exit_code(report, strict=strict))
+
+
+def exit_code(report: Report, *, strict: bool) -> ExitCode:
+    """The exit code of a report; a failure that the matrix expects counts as known and fine."""
+    cells = report.cells
+    if report.run.interrupted:
+        return ExitCode.INTERRUPTED
+    failing = {Status.FAIL, Status.DEGRADED} if strict else {Status.FAIL}
+    if any(cell.unexpected or (cell.status in failing and cell.expect is not cell.status) for cell in cells):
+        return ExitCode.FAILED
+    if any(cell.status is Status.ERROR for cell in cells):
+        return ExitCode.NOT_FOUND_OUT
+    if not any(cell.basis in (Basis.MEASURED, Basis.INSPECTED) for cell in cells):
+        return ExitCode.NOT_FOUND_OUT
+    return ExitCode.OK

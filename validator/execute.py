@@ -1,0 +1,144 @@
+"""Runs a plan, cell by cell. Whatever happens to a cell becomes its result; only an interrupt ends the run early.
+
+Cells run one after the other. A scheduler of parallel lanes would take the place of the loop in ``execute`` and nothing else:
+a cell's way from plan to result is ``_Run.result``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from validator import checks
+from validator.errors import ValidatorError
+from validator.interrupts import held_back
+from validator.model import Action, Cell, CellResult, Matrix, Plan, Status
+from validator.runners.base import Prepared, Runner, RunOutcome
+from validator.text import one_line
+from validator.verdict import judge, not_run
+
+
+class Progress(Protocol):
+    """Who is told how a run goes."""
+
+    def cell_started(self, cell: Cell, number: int, total: int) -> None:
+        """A cell is begun."""
+
+    def note(self, cell: Cell, text: str) -> None:
+        """Something happens within it: a line of a build, a check."""
+
+    def cell_finished(self, result: CellResult) -> None:
+        """A cell has its result."""
+
+
+class Keeper(Protocol):
+    """Who keeps results safe the moment they exist."""
+
+    def begin(self, cell: Cell) -> None:
+        """A cell is about to run."""
+
+    def keep(self, result: CellResult) -> None:
+        """Its result."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What a run came to."""
+
+    results: tuple[CellResult, ...]
+    interrupted: bool
+
+
+def execute(plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress: Progress) -> Execution:
+    """Run every cell of a plan, in its order; after an interrupt the remaining cells are skipped, saying so."""
+    run = _Run(matrix, runner, progress)
+    results: list[CellResult] = []
+    interrupted = False
+    for number, cell in enumerate(plan.cells, 1):
+        if interrupted:
+            result = not_run(cell, Status.SKIP, "the run was interrupted before this cell")
+        else:
+            try:
+                if cell.action is not Action.SKIP:
+                    progress.cell_started(cell, number, len(plan.cells))
+                    keeper.begin(cell)
+                result = run.result(cell)
+            except KeyboardInterrupt:
+                interrupted = True
+                result = not_run(cell, Status.SKIP, "the run was interrupted during this cell")
+        with held_back():  # a result that exists is kept, also when the interrupt comes right now
+            keeper.keep(result)
+        results.append(result)
+        progress.cell_finished(result)
+    return Execution(tuple(results), interrupted)
+
+
+class _Run:
+    """The state shared by the cells of one run: what was made ready, and what was opened, is so only once."""
+
+    def __init__(self, matrix: Matrix, runner: Runner, progress: Progress) -> None:
+        self._runner = runner
+        self._progress = progress
+        self._levels = checks.levels(matrix.levels)
+        self._prepared: dict[str, Prepared | ValidatorError] = {}
+        self._opened: dict[str, RunOutcome] = {}
+
+    def result(self, cell: Cell) -> CellResult:
+        if cell.action is Action.SKIP:
+            return not_run(cell, Status.SKIP, cell.reason)
+        began = time.monotonic()
+        try:
+            prepared = self._prepare(cell)
+        except ValidatorError as error:
+            return not_run(cell, Status.ERROR, _in_short(error), acquire_seconds=time.monotonic() - began)
+        except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
+            return not_run(cell, Status.ERROR, _defect(error))
+        try:
+            outcome = self._outcome(cell, prepared)
+            return judge(cell, prepared, outcome, self._levels)
+        except ValidatorError as error:
+            return not_run(cell, Status.ERROR, _in_short(error))
+        except Exception as error:  # noqa: BLE001 - as above
+            return not_run(cell, Status.ERROR, _defect(error))
+
+    def _prepare(self, cell: Cell) -> Prepared:
+        known = self._prepared.get(cell.environment.id)
+        if known is None:
+            try:
+                known = self._runner.prepare(cell.environment, lambda line: self._progress.note(cell, line))
+            except ValidatorError as error:
+                known = error
+            self._prepared[cell.environment.id] = known
+        if isinstance(known, ValidatorError):
+            raise known
+        return known
+
+    def _outcome(self, cell: Cell, prepared: Prepared) -> RunOutcome:
+        """What running it gives; an image that is only opened gives the same for every target, and is opened once."""
+        if cell.action is Action.INSPECT and cell.environment.id in self._opened:
+            return self._opened[cell.environment.id]
+
+        def on_event(event: Mapping[str, object]) -> None:
+            if event.get("event") == "check-start":
+                self._progress.note(cell, f"check {event.get('check')}")
+            elif event.get("event") == "check-end":
+                status = event.get("status")
+                self._progress.note(cell, f"check {event.get('check')}: {getattr(status, 'value', status)}")
+
+        outcome = self._runner.run(self._runner.request(cell, prepared), on_event)
+        if cell.action is Action.INSPECT:
+            self._opened[cell.environment.id] = outcome
+        return outcome
+
+
+def _in_short(error: ValidatorError) -> str:
+    parts = [one_line(error.what, 300)]
+    if error.why:
+        parts.append(one_line(error.why, 500))
+    return ": ".join(parts)
+
+
+def _defect(error: Exception) -> str:
+    return f"a defect of the validator itself: {type(error).__name__}: {one_line(str(error), 300)}; please report it"

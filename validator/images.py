@@ -1,0 +1,188 @@
+"""Images for the docker runner: pulled or built, and always known by digest afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import docker
+from docker.errors import APIError, ImageNotFound
+
+from validator import labels
+from validator.build_context import BuildRequest, build_request, write_tar
+from validator.engine import CONNECTION_ERRORS, engine_words
+from validator.errors import AcquireError
+from validator.model import BuiltImage, Environment, Matrix, PulledImage
+from validator.redact import redact
+from validator.runners.base import OnLine, Prepared
+from validator.text import one_line
+
+#: Repository of built images; the tag is the build's key, so one that was built before is found again.
+BUILT_REPOSITORY = "validator/env"
+#: Lines of a failed build that are quoted.
+_TAIL_LINES = 12
+#: Seconds without a word from the engine during a build step: a large wheel is unpacked in silence.
+_SILENCE_SECONDS = 1800
+
+
+class Images:
+    """Acquires the images of one matrix from one engine."""
+
+    def __init__(self, client: docker.APIClient, matrix: Matrix, labels: Mapping[str, str]) -> None:
+        self._client = client
+        self._matrix = matrix
+        self._labels = labels
+
+    def acquire(self, environment: Environment, on_line: OnLine) -> Prepared:
+        """The environment's image, ready in the engine.
+
+        Raises AcquireError with the engine's own words. A pull that was asked for and fails is an error even where an older
+        image lies in the engine: a stale image would be measured under the new one's name.
+        """
+        began = time.monotonic()
+        notes: tuple[str, ...] = ()
+        try:
+            if isinstance(environment.source, PulledImage):
+                reference = self._pulled(environment.source.reference, on_line)
+            elif isinstance(environment.source, BuiltImage):
+                reference, notes = self._built(environment, on_line)
+            else:
+                raise AcquireError(f"{environment.id} has no image", hint="measure it with --runner local")
+            image = self._client.inspect_image(reference)
+        except APIError as error:
+            raise AcquireError(f"the engine failed over the image of {environment.id}", why=engine_words(error)) from error
+        except CONNECTION_ERRORS as error:
+            raise AcquireError(
+                f"the engine stopped answering over the image of {environment.id}",
+                why=engine_words(error),
+                hint="look at the engine (`docker info`) and run again",
+            ) from error
+        return Prepared(
+            handle=image["Id"],
+            digest=_digest(image),
+            entrypoint=tuple(str(part) for part in image.get("Config", {}).get("Entrypoint") or ()),
+            notes=notes,
+            seconds=time.monotonic() - began,
+        )
+
+    # ------------------------------------------------------------ pull
+
+    def _pulled(self, reference: str, on_line: OnLine) -> str:
+        policy = self._matrix.pull
+        if policy != "always":
+            try:
+                self._client.inspect_image(reference)
+                return reference
+            except ImageNotFound:
+                if policy == "never":
+                    raise AcquireError(
+                        f"the engine has no image {reference}",
+                        why="`pull: never` forbids fetching it",
+                        hint=f"`docker pull {reference}` by hand, or set `pull: missing`",
+                    ) from None
+        on_line(f"pulling {reference}")
+        try:
+            self._pull(reference, on_line)
+        except APIError as error:
+            raise _pull_error(reference, engine_words(error)) from error
+        return reference
+
+    def _pull(self, reference: str, on_line: OnLine) -> None:
+        name, digest = reference, None
+        if "@" in reference:
+            name, digest = reference.split("@", 1)
+        repository, tag = _split_tag(name)
+        # Without a tag docker-py would fetch every tag of the repository.
+        stream = self._client.pull(repository, tag=digest or tag or "latest", stream=True, decode=True)
+        layers: dict[str, str] = {}
+        for message in stream:
+            if "error" in message:
+                raise _pull_error(reference, one_line(str(message["error"]), 500))
+            if layer := message.get("id"):
+                status = str(message.get("status", ""))
+                if layers.get(layer) != status and status in ("Download complete", "Pull complete"):
+                    on_line(f"pulling {reference}: layer {one_line(str(layer), 20)} {status.lower()}")
+                layers[layer] = status
+
+    # ------------------------------------------------------------ build
+
+    def _built(self, environment: Environment, on_line: OnLine) -> tuple[str, tuple[str, ...]]:
+        request = build_request(environment, self._matrix.packages, self._matrix.build)
+        tag = f"{BUILT_REPOSITORY}:{request.key[:32]}"
+        if self._matrix.pull != "always":
+            try:
+                self._client.inspect_image(tag)
+                return tag, request.notes
+            except ImageNotFound:
+                pass
+        on_line(f"building {environment.id}")
+        self._build(environment, request, tag, on_line)
+        return tag, request.notes
+
+    def _build(self, environment: Environment, request: BuildRequest, tag: str, on_line: OnLine) -> None:
+        tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        with tempfile.TemporaryFile(prefix="validator-context-") as context:
+            write_tar(request, context)
+            context.seek(0)
+            stream = self._client.build(
+                fileobj=context,
+                custom_context=True,
+                dockerfile=request.dockerfile,
+                buildargs=dict(request.args),
+                labels={labels.BUILT: environment.id, **self._labels},
+                network_mode=request.network,
+                tag=tag,
+                rm=True,
+                forcerm=True,  # intermediate containers go also when the build fails or is interrupted
+                pull=self._matrix.pull == "always",
+                decode=True,
+                timeout=_SILENCE_SECONDS,
+            )
+            try:
+                self._watch(environment, stream, tail, on_line)
+            finally:
+                # Closing the stream is what tells the engine to cancel a build that was interrupted.
+                stream.close()
+
+    def _watch(
+        self, environment: Environment, stream: Iterable[Mapping[str, Any]], tail: deque[str], on_line: OnLine
+    ) -> None:
+        for message in stream:
+            if "error" in message:
+                raise AcquireError(
+                    f"the image of {environment.id} could not be built: {redact(one_line(str(message['error']), 500))}",
+                    why="the build's last lines:\n    " + "\n    ".join(tail) if tail else "",
+                    hint="if the package index was not reached: set `packages.index` for a mirror, `packages.find_links` for "
+                    "a folder of wheels, or `build: {network: host}` in matrix.yaml; if the base image was not found: set "
+                    "`args: {BASE_IMAGE: …}`",
+                )
+            if text := redact(one_line(str(message.get("stream", "")), 300)):
+                tail.append(text)
+                on_line(text)
+
+
+def _split_tag(name: str) -> tuple[str, str | None]:
+    """Repository and tag; a colon before the last slash is a registry's port."""
+    head, slash, last = name.rpartition("/")
+    repository, colon, tag = last.partition(":")
+    return f"{head}{slash}{repository}", tag if colon else None
+
+
+def _digest(image: Mapping[str, Any]) -> str:
+    """The registry's digest where the image came from one, else the image's own id."""
+    for reference in image.get("RepoDigests") or ():
+        _, at, digest = str(reference).rpartition("@")
+        if at:
+            return digest
+    return str(image["Id"])
+
+
+def _pull_error(reference: str, words: str) -> AcquireError:
+    return AcquireError(
+        f"{reference} could not be pulled",
+        why=f"the engine says: {words}",
+        hint=f"check the name with `docker pull {reference}`; log in with `docker login` where the registry wants it",
+    )

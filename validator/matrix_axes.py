@@ -1,0 +1,148 @@
+"""The axes of one entry of matrix.yaml: every value with its line, checked, and the size of what they multiply to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from validator.expand import Axes, Combination, Value, expand, upper_bound
+from validator.matrix_values import axis_value, suggestion
+from validator.problems import Problems, quote
+from validator.yaml_text import Document, Place
+
+MAX_ENVIRONMENTS = 20_000
+MAX_CELLS = 100_000
+#: Rows compared with combinations, or globs with cell ids; keeps the reading of any file to a few seconds.
+MAX_COMPARISONS = 5_000_000
+
+
+@dataclass(frozen=True)
+class EntryAxes:
+    """The axes and rows of one entry."""
+
+    place: Place
+    axes: Axes
+    include: Sequence[Combination]
+    exclude: Sequence[Combination]
+
+    @property
+    def bound(self) -> int:
+        """How many combinations there can be at most."""
+        return upper_bound(self.axes, self.include)
+
+    def combinations(self) -> list[Combination]:
+        """The combinations the entry stands for."""
+        return expand(self.axes, self.include, self.exclude)
+
+
+def entry_axes(
+    document: Document,
+    problems: Problems,
+    place: Place,
+    axes: Mapping[Place, Sequence[str]],
+    include: Sequence[Mapping[str, str]],
+    exclude: Sequence[Mapping[str, str]],
+    known: Sequence[str],
+) -> EntryAxes:
+    """Give every value its line and check it; what is wrong goes to ``problems``.
+
+    ``axes`` has the place of each axis below the entry (``("torch",)``, ``("axes", "cudnn")``); ``known`` are the names of
+    axes that an entry of this kind may have without being declared.
+    """
+    valued: dict[str, list[Value]] = {}
+    for steps, texts in axes.items():
+        if texts:
+            found = [Value(text, document.line((*place, *steps, index))) for index, text in enumerate(texts)]
+            valued[str(steps[-1])] = found
+            _check_axis(problems, str(steps[-1]), found)
+    entry = EntryAxes(
+        place,
+        valued,
+        include=_rows(document, (*place, "include"), include),
+        exclude=_rows(document, (*place, "exclude"), exclude),
+    )
+    for row in entry.include:
+        _check_include(problems, row, [*known, *valued])
+    for row in entry.exclude:
+        _check_exclude(problems, row, valued)
+    return entry
+
+
+def check_sizes(document: Document, environments: Sequence[EntryAxes], targets: Sequence[EntryAxes]) -> None:
+    """Refuse a matrix too large to be meant, before it is multiplied out. Raises MatrixError."""
+    problems = Problems(document.file)
+    for entry in (*environments, *targets):
+        rows = len(entry.include) + len(entry.exclude)
+        if entry.bound * rows > MAX_COMPARISONS:
+            problems.add(
+                document.line(entry.place),
+                f"{_count(entry.bound)} combinations with {rows:,} include and exclude rows are too many; shorten the axes",
+            )
+    environment_count = sum(entry.bound for entry in environments)
+    cell_count = environment_count * sum(entry.bound for entry in targets)
+    largest = document.line(max(environments, key=lambda entry: entry.bound).place)
+    if environment_count > MAX_ENVIRONMENTS:
+        problems.add(
+            largest,
+            f"the axes multiply to {_count(environment_count)} environments; the limit is {MAX_ENVIRONMENTS:,}. "
+            "Shorten the axes, or split the matrix into several files",
+        )
+    elif cell_count > MAX_CELLS:
+        problems.add(
+            largest,
+            f"environments × targets make {_count(cell_count)} cells; the limit is {MAX_CELLS:,}. "
+            "Shorten the axes, or split the matrix into several files",
+        )
+    problems.check()
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number < 10**12 else "more than a million million"
+
+
+def _rows(document: Document, place: Place, rows: Sequence[Mapping[str, str]]) -> list[Combination]:
+    return [
+        {name: Value(text, document.line((*place, index, name))) for name, text in row.items()} for index, row in enumerate(rows)
+    ]
+
+
+def _check_axis(problems: Problems, name: str, found: Sequence[Value]) -> None:
+    lines: dict[str, int] = {}
+    for value in found:
+        if value.text in lines:
+            problems.add(value.line, f"{quote(value.text)} stands twice in the axis `{name}`; remove one of them")
+        lines[value.text] = value.line
+        _check_value(problems, name, value)
+
+
+def _check_value(problems: Problems, name: str, value: Value) -> None:
+    try:
+        axis_value(name, value.text)
+    except ValueError as error:
+        problems.add(value.line, f"`{name}`: {error}")
+
+
+def _check_include(problems: Problems, row: Combination, known: Sequence[str]) -> None:
+    for name, value in row.items():
+        _check_value(problems, name, value)
+        # A row may bring a name of its own; one that is nearly the name of an axis is a slip.
+        close = get_close_matches(name, known, n=1, cutoff=0.8)
+        if name not in known and close:
+            problems.add(value.line, f"include names {quote(name)}, which is no axis here; did you mean '{close[0]}'?")
+
+
+def _check_exclude(problems: Problems, row: Combination, axes: Axes) -> None:
+    for name, value in row.items():
+        if name not in axes:
+            problems.add(
+                value.line,
+                f"exclude names {quote(name)}, which is no axis here and so removes nothing{suggestion(name, axes)} "
+                + (f"(the axes are {', '.join(axes)})" if axes else "(there are no axes)"),
+            )
+        elif value.text not in (texts := [known.text for known in axes[name]]):
+            problems.add(
+                value.line,
+                f"exclude removes nothing: {quote(value.text)} is not a value of the axis `{name}`"
+                f"{suggestion(value.text, texts)} (its values: {', '.join(map(quote, texts[:10]))})",
+            )

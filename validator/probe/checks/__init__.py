@@ -1,0 +1,11 @@
+"""The checks by name. The host's registry (``data/checks.yaml``) says in which order and under which deadlines they run."""
+
+from . import device, imports, training
+
+CHECKS = {
+    "import": imports.run,
+    "device": device.run,
+    "train_fp32": training.fp32,
+    "train_amp_fp16": training.amp_fp16,
+    "train_amp_bf16": training.amp_bf16,
+}

@@ -1,0 +1,101 @@
+"""``import``: torch can be imported, is torch, and works with the numpy beside it. Never touches a GPU."""
+
+import platform
+import sys
+import warnings
+from typing import Any, Dict, List, Optional
+
+from ..context import Context, Result, headline
+from ..system import libc
+
+
+def run(context: Context) -> Result:
+    """Import torch and read what it was built for."""
+    try:
+        torch = context.torch
+    except (ImportError, OSError) as error:  # OSError: torch loads some of its libraries through ctypes
+        return Result("fail", _why_not(error), {"python_version": platform.python_version(), "libc": libc()})
+    if not hasattr(torch, "__version__") or not hasattr(torch, "Tensor"):
+        message = "what `import torch` finds at {} is not PyTorch: a file or folder of that name hides it, or it is incomplete"
+        return Result("fail", message.format(_origin(torch)), {"torch_file": _origin(torch)})
+    troubles = []  # type: List[str]
+    metrics = _built_for(torch)
+    metrics["cudnn_version"] = _cudnn_version(torch, troubles)
+    metrics["numpy_version"], metrics["numpy_bridge"] = _numpy(torch, troubles)
+    build = "CUDA {}".format(metrics["cuda_runtime"]) if metrics["cuda_runtime"] else "no CUDA"
+    told = "torch {} ({}), Python {}".format(torch.__version__, build, platform.python_version())
+    return Result("warn" if troubles else "pass", "; ".join([told] + troubles), metrics)
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, ImportError) and error.name == "torch":
+        return "no module named torch: it is not installed for {}".format(sys.executable)
+    said = headline(error)
+    if "cannot open shared object file" in str(error):
+        return "a shared library that torch needs is missing: {}".format(said)
+    return "import torch failed: {}".format(said)
+
+
+def _origin(torch: Any) -> str:
+    return getattr(torch, "__file__", None) or next(iter(getattr(torch, "__path__", [])), "an unknown place")
+
+
+def _built_for(torch: Any) -> Dict[str, Any]:
+    version = getattr(torch, "version", None)
+    return {
+        "torch_version": str(torch.__version__),
+        "torch_file": _origin(torch),
+        "cuda_runtime": getattr(version, "cuda", None),
+        "debug": getattr(version, "debug", None),
+        "arch_list": _arch_list(torch),
+        "cxx11_abi": getattr(getattr(torch, "_C", None), "_GLIBCXX_USE_CXX11_ABI", None),
+        "python_version": platform.python_version(),
+        "libc": libc(),
+    }
+
+
+def _arch_list(torch: Any) -> Optional[List[str]]:
+    """The architectures compiled in, such as sm_86 and compute_90; None where this torch cannot say."""
+    # The private function answers without a GPU; the public one returns an empty list then.
+    flags = getattr(getattr(torch, "_C", None), "_cuda_getArchFlags", None)
+    if flags is not None:
+        return (flags() or "").split()
+    listed = getattr(getattr(torch, "cuda", None), "get_arch_list", None)
+    return list(listed()) or None if listed is not None else None
+
+
+def _cudnn_version(torch: Any, troubles: List[str]) -> Optional[int]:
+    cudnn = getattr(getattr(torch, "backends", None), "cudnn", None)
+    if cudnn is None:
+        return None
+    try:
+        return cudnn.version()
+    except (RuntimeError, OSError) as error:  # the cuDNN that is found is not the one torch was compiled against
+        troubles.append("cuDNN cannot be used: {}".format(headline(error)))
+        return None
+
+
+def _numpy(torch: Any, troubles: List[str]) -> Any:
+    """numpy's version (None when absent), and whether arrays really go to tensors and back."""
+    try:
+        import numpy
+    except ImportError as error:
+        absent = error.name == "numpy"
+        said = "is not installed" if absent else "cannot be imported: {}".format(headline(error))
+        troubles.append("numpy {}: Tensor.numpy() and torch.from_numpy() will not work".format(said))
+        return None, False
+    version = str(getattr(numpy, "__version__", "of unknown version"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exception says it too
+            tensor = torch.from_numpy(numpy.arange(3, dtype="float32"))
+            holds = (tensor + 1).numpy().tolist() == [1.0, 2.0, 3.0]
+        said = "values changed on the way"
+    except (RuntimeError, TypeError, ImportError, AttributeError) as error:
+        holds, said = False, headline(error)
+    if not holds:
+        trouble = "torch {} and numpy {} do not work together ({})".format(torch.__version__, version, said)
+        if not version.startswith(("0.", "1.")):
+            trouble += "; a torch that was built for numpy 1 needs numpy<2"
+        troubles.append(trouble)
+    return version, holds

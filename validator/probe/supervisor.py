@@ -1,0 +1,126 @@
+"""The supervisor: orders checks one by one, survives whatever a check does to its process, and reports to the host.
+
+Reads the plan as one JSON object from stdin (so that the nonce is in no environment that a worker could read) and writes
+events to stdout. Exits 0 when it said ``end``, whatever the checks found.
+"""
+
+import json
+import os
+import platform
+import shutil
+import signal
+import sys
+import time
+from typing import Any, Dict, Optional
+
+from .emit import MESSAGE_CHARS, PROTOCOL, Emitter, metrics
+from .process import Died, WorkerProcess
+from .system import bending, libc, system, worker_environment
+
+_OUTPUT_CHARS = 4000
+
+
+class Supervisor:
+    """One run of a plan."""
+
+    def __init__(self, plan: Dict[str, Any], emitter: Emitter, scratch: str) -> None:
+        self._checks = plan["checks"]
+        self._total = plan["deadline_seconds"]
+        self._context = {"device": plan["device"], "host_gpu": plan["host_gpu"]}
+        self._emit = emitter.emit
+        self._scratch = scratch
+        self._began = time.monotonic()
+        self._worker = None  # type: Optional[WorkerProcess]
+        self._workers = 0
+        self._blocked = {}  # type: Dict[str, str]
+        """For a check that did not hold: what the checks that need it say."""
+
+    def run(self) -> None:
+        """Run every check of the plan, or say why not."""
+        self._emit(
+            "start",
+            protocol=PROTOCOL,
+            python=platform.python_version(),
+            executable=sys.executable,
+            platform=system(),
+            libc=libc(),
+            environment=bending(os.environ),
+            checks=[check["name"] for check in self._checks],
+        )
+        for check in self._checks:
+            reason = self._reason_to_skip(check)
+            if reason is None:
+                self._run(check["name"], check["deadline_seconds"])
+            else:
+                self._end(check["name"], {"status": "skip", "message": reason})
+        self._emit("end", seconds=time.monotonic() - self._began, checks=len(self._checks))
+
+    def stop(self) -> None:
+        """End the worker, if there is one."""
+        if self._worker is not None:
+            self._worker.kill()
+            self._worker = None
+
+    def _reason_to_skip(self, check: Dict[str, Any]) -> Optional[str]:
+        if time.monotonic() >= self._began + self._total:
+            return "not run: total deadline reached"
+        return next((self._blocked[need] for need in check["needs"] if need in self._blocked), None)
+
+    def _run(self, name: str, seconds: float) -> None:
+        if self._worker is None:
+            self._worker = WorkerProcess(worker_environment(os.environ, self._scratch), self._context)
+            self._workers += 1
+            self._emit("worker-start", worker=self._workers, pid=self._worker.pid)
+        self._emit("check-start", check=name, worker=self._workers)
+        worker, began = self._worker, time.monotonic()
+        whole = self._began + self._total
+        try:
+            reply = worker.run(name, min(began + seconds, whole))
+            output = "" if reply["status"] in ("pass", "skip") else worker.tail(_OUTPUT_CHARS)
+            self._end(name, reply, output=output)
+            return
+        except Died as error:
+            died = str(error)
+        except TimeoutError:
+            died = "total deadline of {:g} s".format(self._total)
+            if began + seconds < whole:
+                died = "deadline of {:g} s".format(seconds)
+        self._worker = None
+        fields = {"status": "fail", "message": "the process that ran {} did not survive: {}".format(name, died)}
+        self._end(name, fields, seconds=time.monotonic() - began, died=died, output=worker.tail(_OUTPUT_CHARS))
+
+    def _end(self, name: str, fields: Dict[str, Any], **more: Any) -> None:
+        event = dict({"check": name, "seconds": 0.0, "metrics": {}, "died": None, "output": ""}, **fields)
+        event.update(more, message=fields["message"][:MESSAGE_CHARS], metrics=metrics(event["metrics"]))
+        self._emit("check-end", **event)
+        if event["status"] == "fail":
+            self._blocked[name] = "needs {}, which failed".format(name)
+        elif event["status"] == "skip":
+            self._blocked[name] = event["message"]
+
+
+def main() -> int:
+    """Run the plan on stdin and return the exit status."""
+    plan = json.loads(sys.stdin.read())
+    scratch = os.path.dirname(os.path.abspath(sys.argv[0]))
+    supervisor = Supervisor(plan, Emitter(sys.stdout.buffer, plan["nonce"]), scratch)
+
+    def on_signal(number: int, frame: Any) -> None:
+        # From here on nothing may interrupt the cleaning up.
+        for each in signals:
+            signal.signal(each, signal.SIG_IGN)
+        sys.exit(128 + number)
+
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    for each in signals:
+        signal.signal(each, on_signal)
+    try:
+        supervisor.run()
+    except BrokenPipeError:
+        # The host is gone: nobody is left to tell. The interpreter must not complain when it flushes stdout at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    finally:
+        supervisor.stop()
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0

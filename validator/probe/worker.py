@@ -1,0 +1,59 @@
+"""The worker: imports torch and runs checks as they are ordered, in a Python set up exactly as the image sets it up.
+
+Orders and replies go over a private socket, one JSON object a line; stdout and stderr are free for whatever torch prints.
+"""
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, Dict, Optional
+
+from .checks import CHECKS
+from .context import Context, Result, headline
+from .emit import encode, metrics
+
+
+def main(descriptor: int) -> int:
+    """Serve orders from the socket until it is closed."""
+    os.set_inheritable(descriptor, False)
+    faulthandler.enable(all_threads=True)
+    faulthandler.register(signal.SIGUSR1, all_threads=True)  # the supervisor asks where a check hangs
+    context = None  # type: Optional[Context]
+    with os.fdopen(descriptor, "rb", closefd=False) as orders:
+        for line in iter(orders.readline, b""):
+            order = json.loads(line.decode("ascii"))
+            context = context or Context(order["device"], order["host_gpu"])
+            _send(descriptor, _run(order["check"], context))
+    return 0
+
+
+def _run(name: str, context: Context) -> Dict[str, Any]:
+    began = time.monotonic()
+    try:
+        result = CHECKS[name](context)
+    except Exception as error:  # the boundary: whatever torch raises is what the check found, not a fault of the probe
+        traceback.print_exc()
+        result = Result("fail", headline(error), {})
+    seconds = time.monotonic() - began
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass  # the image closed or replaced it; the reply matters more
+    return {
+        "check": name,
+        "status": result.status,
+        "message": result.message,
+        "seconds": seconds,
+        "metrics": metrics(result.metrics),
+    }
+
+
+def _send(descriptor: int, reply: Dict[str, Any]) -> None:
+    data = encode(reply) + b"\n"
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,0 +1,109 @@
+"""What a runner is: three values (what was made ready, what will be sent, what came back) and one small protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from validator.model import Cell, Environment, Matrix
+from validator.probe_host import ProbePlan, ProbeReport
+
+#: Called with each accepted probe event while the probe runs.
+OnEvent = Callable[[Mapping[str, object]], None]
+#: Called with each line of progress while an environment is made or pulled.
+OnLine = Callable[[str], None]
+
+#: What a runner adds to the probe's own total deadline before it kills from outside: time for the container to start and
+#: for the supervisor, which enforces the deadline itself, to report. Only a probe that cannot report is killed from outside.
+GRACE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What all requests of one run share."""
+
+    run_id: str
+    owner: str
+    """Who runs it (``host:pid``), as a label."""
+    keep: bool = False
+    """Leave containers in place for a person to look at."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An environment made ready to run."""
+
+    handle: str
+    """What the runner runs: an image id, or the path of an interpreter."""
+    digest: str | None = None
+    """``sha256:…`` of the image, where there is one."""
+    entrypoint: tuple[str, ...] = ()
+    """The image's own ENTRYPOINT."""
+    notes: tuple[str, ...] = ()
+    """What the report must say of how it came about."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything a runner would send for one cell: a value, printable and testable with no engine at hand."""
+
+    cell_id: str
+    name: str
+    """Deterministic from run, cell and attempt, so that a lost answer can be looked up."""
+    payload: Mapping[str, Any]
+    """What is submitted: the engine's create body, or the process to start."""
+    plan: ProbePlan = field(repr=False)
+    deadline_seconds: float = 0.0
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What came back from running one request."""
+
+    report: ProbeReport
+    exit_code: int | None = None
+    """Exit status; 128+N for signal N; None when it never ran or the engine lost it."""
+    timed_out: bool = False
+    oom_killed: bool = False
+    start_problem: str | None = None
+    """The engine's words when the environment could not be started."""
+    engine_problem: str | None = None
+    """Why the engine's answer is missing, when it is: the cell is then an error, not a verdict."""
+    stderr: str = ""
+    """Cleaned, bounded tail."""
+    start_seconds: float | None = None
+    probe_seconds: float | None = None
+
+
+class Runner(Protocol):
+    """Makes environments ready and runs probes in them. Small on purpose."""
+
+    name: str
+
+    def available(self) -> str | None:
+        """Why this runner cannot be used now, or None when it can."""
+
+    def supports(self, environment: Environment) -> str | None:
+        """Why this runner cannot run that environment, or None when it can."""
+
+    def prepare(self, environment: Environment, on_line: OnLine) -> Prepared:
+        """Make the environment ready. Raises AcquireError or EngineUnavailableError."""
+
+    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
+        """The request for a cell: pure."""
+
+    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        """Run a request to its end. Whatever was started is gone when this returns or raises, unless it is to be kept."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+class RunnerFactory(Protocol):
+    """How a runner's module makes it."""
+
+    def __call__(self, matrix: Matrix, context: RunContext) -> Runner:
+        """Make a runner for this matrix; must not fail because an engine is absent."""

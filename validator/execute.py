@@ -82,7 +82,7 @@ class _Run:
         self._runner = runner
         self._progress = progress
         self._levels = checks.levels(matrix.levels)
-        self._prepared: dict[str, Prepared | ValidatorError] = {}
+        self._prepared: dict[str, Prepared | Exception] = {}
         self._opened: dict[str, RunOutcome] = {}
 
     def result(self, cell: Cell) -> CellResult:
@@ -108,10 +108,10 @@ class _Run:
         if known is None:
             try:
                 known = self._runner.prepare(cell.environment, lambda line: self._progress.note(cell, line))
-            except ValidatorError as error:
+            except Exception as error:  # noqa: BLE001 - kept and raised for every cell of the environment; see result()
                 known = error
             self._prepared[cell.environment.id] = known
-        if isinstance(known, ValidatorError):
+        if isinstance(known, Exception):
             raise known
         return known
 

@@ -7,6 +7,7 @@ so that the report of a run that was killed needs no repair: it is read like any
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -18,6 +19,7 @@ from validator.errors import ReportFileError, StoreError
 from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status
 from validator.report import markdown
 from validator.report.json_v1 import dump, dump_cell, dump_host, dump_run, load_cell, load_host, load_run
+from validator.verdict import not_run
 
 _DATABASE = "validator.sqlite3"
 _LAYOUT = 1
@@ -80,7 +82,7 @@ class Store:
             database.executemany(
                 "INSERT INTO cells (run, id, position, result) VALUES (?, ?, ?, ?)",
                 [
-                    (run.id, cell.id, position, dump_cell(_unfinished(cell, "the run died before this cell began")))
+                    (run.id, cell.id, position, dump_cell(not_run(cell, Status.SKIP, "the run died before this cell began")))
                     for position, cell in enumerate(cells)
                 ],
             )
@@ -88,7 +90,7 @@ class Store:
 
     def begin(self, cell: Cell) -> None:
         """Record that a cell is about to run."""
-        self.keep(_unfinished(cell, "the run died during this cell"))
+        self.keep(not_run(cell, Status.SKIP, "the run died during this cell"))
 
     def keep(self, result: CellResult) -> None:
         """Record a result; it survives whatever comes after this call."""
@@ -166,19 +168,6 @@ class Store:
         return f"move {self._path.name} away, a new one is made; the reports under {self._folder / 'runs'} stay readable"
 
 
-def _unfinished(cell: Cell, reason: str) -> CellResult:
-    """What stands for a cell until it has its result."""
-    return CellResult(
-        id=cell.id,
-        environment=cell.environment,
-        target=cell.target,
-        status=Status.SKIP,
-        basis=None,
-        reason=reason,
-        expect=cell.expect,
-    )
-
-
 def _make_folder(folder: Path) -> None:
     """Make the folder; a new one is ignored by git as a whole, and nobody's existing folder is."""
     try:
@@ -191,7 +180,7 @@ def _make_folder(folder: Path) -> None:
 
 def _write_whole(path: Path, text: str) -> None:
     """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

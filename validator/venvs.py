@@ -183,7 +183,6 @@ class _Recipe:
             *install,
             "--index-strategy=unsafe-best-match",  # all sources are equal, as for pip
             *(["--no-index"] if self.sources.no_index else []),  # a switch: not every uv has a variable for it
-            "--compile-bytecode",  # made once, imported by every check of every run
             self.torch,
             *self.source.requirements,
             index=index,

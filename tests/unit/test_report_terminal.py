@@ -112,3 +112,11 @@ def test_the_end_of_a_long_log_is_shown_and_what_is_left_out_is_counted() -> Non
 def test_wide_characters_are_counted_as_the_terminal_shows_them() -> None:
     text = render("table", report(cell(Status.FAIL, reason="漢字" * 100)), width=60)
     assert all(cell_len(line) <= 60 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("number", [6, 7])
+def test_skips_for_one_reason_are_named_while_they_are_few_and_counted_when_they_are_many(number: int) -> None:
+    cells = [cell(Status.SKIP, env=f"env{index}", reason="no GPU here", basis=None) for index in range(number)]
+    below = render("table", report(*cells), width=100).partition("Skipped")[2]
+    assert ("env0@host" in below) == (number == 6)
+    assert ("7 cells, each by its id in report.md" in below) == (number == 7)

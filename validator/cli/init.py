@@ -18,7 +18,7 @@ def command(output: Output, folder: Path) -> None:
 
     Copies the shipped matrix.yaml and images/ into FOLDER (default: here). Nothing that exists is overwritten.
     """
-    from validator.errors import StoreError
+    from validator.errors import InvalidInputError, StoreError
     from validator.matrix_file import schema_text
     from validator.resources import shipped_folder
 
@@ -26,7 +26,7 @@ def command(output: Output, folder: Path) -> None:
     matrix, images, schema = folder / "matrix.yaml", folder / "images", folder / "matrix.schema.json"
     for path in (matrix, images, schema):
         if path.exists():
-            raise StoreError(
+            raise InvalidInputError(
                 f"{path} exists already", why="init overwrites nothing", hint="move it away, or name another folder"
             )
     try:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from validator.model import Cell, Environment, Matrix
+from validator import checks, probe_host
+from validator.model import Action, Cell, Environment, Matrix
 from validator.probe_host import ProbePlan, ProbeReport
 
 #: Called with each accepted probe event while the probe runs.
@@ -107,3 +108,16 @@ class RunnerFactory(Protocol):
 
     def __call__(self, matrix: Matrix, context: RunContext) -> Runner:
         """Make a runner for this matrix; must not fail because an engine is absent."""
+
+
+def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbePlan:
+    """What the probe is told to do for a cell, under a fresh nonce."""
+    inspecting = cell.action is Action.INSPECT
+    return ProbePlan(
+        nonce=probe_host.new_nonce(),
+        checks=tuple(checks.selected(matrix.levels, inspect=inspecting)),
+        device="none" if inspecting else "cuda" if cell.gpu else "cpu",
+        host_gpu=cell.gpu,
+        deadline_seconds=matrix.limits.timeout_seconds,
+        scratch=scratch,
+    )

@@ -11,14 +11,13 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
-from validator import checks, labels, probe_host
 from validator import engine as engines
+from validator import labels, probe_host
 from validator.errors import EngineUnavailableError
 from validator.images import Images
 from validator.interrupts import held_back
-from validator.model import Action, Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
-from validator.probe_host import ProbePlan
-from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest
+from validator.model import Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
+from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
 
 #: The only writable place in a container besides /dev/shm.
@@ -131,15 +130,7 @@ class DockerRunner:
     def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
         """The container for a cell."""
         environment, limits = cell.environment, self._matrix.limits
-        inspecting = cell.action is Action.INSPECT
-        plan = ProbePlan(
-            nonce=probe_host.new_nonce(),
-            checks=tuple(checks.selected(self._matrix.levels, inspect=inspecting)),
-            device="none" if inspecting else "cuda" if cell.gpu else "cpu",
-            host_gpu=cell.gpu,
-            deadline_seconds=limits.timeout_seconds,
-            scratch=SCRATCH,
-        )
+        plan = probe_plan(cell, self._matrix, SCRATCH)
         body = container_body(
             image=prepared.handle,
             entrypoint=None if environment.keep_entrypoint else (),

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from validator import checks, probe_host
-from validator.model import Action, Cell, Environment, Gpu, Matrix, PulledImage
+from validator import probe_host
+from validator.model import Cell, Environment, Gpu, Matrix, PulledImage
 from validator.probe_host import ProbePlan
-from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest
+from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Collector
 from validator.venvs import default_root, ensure
 
@@ -65,18 +65,8 @@ class LocalRunner:
 
     def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
         """The process for a cell."""
-        limits = self._matrix.limits
-        inspecting = cell.action is Action.INSPECT
-        plan = ProbePlan(
-            nonce=probe_host.new_nonce(),
-            checks=tuple(checks.selected(self._matrix.levels, inspect=inspecting)),
-            device="none" if inspecting else "cuda" if cell.gpu else "cpu",
-            host_gpu=cell.gpu,
-            deadline_seconds=limits.timeout_seconds,
-        )
-        return request_for(
-            prepared.handle, plan, cell.gpu, cell_id=cell.id, name=f"validator-{self._context.run_id}-{cell.id}"
-        )
+        name = f"validator-{self._context.run_id}-{cell.id}"
+        return request_for(prepared.handle, probe_plan(cell, self._matrix), cell.gpu, cell_id=cell.id, name=name)
 
     def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
         """Start, read, wait; the whole session of processes is gone afterwards."""

@@ -69,7 +69,7 @@ def judge(cell: Cell, prepared: Prepared, outcome: RunOutcome, levels: Mapping[s
         checks=checks,
         content=content,
         digest=prepared.digest,
-        notes=(*prepared.notes, *mismatches),
+        notes=(*prepared.notes, *(text for text in mismatches if text != verdict.reason)),
         seconds=Seconds(
             acquire=prepared.seconds,
             start=outcome.start_seconds,
@@ -146,7 +146,9 @@ def _verdict(
 
     if cell.action is Action.INSPECT:
         torch = next((check.message for check in checks if check.name == "import"), "nothing was read")
-        return Verdict(Status.SKIP, basis, f"opened, not trained: {torch}")
+        arch = _content(checks).arch_list
+        code = f"; has code for {' '.join(arch)}" if arch else ""
+        return Verdict(Status.SKIP, basis, one_line(f"opened, not trained: {torch}{code}", 400))
     if mismatches:
         return Verdict(Status.DEGRADED, basis, mismatches[0])
     for check in checks:

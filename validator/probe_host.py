@@ -32,7 +32,7 @@ TOTAL_DEADLINE = "total deadline"
 BOOTSTRAP = """\
 import base64, json, os, sys, tempfile
 try:
-    packed = base64.b64decode(os.environ.pop("VALIDATOR_PROBE_ZIP"))
+    packed = base64.b64decode(os.environ.pop("VALIDATOR_PROBE_ZIP"), validate=True)
     plan = os.environ.pop("VALIDATOR_PROBE_PLAN")
     path = os.path.join(tempfile.mkdtemp(prefix="validator-probe-", dir=json.loads(plan)["scratch"]), "probe.zip")
     with open(path, "wb") as file:
@@ -119,8 +119,7 @@ def environment(plan: ProbePlan) -> dict[str, str]:
         },
         "scratch": plan.scratch,
         "checks": [
-            {"name": spec.name, "deadline_seconds": spec.deadline_seconds, "needs": list(spec.needs)}
-            for spec in plan.checks
+            {"name": spec.name, "deadline_seconds": spec.deadline_seconds, "needs": list(spec.needs)} for spec in plan.checks
         ],
     }
     return {

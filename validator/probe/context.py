@@ -17,7 +17,7 @@ class Context:
         """``cpu``, ``cuda``, or ``none`` where the environment is only opened."""
         self.host_gpu = host_gpu
         """What the host knows of the GPU: name, compute_capability, memory_total_bytes, uuid; None where it knows none."""
-        self.fp32_run = None  # type: Any
+        self.fp32_run: Any = None
         """The float32 training run of this worker, once there is one: the twin that the AMP runs are compared with."""
 
     @property

@@ -16,15 +16,15 @@ class Run:
     """What one training run showed."""
 
     def __init__(self) -> None:
-        self.losses = []  # type: List[float]
+        self.losses: List[float] = []
         self.bad_gradients = 0
         """Steps with a NaN or Inf gradient that was not left out by the scaler."""
-        self.activation_dtypes = set()  # type: Set[str]
-        self.weight_dtypes = set()  # type: Set[str]
-        self.scale = None  # type: Optional[float]
+        self.activation_dtypes: Set[str] = set()
+        self.weight_dtypes: Set[str] = set()
+        self.scale: Optional[float] = None
         self.skipped = 0
         """Steps that the scaler left out because of overflow."""
-        self.peak_memory_bytes = None  # type: Optional[int]
+        self.peak_memory_bytes: Optional[int] = None
 
     @property
     def final_loss(self) -> float:
@@ -42,8 +42,8 @@ class Run:
         return next((step for step, loss in enumerate(self.losses) if not math.isfinite(loss)), None)
 
 
-def train(torch: Any, device: str, autocast: Any = None, scaler: Any = None, seed: int = net.SEED) -> Run:
-    """Train a fresh net; ``autocast`` makes the context of each forward pass, ``scaler`` is a GradScaler, or None."""
+def train(torch: Any, device: str, autocast: Any = contextlib.ExitStack, scaler: Any = None, seed: int = net.SEED) -> Run:
+    """Train a fresh net; ``autocast`` makes the context of each forward pass (one that does nothing, unless given)."""
     run = Run()
     model, batches = net.build(torch, seed)
     model.to(device)
@@ -56,7 +56,7 @@ def train(torch: Any, device: str, autocast: Any = None, scaler: Any = None, see
         _reset_peak(torch)
     for images, labels in batches:
         optimizer.zero_grad()
-        with autocast() if autocast else contextlib.suppress():
+        with autocast():
             loss = torch.nn.functional.cross_entropy(model(images), labels)
         run.losses.append(float(loss.item()))
         if scaler is None:

@@ -22,7 +22,7 @@ def build(torch: Any, seed: int = SEED) -> Tuple[Any, List[Batch]]:
     torch.manual_seed(seed)
     nn = torch.nn
 
-    class Net(nn.Module):  # type: ignore
+    class Net(nn.Module):
         """Two convolutions and two linear layers; widths are multiples of 8, as tensor cores want them."""
 
         def __init__(self) -> None:

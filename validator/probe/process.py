@@ -1,6 +1,7 @@
 """One worker process: its orders and replies over a private socket, its output drained and kept as a bounded tail."""
 
 import json
+import math
 import os
 import resource
 import select
@@ -16,7 +17,7 @@ from .emit import LINE_BYTES
 try:
     import ctypes
 
-    _libc = ctypes.CDLL(None)  # type: Any
+    _libc: Any = ctypes.CDLL(None)
 except (ImportError, OSError):
     _libc = None  # a Python without ctypes: the worker then ends only when it next reads an order
 
@@ -81,7 +82,7 @@ class WorkerProcess:
         self._tail = b""
         self._line = b""
         self._overlong = False
-        self._greeting = context  # type: Optional[Dict[str, Any]]
+        self._greeting: Optional[Dict[str, Any]] = context
         self.pid = self._process.pid
 
     def run(self, check: str, deadline: float) -> Dict[str, Any]:
@@ -184,9 +185,17 @@ def _reply(line: bytes, check: str) -> Optional[Dict[str, Any]]:
         reply = json.loads(line.decode("ascii"))
     except (ValueError, RecursionError):
         return None
-    types = (("check", str), ("status", str), ("message", str), ("seconds", float), ("metrics", dict))  # type: Tuple
+    types: Tuple = (("check", str), ("status", str), ("message", str), ("seconds", float), ("metrics", dict))
     if not isinstance(reply, dict) or any(not isinstance(reply.get(name), kind) for name, kind in types):
         return None
     if reply["check"] != check or reply["status"] not in ("pass", "warn", "fail", "skip"):
         return None
+    if not math.isfinite(reply["seconds"]) or not all(map(_flat, reply["metrics"].values())):
+        return None
     return {name: reply[name] for name, _ in types}
+
+
+def _flat(value: Any) -> bool:
+    """Whether a metric is a scalar or a list of scalars."""
+    items = value if isinstance(value, list) else [value]
+    return not any(isinstance(item, (list, dict)) for item in items)

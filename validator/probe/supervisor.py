@@ -30,9 +30,9 @@ class Supervisor:
         self._emit = emitter.emit
         self._scratch = scratch
         self._began = time.monotonic()
-        self._worker = None  # type: Optional[WorkerProcess]
+        self._worker: Optional[WorkerProcess] = None
         self._workers = 0
-        self._blocked = {}  # type: Dict[str, str]
+        self._blocked: Dict[str, str] = {}
         """For a check that did not hold: what the checks that need it say."""
 
     def run(self) -> None:

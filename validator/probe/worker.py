@@ -22,7 +22,7 @@ def main(descriptor: int) -> int:
     os.set_inheritable(descriptor, False)
     faulthandler.enable(all_threads=True)
     faulthandler.register(signal.SIGUSR1, all_threads=True)  # the supervisor asks where a check hangs
-    context = None  # type: Optional[Context]
+    context: Optional[Context] = None
     with os.fdopen(descriptor, "rb", closefd=False) as orders:
         for line in iter(orders.readline, b""):
             order = json.loads(line.decode("ascii"))
@@ -35,7 +35,7 @@ def _run(name: str, context: Context) -> Dict[str, Any]:
     began = time.monotonic()
     try:
         result = CHECKS[name](context)
-    except Exception as error:  # the boundary: whatever torch raises is what the check found, not a fault of the probe
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever torch raises is what the check found
         traceback.print_exc()
         result = Result("fail", headline(error), {})
     seconds = time.monotonic() - began

@@ -18,7 +18,7 @@ def run(context: Context) -> Result:
     if not hasattr(torch, "__version__") or not hasattr(torch, "Tensor"):
         message = "what `import torch` finds at {} is not PyTorch: a file or folder of that name hides it, or it is incomplete"
         return Result("fail", message.format(_origin(torch)), {"torch_file": _origin(torch)})
-    troubles = []  # type: List[str]
+    troubles: List[str] = []
     metrics = _built_for(torch)
     metrics["cudnn_version"] = _cudnn_version(torch, troubles)
     metrics["numpy_version"], metrics["numpy_bridge"] = _numpy(torch, troubles)

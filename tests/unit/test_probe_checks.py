@@ -1,0 +1,189 @@
+"""What the checks conclude. No GPU and no torch here: each torch is a stand-in of just the parts that a check asks."""
+
+import json
+import warnings
+from types import SimpleNamespace
+
+import pytest
+
+from validator.probe import amp, emit, loop
+from validator.probe.checks import device, training
+from validator.probe.context import Context, headline
+
+T4 = {"name": "Tesla T4", "compute_capability": "7.5", "memory_total_bytes": 16106127360, "uuid": "GPU-1"}
+
+
+def torch_with_gpu(name="Tesla T4", major=7, minor=5, memory=15655829504):
+    cuda = SimpleNamespace(
+        is_available=lambda: True,
+        device_count=lambda: 1,
+        get_device_properties=lambda _: SimpleNamespace(name=name, major=major, minor=minor, total_memory=memory),
+        mem_get_info=lambda: (10, memory),
+    )
+    return SimpleNamespace(__version__="2.7.1", version=SimpleNamespace(cuda="12.6"), cuda=cuda, empty=lambda *_, **__: None)
+
+
+def on_cuda(monkeypatch, torch, host_gpu):
+    monkeypatch.setattr(Context, "torch", torch)
+    return device.run(Context("cuda", host_gpu))
+
+
+def test_the_gpu_the_host_sees_passes_though_torch_reports_less_memory(monkeypatch):
+    result = on_cuda(monkeypatch, torch_with_gpu(), T4)
+    assert result.status == "pass"
+    assert result.metrics["compute_capability"] == "7.5"
+    assert result.metrics["memory_free_bytes"] == 10
+
+
+@pytest.mark.parametrize("host", [{**T4, "name": "NVIDIA Tesla T4"}, {**dict.fromkeys(T4)}, None])
+def test_a_brand_prefix_or_a_host_that_knows_nothing_is_no_difference(monkeypatch, host):
+    assert on_cuda(monkeypatch, torch_with_gpu(), host).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("torch", "said"),
+    [
+        (torch_with_gpu(name="NVIDIA L4"), "name NVIDIA L4 here, Tesla T4 on the host"),
+        (torch_with_gpu(minor=0), "compute capability 7.0 here, 7.5 on the host"),
+        (torch_with_gpu(memory=8 << 30), "memory of 8589934592 bytes here, 16106127360 on the host"),
+    ],
+)
+def test_another_gpu_than_the_hosts_fails_with_both_values(monkeypatch, torch, said):
+    result = on_cuda(monkeypatch, torch, T4)
+    assert result.status == "fail"
+    assert said in result.message
+
+
+def test_an_unavailable_gpu_fails_with_torchs_own_words(monkeypatch):
+    def is_available():
+        warnings.warn("CUDA initialization: The NVIDIA driver on your system is too old (found version 10010).", stacklevel=1)
+        return False
+
+    def init():
+        raise RuntimeError("No CUDA GPUs are available")
+
+    torch = SimpleNamespace(version=SimpleNamespace(cuda="12.6"), cuda=SimpleNamespace(is_available=is_available, init=init))
+    result = on_cuda(monkeypatch, torch, T4)
+    assert result.status == "fail"
+    assert "No CUDA GPUs are available" in result.message
+    assert "driver on your system is too old" in result.message
+
+
+def test_a_torch_without_cuda_fails_with_that_reason(monkeypatch):
+    torch = SimpleNamespace(
+        __version__="2.7.1+cpu", version=SimpleNamespace(cuda=None), cuda=SimpleNamespace(is_available=lambda: False)
+    )
+    assert "torch 2.7.1+cpu is built without CUDA" in on_cuda(monkeypatch, torch, T4).message
+
+
+# ---------------------------------------------------------------- training
+
+
+def run_of(losses=None, **fields):
+    run = loop.Run()
+    run.losses = losses or [2.0] * 5 + [0.1] * 25
+    run.activation_dtypes = {"float16"}
+    run.weight_dtypes = {"float32"}
+    for name, value in fields.items():
+        setattr(run, name, value)
+    return run
+
+
+def compared(run, twin=None, active=True):
+    return training._compared(run, twin or run_of(), "float16", active)
+
+
+def test_a_run_like_its_twin_passes_and_says_what_it_saw():
+    result = compared(run_of(scale=65536.0))
+    assert result.status == "pass"
+    assert result.message == "loss fell 2.00 → 0.10 (×0.05) in 30 steps; activations float16; scaler 65536, 0 steps skipped"
+    assert result.metrics["twin_difference_ratio"] == 0
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        (run_of([2.0] * 30), "the loss did not fall enough: 2.000 → 2.000"),
+        (run_of([2.0] * 9 + [float("nan")] * 21), "the loss became nan at step 10"),
+        (run_of([float("inf")] * 30), "the loss became inf at step 1"),
+        (run_of(bad_gradients=2), "NaN or Inf in the gradients of 2 steps"),
+        (run_of(weight_dtypes={"float16"}), "the weights are float16, not float32"),
+        (run_of([2.0] * 5 + [0.3] * 25), "is not that of float32, 0.1000"),
+        (run_of(scale=1.0, skipped=30), "skipped 30 of 30 steps"),
+        (run_of(scale=0.0), "the gradient scaler skipped 0 of 30 steps and its scale is 0"),
+    ],
+)
+def test_a_run_that_did_not_train_fails_with_the_reason(run, said):
+    result = compared(run)
+    assert result.status == "fail"
+    assert said in result.message
+
+
+def test_autocast_that_was_not_active_fails_however_well_it_trained():
+    result = compared(run_of(activation_dtypes={"float32"}), active=False)
+    assert result.status == "fail"
+    assert "autocast to float16 was not active: activations are float32" in result.message
+    assert result.metrics["autocast_active"] is False
+
+
+def test_first_steps_skipped_while_the_scaler_finds_its_scale_are_normal():
+    assert compared(run_of(scale=16384.0, skipped=2)).status == "pass"
+
+
+OLD = SimpleNamespace(__version__="1.4.0", cuda=SimpleNamespace())
+
+
+@pytest.mark.parametrize(("where", "status"), [("cuda", "fail"), ("cpu", "skip")])
+@pytest.mark.parametrize("check", [training.amp_fp16, training.amp_bf16])
+def test_a_torch_without_amp_fails_on_a_gpu_and_is_skipped_on_a_cpu(monkeypatch, where, status, check):
+    monkeypatch.setattr(Context, "torch", OLD)
+    result = check(Context(where, None))
+    assert result.status == status
+    assert result.message.startswith("torch 1.4.0 has no ")
+    assert "autocast" in result.message
+
+
+def test_the_first_cuda_autocast_served_float16_only():
+    torch = SimpleNamespace(__version__="1.7.0", cuda=SimpleNamespace(amp=SimpleNamespace(autocast=dict, GradScaler=list)))
+    assert amp.autocast(torch, "cuda", "float16") is dict
+    assert amp.grad_scaler(torch, "cuda") == []
+    with pytest.raises(amp.Missing, match="float16 only"):
+        amp.autocast(torch, "cuda", "bfloat16")
+    with pytest.raises(amp.Missing, match="no CPU autocast"):
+        amp.autocast(torch, "cpu", "bfloat16")
+    with pytest.raises(amp.Missing, match="no gradient scaler for the CPU"):
+        amp.grad_scaler(torch, "cpu")
+
+
+# ---------------------------------------------------------------- lines
+
+
+def test_metrics_become_finite_json_of_bounded_size():
+    class Odd:
+        def __str__(self):
+            return "x" * 5000
+
+    sent = emit.metrics({"nan": float("nan"), "inf": -float("inf"), "odd": Odd(), "list": (1, float("inf"), None), "flag": True})
+    assert sent == {"nan": "nan", "inf": "-inf", "odd": "x" * 1000, "list": [1, "inf", None], "flag": True}
+    assert len(emit.metrics({"long": list(range(1000))})["long"]) == 256
+
+
+def test_an_event_too_long_for_its_line_loses_its_output_before_its_verdict():
+    event = {"status": "fail", "message": "short", "metrics": {"m": 1}, "output": "\U0001f525" * 6000}
+    sent = json.loads(emit.encode(event))
+    assert sent == {**event, "output": ""}
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("CUDA error: no kernel image\nmore"), "RuntimeError: CUDA error: no kernel image"),
+        (ImportError("\n\n  undefined symbol: x"), "ImportError: undefined symbol: x"),
+        (AssertionError(), "AssertionError"),
+        (KeyError("x" * 1000), "KeyError: '" + "x" * 390),
+    ],
+)
+def test_an_exception_in_one_line(error, line):
+    assert headline(error).startswith(line[:400])
+    assert "\n" not in headline(error)
+    assert len(headline(error)) <= 400

@@ -1,0 +1,360 @@
+"""The reader of the probe's events, fed with true streams and with everything a hostile environment can print."""
+
+import json
+import random
+from dataclasses import replace
+
+import pytest
+
+from validator import probe_host
+from validator.checks import CheckSpec
+from validator.model import CheckStatus, Gpu, Level
+from validator.probe_host import EventStream, ProbePlan
+
+NONCE = "0123456789abcdef" * 2
+
+
+def spec(name, *needs):
+    return CheckSpec(name=name, level=Level.REQUIRED, deadline_seconds=5.0, needs=needs, inspect=True)
+
+
+PLAN = ProbePlan(NONCE, (spec("import"), spec("device", "import")), "cpu", None, 60.0)
+
+
+def check_end(check, status="pass", **fields):
+    base = {"message": "well", "seconds": 0.5, "metrics": {}, "died": None, "output": ""}
+    return {"event": "check-end", "check": check, "status": status, **base, **fields}
+
+
+START = {
+    "event": "start",
+    "protocol": 1,
+    "python": "3.11.7",
+    "executable": "/usr/bin/python3",
+    "platform": "Linux 6.1 x86_64",
+    "libc": "glibc 2.36",
+    "environment": {"CUDA_VISIBLE_DEVICES": "0"},
+    "checks": ["import", "device"],
+}
+WORKER = {"event": "worker-start", "worker": 1, "pid": 12}
+
+
+def check_start(check, worker=1):
+    return {"event": "check-start", "check": check, "worker": worker}
+
+
+END = {"event": "end", "seconds": 1.5, "checks": 2}
+GOOD = [START, WORKER, check_start("import"), check_end("import"), check_start("device"), check_end("device"), END]
+
+
+def lines(events, nonce=NONCE):
+    return [json.dumps({**event, "nonce": nonce, "seq": seq}).encode() + b"\n" for seq, event in enumerate(events, 1)]
+
+
+def read(data, plan=PLAN):
+    stream = EventStream(plan)
+    stream.feed(data)
+    return stream.close()
+
+
+def report_of(events):
+    return read(b"".join(lines(events)))
+
+
+def with_check_end(**fields):
+    """A stream whose last check ends so; whatever is wrong with it must leave the run incomplete."""
+    return report_of([*GOOD[:5], check_end("device", **fields), END])
+
+
+def test_a_true_stream_is_complete_and_every_field_arrives():
+    metrics = {"torch_version": "2.7.1", "losses": [2.1, 0.5], "cudnn_version": None, "numpy_bridge": True}
+    report = report_of([*GOOD[:3], check_end("import", "warn", metrics=metrics, output="a\nb"), *GOOD[4:]])
+    assert report.complete
+    assert report.started
+    assert report.violations == ()
+    assert report.running is None
+    assert report.stray == ""
+    assert report.facts["python"] == "3.11.7"
+    assert report.facts["env.CUDA_VISIBLE_DEVICES"] == "0"
+    first, second = report.checks
+    assert (first.name, first.status, first.seconds, first.output) == ("import", CheckStatus.WARN, 0.5, "a\nb")
+    assert first.metrics == metrics
+    assert second.status is CheckStatus.PASS
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_it_does_not_matter_how_the_bytes_are_cut(size):
+    data = b"".join(lines(GOOD))
+    stream = EventStream(PLAN)
+    events = [event for at in range(0, len(data), size) for event in stream.feed(data[at : at + size])]
+    assert [event["event"] for event in events] == [event["event"] for event in GOOD]
+    assert stream.close() == read(data)
+
+
+def test_every_prefix_of_a_true_stream_is_incomplete():
+    data = b"".join(lines(GOOD))
+    assert read(data).complete
+    assert not any(read(data[:cut]).complete for cut in range(len(data)))
+
+
+def test_a_check_that_started_and_never_ended_is_the_running_one():
+    report = report_of(GOOD[:5])
+    assert report.running == "device"
+    assert [check.name for check in report.checks] == ["import"]
+
+
+def test_a_probe_that_never_spoke_leaves_what_was_printed():
+    report = read(b"exec: python3: not found\n")
+    assert not report.started
+    assert report.stray == "exec: python3: not found"
+    assert report.violations == ()
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        pytest.param(GOOD[1:], id="no start"),
+        pytest.param([START, *GOOD], id="start twice"),
+        pytest.param([{**START, "protocol": 2}, *GOOD[1:]], id="other protocol"),
+        pytest.param([{**START, "checks": ["import"]}, *GOOD[1:]], id="other checks than planned"),
+        pytest.param([START, END], id="end without checks"),
+        pytest.param([START, {**END, "checks": 0}], id="end that counts what it did"),
+        pytest.param([*GOOD[:4], {**END, "checks": 1}], id="end before the last check"),
+        pytest.param([*GOOD[:6], {**END, "checks": 3}], id="end that counts wrong"),
+        pytest.param([*GOOD[:3], END], id="end while a check runs"),
+        pytest.param([START, *GOOD[2:]], id="check without a worker"),
+        pytest.param([START, {**WORKER, "worker": 2}, *GOOD[2:]], id="worker out of order"),
+        pytest.param([*GOOD[:2], check_end("import"), *GOOD[4:]], id="pass without start"),
+        pytest.param([*GOOD[:2], check_end("import", "fail"), *GOOD[4:]], id="fail without start or death"),
+        pytest.param([*GOOD[:3], check_end("device"), *GOOD[4:]], id="end of a check other than the running one"),
+        pytest.param([*GOOD[:4], check_end("import"), *GOOD[4:]], id="second end of a check"),
+        pytest.param([*GOOD[:4], check_start("import"), *GOOD[4:]], id="second start of a check"),
+        pytest.param([*GOOD[:3], check_start("device"), *GOOD[3:]], id="start while another runs"),
+        pytest.param([*GOOD[:4], check_start("train_fp64"), *GOOD[4:]], id="check that was not planned"),
+        pytest.param([*GOOD, END], id="event after the end"),
+        pytest.param([*GOOD[:6], {"event": "verdict", "status": "pass"}, END], id="unknown event"),
+        pytest.param([*GOOD[:6], {**END, "extra": 1}], id="unknown field"),
+        pytest.param([*GOOD[:6], {"event": "end", "seconds": 1.5}], id="missing field"),
+    ],
+)
+def test_a_stream_that_breaks_the_protocol_leaves_a_violation(events):
+    assert report_of(events).violations
+
+
+def test_a_verdict_that_was_given_stays_when_a_second_one_is_tried():
+    report = report_of([*GOOD[:3], check_end("import", "fail"), check_end("import", "pass"), *GOOD[4:]])
+    assert report.checks[0].status is CheckStatus.FAIL
+    assert len(report.violations) == 1
+
+
+@pytest.mark.parametrize("died", [None, "total deadline of 60 s"])
+def test_a_check_that_never_started_may_be_skipped_or_die(died):
+    status = "skip" if died is None else "fail"
+    report = report_of([*GOOD[:4], check_end("device", status, died=died), END])
+    assert report.complete
+    assert report.checks[1].died == died
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "green"},
+        {"status": ["pass"]},
+        {"message": 5},
+        {"seconds": -1},
+        {"seconds": True},
+        {"seconds": "1"},
+        {"metrics": []},
+        {"metrics": {"Upper": 1}},
+        {"metrics": {"x" * 65: 1}},
+        {"metrics": {"": 1}},
+        {"metrics": {f"m{i}": 1 for i in range(65)}},
+        {"metrics": {"m": {"nested": 1}}},
+        {"metrics": {"m": [[1]]}},
+        {"metrics": {"m": list(range(257))}},
+        {"metrics": {"m": "x" * 1001}},
+        {"metrics": {"m": 2**63 + 1}},
+        {"metrics": {"m": [10**400]}},
+        {"output": None},
+        {"died": "signal 9"},
+        {"died": 9, "status": "fail"},
+    ],
+    ids=str,
+)
+def test_a_field_out_of_bounds_is_refused(fields):
+    report = with_check_end(**fields)
+    assert not report.complete
+    assert report.violations
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"seconds": 1.5', b'"seconds": NaN'),
+        (b'"seconds": 1.5', b'"seconds": Infinity'),
+        (b'"seconds": 1.5', b'"seconds": 1e999'),
+        (b'"seconds": 1.5', b'"seconds": 1.5, "seconds": 2'),
+        (b'"seconds": 1.5', b'"seconds": ' + b"9" * 30_000),
+        (b'"seconds": 1.5', b'"seconds": ' + b"[" * 30_000),
+        (b'"seconds": 1.5', b'"seconds": [[[[[1]]]]]'),
+        (b'"seq": 7', b'"seq": 6'),
+        (b'"seq": 7', b'"seq": true'),
+        (b'"seq": 7', b'"seq": 7.5'),
+        (b'"end"', b'"\xc3\xa9nd"'),
+        (b"}\n", b"} x\n"),
+    ],
+    ids=lambda value: value[:30].decode("utf-8", "replace"),
+)
+def test_an_end_that_is_not_exact_does_not_end(old, new):
+    *rest, end = lines(GOOD)
+    assert old in end
+    report = read(b"".join(rest) + end.replace(old, new))
+    assert not report.complete
+    assert report.violations
+
+
+def test_events_with_another_nonce_are_stray_text():
+    report = read(b"".join(lines(GOOD, nonce="f" * 32)))
+    assert not report.started
+    assert report.violations == ()
+    assert '"event": "end"' in report.stray
+
+
+def test_our_nonce_inside_an_event_with_another_nonce_is_no_violation():
+    forged = {**START, "nonce": "f" * 32, "seq": 1, "python": NONCE}
+    report = read(json.dumps(forged).encode() + b"\n" + b"".join(lines(GOOD)))
+    assert report.complete
+    assert report.violations == ()
+
+
+def test_an_entrypoint_that_prints_the_environment_does_no_harm():
+    printed = "".join(f"{name}={value}\n" for name, value in probe_host.environment(PLAN).items()).encode()
+    report = read(printed + b"".join(lines(GOOD)))
+    assert report.complete
+    assert report.violations == ()
+
+
+def test_text_is_cleaned_before_anyone_sees_it():
+    nasty = "\x1b[31mred\x1b[0m \u202eevil \ud800 \x07"
+    report = report_of(
+        [*GOOD[:5], check_end("device", "fail", message=f"a\nb {nasty}", output=nasty, metrics={"m": [nasty]}), END]
+    )
+    found = report.checks[1]
+    assert found.message.startswith("a b red ")
+    texts = [found.message, found.output, found.metrics["m"][0], read(nasty.encode("utf-8", "replace")).stray]
+    assert not any(bad in text for text in texts for bad in ("\x1b", "\u202e", "\ud800", "\x07"))
+
+
+def test_violations_are_bounded_in_number_and_length():
+    bad = json.dumps({"nonce": NONCE, "seq": 1, "event": "x" * 30_000}).encode() + b"\n"
+    report = read(bad * 200)
+    assert 0 < len(report.violations) <= 20
+    assert all(len(text) < 500 for text in report.violations)
+
+
+def test_overlong_lines_are_dropped_and_the_next_event_counts():
+    start, *rest = lines(GOOD)
+    report = read(start + b"x" * 300_000 + b"\n" + b"".join(rest))
+    assert report.complete
+    assert len(report.stray) <= 4000
+
+
+def test_an_overlong_line_cannot_end_in_an_event():
+    *rest, end = lines(GOOD)
+    assert not read(b"".join(rest) + b" " * 70_000 + end).complete
+
+
+def test_more_than_four_mebibytes_of_events_are_refused():
+    plan = replace(PLAN, checks=tuple(spec(f"c{i}") for i in range(200)))
+    events = [{**START, "checks": [each.name for each in plan.checks]}, WORKER]
+    for each in plan.checks:
+        events += [check_start(each.name), check_end(each.name, output="x" * 40_000)]
+    report = read(b"".join(lines([*events, {**END, "checks": 200}])), plan)
+    assert not report.complete
+    assert "bytes of events" in report.violations[0]
+    # 4 MiB hold 103 checks of 40 000 bytes and their wrapping; none is taken beyond.
+    assert 95 < len(report.checks) < 105
+
+
+def test_a_flood_without_newlines_is_not_kept():
+    stream = EventStream(PLAN)
+    for _ in range(200):
+        stream.feed(b"x" * 65_536)
+    held = sum(len(value) for value in vars(stream).values() if isinstance(value, (bytes, bytearray)))
+    assert held <= 64 * 1024 + 16 * 1024
+    assert len(stream.close().stray) <= 4000
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_bytes_are_survived_and_prove_nothing(seed):
+    dice = random.Random(seed)  # noqa: S311 - test data, not a secret
+    stream = EventStream(PLAN)
+    tokens = [b"{", b"}", b"[", b'"', b":", b",", b"\n", b"\\u", b"1e9", b"null", NONCE.encode(), b'"nonce"', b"\x00", b"\xff"]
+    for _ in range(50):
+        stream.feed(b"".join(dice.choice(tokens) for _ in range(200)))
+        stream.feed(dice.randbytes(500))
+    report = stream.close()
+    assert not report.complete
+    assert not report.started
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_stream_is_survived_and_complete_only_with_its_end_intact(seed):
+    dice = random.Random(seed)  # noqa: S311 - test data, not a secret
+    original = lines(GOOD)
+    for _ in range(30):
+        data = bytearray(b"".join(original))
+        for _ in range(dice.randint(1, 6)):
+            at = dice.randrange(len(data))
+            kind = dice.randrange(4)
+            if kind == 0:
+                data[at] = dice.randrange(256)
+            elif kind == 1:
+                del data[at : at + dice.randint(1, 40)]
+            elif kind == 2:
+                data[at:at] = dice.randbytes(dice.randint(1, 40))
+            else:
+                data[at:at] = dice.choice(original)
+        report = read(bytes(data))
+        assert {check.name for check in report.checks} <= {"import", "device"}
+        if report.complete:
+            assert [check.name for check in report.checks] == ["import", "device"]
+            ends = [line for line in bytes(data).split(b"\n") if line.startswith(b"{") and b'"end"' in line]
+            assert any(json.loads(line.decode("ascii", "replace").replace("\ufffd", "?"))["checks"] == 2 for line in ends)
+
+
+def test_a_random_order_of_true_events_is_never_complete_unless_it_is_the_true_one():
+    dice = random.Random(1)  # noqa: S311 - test data, not a secret
+    for _ in range(300):
+        order = dice.sample(GOOD, len(GOOD))
+        assert report_of(order).complete == (order == GOOD)
+
+
+def test_nonces_are_128_bits_and_differ():
+    nonces = {probe_host.new_nonce() for _ in range(50)}
+    assert len(nonces) == 50
+    assert all(len(nonce) == 32 and int(nonce, 16) >= 0 for nonce in nonces)
+
+
+def test_the_request_carries_the_plan_and_fits_into_environment_variables():
+    gpu = Gpu(0, "GPU-1", "Tesla T4", compute_capability="7.5", memory_total_bytes=16 << 30)
+    variables = probe_host.environment(replace(PLAN, device="cuda", host_gpu=gpu, scratch="/scratch"))
+    assert set(variables) == {"VALIDATOR_PROBE_ZIP", "VALIDATOR_PROBE_PLAN"}
+    assert len(variables["VALIDATOR_PROBE_ZIP"]) < 120 * 1024
+    assert json.loads(variables["VALIDATOR_PROBE_PLAN"]) == {
+        "protocol": 1,
+        "nonce": NONCE,
+        "deadline_seconds": 60.0,
+        "device": "cuda",
+        "host_gpu": {"name": "Tesla T4", "compute_capability": "7.5", "memory_total_bytes": 16 << 30, "uuid": "GPU-1"},
+        "scratch": "/scratch",
+        "checks": [
+            {"name": "import", "deadline_seconds": 5.0, "needs": []},
+            {"name": "device", "deadline_seconds": 5.0, "needs": ["import"]},
+        ],
+    }
+    assert json.loads(probe_host.environment(PLAN)["VALIDATOR_PROBE_PLAN"])["host_gpu"] is None
+
+
+def test_the_command_runs_the_bootstrap_isolated():
+    assert probe_host.command("python3") == ("python3", "-I", "-S", "-B", "-c", probe_host.BOOTSTRAP)

@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import io
 import json
-import math
-import re
 import secrets
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, NoReturn
+from typing import Any
 
 from validator.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, Metric, Metrics
+from validator.probe_schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
 from validator.resources import PROBE
 from validator.text import clean, one_line
 
@@ -51,15 +50,7 @@ except OSError as error:
 _LINE_BYTES = 64 * 1024
 _ACCEPTED_BYTES = 4 * 1024 * 1024
 _STRAY_BYTES = 16 * 1024
-_STRAY_CHARS = 4000
 _VIOLATIONS = 20
-_DEPTH = 4
-_INTEGER = 2**63
-_METRICS = 64
-_LIST_ITEMS = 256
-_TEXT_CHARS = 1000
-_METRIC_NAME = re.compile(r"[a-z0-9_.]{1,64}", re.ASCII)
-_VARIABLE_NAME = re.compile(r"[A-Za-z0-9_]{1,100}", re.ASCII)
 
 
 @cache
@@ -207,7 +198,7 @@ class EventStream:
             checks=tuple(self._checks.values()),
             running=self._running,
             violations=tuple(self._violations),
-            stray=clean(self._stray.decode("utf-8", "replace"), _STRAY_CHARS).strip(),
+            stray=clean(self._stray.decode("utf-8", "replace"), OUTPUT_CHARS).strip(),
         )
 
     def _append(self, part: bytes) -> None:
@@ -231,7 +222,7 @@ class EventStream:
         if line.startswith(b"{") and self._plan.nonce.encode() in line:
             try:
                 return self._accept(line)
-            except _Refused as refused:
+            except EventRefused as refused:
                 if refused.ours and len(self._violations) < _VIOLATIONS:
                     self._violations.append(f"{one_line(str(refused))}: {one_line(line.decode('utf-8', 'replace'))}")
         self._keep_stray(line + b"\n")
@@ -241,24 +232,24 @@ class EventStream:
         self._stray = (self._stray + data[-_STRAY_BYTES:])[-_STRAY_BYTES:]
 
     def _accept(self, line: bytes) -> Event:
-        """Parse an event and move on by it, or raise _Refused and leave everything as it was."""
-        document = _parse(line)
+        """Parse an event and move on by it, or raise EventRefused and leave everything as it was."""
+        document = parse(line)
         if document.get("nonce") != self._plan.nonce:
-            raise _Refused("another nonce", ours=False)
-        seq, name = _integer(document.get("seq")), document.get("event")
+            raise EventRefused("another nonce", ours=False)
+        seq, name = integer(document.get("seq")), document.get("event")
         if seq <= self._seq:
-            raise _Refused(f"event {seq} after event {self._seq}")
+            raise EventRefused(f"event {seq} after event {self._seq}")
         if self._accepted_bytes + len(line) > _ACCEPTED_BYTES:
-            raise _Refused(f"more than {_ACCEPTED_BYTES} bytes of events")
-        if not isinstance(name, str) or name not in _SCHEMA:
-            raise _Refused("unknown event")
+            raise EventRefused(f"more than {_ACCEPTED_BYTES} bytes of events")
+        if not isinstance(name, str) or name not in SCHEMA:
+            raise EventRefused("unknown event")
         fields = {key: value for key, value in document.items() if key not in ("nonce", "seq", "event")}
-        schema = _SCHEMA[name]
+        schema = SCHEMA[name]
         if set(fields) != set(schema):
-            raise _Refused(f"{name} has other fields than {', '.join(schema)}")
+            raise EventRefused(f"{name} has other fields than {', '.join(schema)}")
         values = {key: check(fields[key]) for key, check in schema.items()}
         if self._ended or (name == "start") == (self._facts is not None):
-            raise _Refused(f"{name} out of order")
+            raise EventRefused(f"{name} out of order")
         self._step(name, values)
         self._seq = seq
         self._accepted_bytes += len(line)
@@ -270,25 +261,25 @@ class EventStream:
                 self._start(values)
             case "worker-start":
                 if values["worker"] != self._worker + 1 or self._running:
-                    raise _Refused("a worker out of order")
+                    raise EventRefused("a worker out of order")
                 self._worker += 1
             case "check-start":
                 check = self._planned(values["check"])
                 if self._running or check in self._checks or values["worker"] != self._worker or not self._worker:
-                    raise _Refused(f"check-start of {check} out of order")
+                    raise EventRefused(f"check-start of {check} out of order")
                 self._running = check
             case "check-end":
                 self._end_check(values)
             case "end":
                 if self._running or values["checks"] != len(self._checks) or len(self._checks) != len(self._plan.checks):
-                    raise _Refused("end before every check has ended")
+                    raise EventRefused("end before every check has ended")
                 self._ended = True
 
     def _start(self, values: dict[str, object]) -> None:
         if values["protocol"] != PROTOCOL:
-            raise _Refused(f"protocol {values['protocol']}, not {PROTOCOL}")
+            raise EventRefused(f"protocol {values['protocol']}, not {PROTOCOL}")
         if values["checks"] != [spec.name for spec in self._plan.checks]:
-            raise _Refused("other checks than planned")
+            raise EventRefused("other checks than planned")
         facts: dict[str, Metric] = {key: str(values[key]) for key in ("python", "executable", "libc", "platform")}
         variables = values["environment"]
         assert isinstance(variables, dict)  # noqa: S101 - _variables made it
@@ -297,10 +288,10 @@ class EventStream:
     def _end_check(self, values: dict[str, object]) -> None:
         check, status, died = self._planned(values["check"]), values["status"], values["died"]
         if died is not None and status is not CheckStatus.FAIL:
-            raise _Refused(f"{check} killed its process and did not fail")
+            raise EventRefused(f"{check} killed its process and did not fail")
         unstarted = self._running is None and (status is CheckStatus.SKIP or died is not None)
         if check in self._checks or not (self._running == check or unstarted):
-            raise _Refused(f"check-end of {check} out of order")
+            raise EventRefused(f"check-end of {check} out of order")
         self._running = None
         fields: dict[str, Any] = {key: value for key, value in values.items() if key != "check"}
         self._checks[check] = CheckEvent(name=check, **fields)
@@ -309,156 +300,4 @@ class EventStream:
         for spec in self._plan.checks:
             if spec.name == name:
                 return spec.name
-        raise _Refused("unknown check")
-
-
-class _Refused(ValueError):
-    """A line is not an event; ``ours`` tells whether it carried our nonce."""
-
-    def __init__(self, why: str, *, ours: bool = True) -> None:
-        super().__init__(why)
-        self.ours = ours
-
-
-def _parse(line: bytes) -> dict[str, object]:
-    try:
-        document = json.loads(
-            line.decode("ascii"), object_pairs_hook=_unique, parse_constant=_not_finite, parse_float=_float, parse_int=_int
-        )
-    except RecursionError:
-        raise _Refused("nested too deep") from None
-    except _Refused:
-        raise
-    except ValueError as error:
-        raise _Refused(f"not JSON in ASCII ({error})") from None
-    if _depth(document) > _DEPTH:
-        raise _Refused("nested too deep")
-    assert isinstance(document, dict)  # noqa: S101 - the line begins with a brace
-    return document
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise _Refused("a duplicate key")
-    return result
-
-
-def _not_finite(text: str) -> NoReturn:
-    raise _Refused(f"{text} is not JSON")
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _not_finite(text)
-
-
-def _int(text: str) -> int:
-    # Cut before converting: thousands of digits take long to convert, and newer Pythons refuse them in their own words.
-    return _integer(int(text[:24]))
-
-
-def _depth(value: object) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
-
-
-def _integer(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _INTEGER:
-        raise _Refused("not an integer of 64 bits")
-    return value
-
-
-def _seconds(value: object) -> float:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or value < 0:
-        raise _Refused("not a number of seconds")
-    return float(value)
-
-
-def _text(limit: int) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if not isinstance(value, str):
-            raise _Refused("not a text")
-        return one_line(value, limit)
-
-    return check
-
-
-def _output(value: object) -> str:
-    if not isinstance(value, str):
-        raise _Refused("not a text")
-    return clean(value, _STRAY_CHARS)
-
-
-def _died(value: object) -> str | None:
-    return None if value is None else _text(200)(value)
-
-
-def _names(value: object) -> list[str]:
-    if not isinstance(value, list) or len(value) > _LIST_ITEMS:
-        raise _Refused("not a list of names")
-    return [_text(100)(item) for item in value]
-
-
-def _status(value: object) -> CheckStatus:
-    try:
-        return CheckStatus(value)
-    except ValueError:
-        raise _Refused("unknown status") from None
-
-
-def _variables(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or len(value) > _METRICS or not all(map(_VARIABLE_NAME.fullmatch, value)):
-        raise _Refused("not environment variables")
-    return {key: _text(_TEXT_CHARS)(item) for key, item in value.items()}
-
-
-def _metrics(value: object) -> Metrics:
-    if not isinstance(value, dict) or len(value) > _METRICS or not all(map(_METRIC_NAME.fullmatch, value)):
-        raise _Refused("not metrics")
-    return {key: _metric(item) for key, item in value.items()}
-
-
-def _metric(value: object) -> Metric:
-    if isinstance(value, list):
-        if len(value) > _LIST_ITEMS:
-            raise _Refused("a metric of too many values")
-        return [_scalar(item) for item in value]
-    return _scalar(value)
-
-
-def _scalar(value: object) -> str | int | float | bool | None:
-    if isinstance(value, str):
-        if len(value) > _TEXT_CHARS:
-            raise _Refused("a metric of too long a text")
-        return clean(value)
-    if value is None or isinstance(value, (bool, int, float)):
-        return value
-    raise _Refused("a metric nested too deep")
-
-
-#: The fields of every event, each with what reads and bounds it.
-_SCHEMA: Mapping[str, Mapping[str, Callable[[object], object]]] = {
-    "start": {
-        "protocol": _integer,
-        "python": _text(_TEXT_CHARS),
-        "executable": _text(_TEXT_CHARS),
-        "platform": _text(_TEXT_CHARS),
-        "libc": _text(_TEXT_CHARS),
-        "environment": _variables,
-        "checks": _names,
-    },
-    "worker-start": {"worker": _integer, "pid": _integer},
-    "check-start": {"check": _text(100), "worker": _integer},
-    "check-end": {
-        "check": _text(100),
-        "status": _status,
-        "message": _text(2000),
-        "seconds": _seconds,
-        "metrics": _metrics,
-        "died": _died,
-        "output": _output,
-    },
-    "end": {"seconds": _seconds, "checks": _integer},
-}
+        raise EventRefused("unknown check")

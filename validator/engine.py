@@ -9,6 +9,7 @@ from typing import Any
 
 import docker
 import requests
+import urllib3
 from docker.errors import APIError, DockerException
 
 from validator.errors import EngineUnavailableError
@@ -23,17 +24,23 @@ _CALL_TIMEOUT = 60
 _CONNECT_TIMEOUT = 10
 
 #: What a broken connection looks like through requests and docker-py.
-CONNECTION_ERRORS = (requests.exceptions.RequestException, ConnectionError, TimeoutError)
+CONNECTION_ERRORS = (
+    requests.exceptions.RequestException,
+    urllib3.exceptions.HTTPError,  # streams that break off: docker-py reads them past requests
+    ConnectionError,
+    TimeoutError,
+)
 
 
-def connect() -> tuple[docker.APIClient, EngineInfo]:
+def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     """A client of the first engine that answers, and what it says of itself.
 
-    ``DOCKER_HOST`` alone counts when it is set; else the current docker context, then the usual sockets of Docker and Podman.
+    ``only`` is the one address to ask. Without it ``DOCKER_HOST`` alone counts when it is set; else the current docker context,
+    then the usual sockets of Docker and Podman.
     Raises EngineUnavailableError naming every address tried and why it did not answer.
     """
     failures = []
-    for address in _addresses():
+    for address in [only] if only else _addresses():
         try:
             client = docker.APIClient(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
             info = _describe(client, address)

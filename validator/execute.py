@@ -57,21 +57,24 @@ def execute(plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress
     results: list[CellResult] = []
     interrupted = False
     for number, cell in enumerate(plan.cells, 1):
-        if interrupted:
-            result = not_run(cell, Status.SKIP, "the run was interrupted before this cell")
-        else:
-            try:
+        try:
+            if interrupted:
+                result = not_run(cell, Status.SKIP, "the run was interrupted before this cell")
+            else:
                 if cell.action is not Action.SKIP:
                     progress.cell_started(cell, number, len(plan.cells))
                     keeper.begin(cell)
                 result = run.result(cell)
-            except KeyboardInterrupt:
-                interrupted = True
-                result = not_run(cell, Status.SKIP, "the run was interrupted during this cell")
-        with held_back():  # a result that exists is kept, also when the interrupt comes right now
-            keeper.keep(result)
-        results.append(result)
-        progress.cell_finished(result)
+        except KeyboardInterrupt:
+            interrupted = True
+            result = not_run(cell, Status.SKIP, "the run was interrupted during this cell")
+        try:
+            with held_back():  # a result that exists is kept, also when the interrupt comes right now
+                keeper.keep(result)
+                results.append(result)
+                progress.cell_finished(result)
+        except KeyboardInterrupt:
+            interrupted = True
     return Execution(tuple(results), interrupted)
 
 

@@ -60,6 +60,12 @@ class Images:
                 why=engine_words(error),
                 hint="look at the engine (`docker info`) and run again",
             ) from error
+        except OSError as error:
+            raise AcquireError(
+                f"the build context of {environment.id} cannot be made",
+                why=f"{error.filename or 'its temporary file'}: {error.strerror or error}",
+                hint="look at the permissions there and at the room on that disk; TMPDIR moves the temporary file",
+            ) from error
         return Prepared(
             handle=image["Id"],
             digest=_digest(image),

@@ -18,3 +18,11 @@ BUILT = "validator.built"
 def owner() -> str:
     """``host:pid`` of this process."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def owner_lives(owner: str) -> bool:
+    """Whether the process of an owner label runs on this machine. One of another machine cannot be asked, and counts as alive."""
+    host, _, pid = owner.rpartition(":")
+    if host != socket.gethostname():
+        return bool(host)
+    return pid.isdigit() and os.path.exists(f"/proc/{pid}")

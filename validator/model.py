@@ -225,6 +225,16 @@ class Gpu:
     problem: str | None = None
     """Why this GPU could not be (fully) read: lost, no permission …; None when it answered."""
 
+    @property
+    def in_slices(self) -> bool:
+        """Whether only its MIG devices can be computed on, not the GPU as a whole."""
+        return bool(self.mig_enabled and self.mig_devices)
+
+    @property
+    def device_uuid(self) -> str | None:
+        """What to ask for to compute on it: its own UUID, or that of its first MIG device."""
+        return self.mig_devices[0] if self.in_slices else self.uuid
+
 
 @dataclass(frozen=True)
 class NvmlInfo:

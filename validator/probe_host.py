@@ -103,10 +103,11 @@ def environment(plan: ProbePlan) -> dict[str, str]:
         "device": plan.device,
         "host_gpu": gpu
         and {
-            "name": gpu.name,
+            # A slice has a name and a memory of its own; NVML's are those of the whole GPU.
+            "name": None if gpu.in_slices else gpu.name,
             "compute_capability": gpu.compute_capability,
-            "memory_total_bytes": gpu.memory_total_bytes,
-            "uuid": gpu.uuid,
+            "memory_total_bytes": None if gpu.in_slices else gpu.memory_total_bytes,
+            "uuid": gpu.device_uuid,
         },
         "scratch": plan.scratch,
         "checks": [

@@ -168,6 +168,14 @@ class Store:
         return f"move {self._path.name} away, a new one is made; the reports under {self._folder / 'runs'} stay readable"
 
 
+def own_paths(folder: Path) -> list[Path]:
+    """What a store made in a folder, which may hold other things as well; nothing when it holds no history."""
+    if not (folder / _DATABASE).is_file():
+        return []
+    ours = [folder / "runs", folder / "latest", *sorted(folder.glob(f"{_DATABASE}*"))]
+    return [path for path in ours if path.exists()]
+
+
 def _make_folder(folder: Path) -> None:
     """Make the folder; a new one is ignored by git as a whole, and nobody's existing folder is."""
     try:

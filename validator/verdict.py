@@ -128,8 +128,8 @@ def _verdict(
     if outcome.engine_problem:
         return Verdict(Status.ERROR, seen, outcome.engine_problem)
     if outcome.start_problem:
-        return _not_started(cell, basis, outcome.start_problem)
-    if not report.started and _refused(outcome):
+        return _not_started(cell, prepared, basis, outcome.start_problem)
+    if not report.started and _refused(cell, outcome):
         return _no_interpreter(cell, basis, _last_line(outcome.stderr))
 
     failed = [check for check in checks if check.status is CheckStatus.FAIL]
@@ -160,16 +160,23 @@ def _verdict(
     return Verdict(Status.PASS, basis, _passed(checks))
 
 
-def _not_started(cell: Cell, basis: Basis, words: str) -> Verdict:
-    if _NOT_RUNNABLE.search(words) and not _ENGINES_OWN.search(words):
+def _not_started(cell: Cell, prepared: Prepared, basis: Basis, words: str) -> Verdict:
+    programs = (cell.environment.python_command, prepared.handle, *prepared.entrypoint[:1])
+    if any(_names(words, program) for program in programs) and not _ENGINES_OWN.search(words):
         return _no_interpreter(cell, basis, words)
     return Verdict(Status.ERROR, None, f"could not be started: {one_line(words, 300)}")
 
 
-def _refused(outcome: RunOutcome) -> bool:
+def _refused(cell: Cell, outcome: RunOutcome) -> bool:
     """Whether the started container itself says that the interpreter cannot be run in it."""
-    by_shell = outcome.exit_code in _SHELL_CANNOT_RUN and _NOT_RUNNABLE.search(outcome.stderr)
+    by_shell = outcome.exit_code in _SHELL_CANNOT_RUN and _names(outcome.stderr, cell.environment.python_command)
     return bool(by_shell or _KERNEL_REFUSED.search(outcome.stderr))
+
+
+def _names(words: str, program: str) -> bool:
+    """Whether a line says of that very program that it cannot be run. Devices, mounts and shims are not found either."""
+    name = re.compile(rf"(?<![\w.-]){re.escape(program)}(?![\w.-])")
+    return any(_NOT_RUNNABLE.search(line) and name.search(line) for line in words.splitlines())
 
 
 def _no_interpreter(cell: Cell, basis: Basis, words: str) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -197,3 +198,17 @@ def test_measuring_is_never_answered_by_what_opening_gave() -> None:
     execution = executed(runner, cell(A, Target("t4", gpu="T4"), action=Action.INSPECT), cell(A))
     assert runner.ran == ["a@t4", "a@host"]
     assert [result.basis for result in execution.results] == [Basis.INSPECTED, Basis.MEASURED]
+
+
+def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -> None:
+    class Interrupted(Log):
+        def keep(self, result: CellResult) -> None:
+            if result.id == "a@host":
+                signal.raise_signal(signal.SIGINT)
+            super().keep(result)
+
+    log = Interrupted()
+    execution = executed(RunnerDouble(), cell(A), cell(B), log=log)
+    assert execution.interrupted
+    assert statuses(execution) == [Status.PASS, Status.SKIP]
+    assert "keep a@host pass" in log.lines

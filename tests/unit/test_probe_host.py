@@ -358,3 +358,9 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
 
 def test_the_command_runs_the_bootstrap_isolated():
     assert probe_host.command("python3") == ("python3", "-I", "-S", "-B", "-c", probe_host.BOOTSTRAP)
+
+
+def test_a_slice_of_a_gpu_is_not_compared_with_the_name_and_memory_of_the_whole():
+    gpu = Gpu(0, "GPU-1", "NVIDIA A100-SXM4-80GB", "8.0", 80 << 30, mig_enabled=True, mig_devices=("MIG-1", "MIG-2"))
+    plan = json.loads(probe_host.environment(replace(PLAN, device="cuda", host_gpu=gpu))["VALIDATOR_PROBE_PLAN"])
+    assert plan["host_gpu"] == {"name": None, "compute_capability": "8.0", "memory_total_bytes": None, "uuid": "MIG-1"}

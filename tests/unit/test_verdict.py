@@ -128,7 +128,8 @@ def test_hostile_words_are_shown_inert() -> None:
     [
         'failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: '
         '"python3": executable file not found in $PATH: unknown',
-        'runc create failed: unable to start container process: exec: "/o/py": stat /o/py: no such file or directory: unknown',
+        'runc create failed: unable to start container process: exec: "/o/python3": stat /o/python3: '
+        "no such file or directory: unknown",
         "crun: executable file `python3` not found in $PATH: No such file or directory: OCI runtime attempted to invoke a "
         "command that was not found",
         "/opt/python/bin/python3: No such file or directory",  # the local runner's
@@ -150,6 +151,9 @@ def test_an_interpreter_that_is_not_there_is_a_fact_about_the_environment(words:
         'unable to retrieve OCI runtime error (open /run/x/log.json: no such file or directory): exec: '
         '"nvidia-container-runtime": executable file not found in $PATH: unknown',
         "error mounting tmpfs: no such file or directory",
+        'failed to inject CDI devices: failed to stat CDI host device "/dev/nvidia2": no such file or directory',
+        'error gathering device information while adding custom device "/dev/nvidia0": no such file or directory',
+        "failed to start shim: fork/exec /usr/bin/containerd-shim-runc-v2: no such file or directory",
         "unresolvable CDI devices nvidia.com/gpu=GPU-1111",
         "no space left on device",
     ],
@@ -184,6 +188,7 @@ def test_a_started_image_that_cannot_run_its_interpreter_fails_too(exit_code: in
     [
         (silence(), 1, "cat: /etc/licence: No such file or directory"),  # an entrypoint's own trouble
         (silence(), 127, "terminated by policy"),
+        (silence(), 127, "/entrypoint.sh: 4: nvidia-smi: not found"),
         (report(**TRUNCATED), 127, "sh: nvcc: not found"),  # the probe ran: its interpreter is there
     ],
 )

@@ -89,10 +89,6 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)
         sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is left to say to it.
-        sys.stderr.close()
-        sys.exit(ExitCode.NOT_FOUND_OUT)
     except Exception as error:
         if os.environ.get("VALIDATOR_DEBUG"):
             raise

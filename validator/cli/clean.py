@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import click
 
 from validator.cli.options import out_option
 from validator.cli.output import Output
+from validator.errors import ExitCode
 
 
 @click.command("clean")
@@ -37,58 +41,80 @@ def command(
     """
     if not (containers or images or environments or results or everything):
         containers = True
-    found: list[str] = []
+    removal = _Removal(output, yes)
     if containers or images or everything:
-        found += _in_engine(output, containers or everything, images or everything, yes)
+        removal.in_engine(containers or everything, images or everything, required=not everything)
     if environments or everything:
         from validator.venvs import default_root
 
-        found += _folder(default_root(), yes)
+        removal.paths([default_root()])
     if results or everything:
-        found += _folder(out, yes)
-    if not found:
+        from validator.store import own_paths
+
+        removal.paths(own_paths(out))
+    if not removal.found:
         output.result("nothing to remove")
     elif yes:
-        output.result("\n".join(f"removed {line}" for line in found))
+        output.result("\n".join(f"removed {line}" for line in removal.found))
     else:
-        output.result("\n".join([*(f"would remove {line}" for line in found), "", "add --yes to remove them"]))
+        output.result("\n".join([*(f"would remove {line}" for line in removal.found), "", "add --yes to remove them"]))
+    if removal.refused:
+        raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)
 
 
-def _in_engine(output: Output, containers: bool, images: bool, remove: bool) -> list[str]:
-    from docker.errors import APIError
+class _Removal:
+    """What is found and, with ``--yes``, removed."""
 
-    from validator import labels
-    from validator.engine import connect, engine_words
+    def __init__(self, output: Output, remove: bool) -> None:
+        self._output = output
+        self._remove = remove
+        self.found: list[str] = []
+        self.refused = False
 
-    client, _ = connect()
-    found = []
-    try:
-        if containers:
-            for row in client.containers(all=True, filters={"label": labels.RUN}):
-                if remove:
-                    client.remove_container(row["Id"], force=True, v=True)
-                found.append(f"container {row['Names'][0].lstrip('/')} ({row['Status']})")
-        if images:
-            for row in client.images(all=False, filters={"label": labels.BUILT}):
-                name = ", ".join(tag for tag in row.get("RepoTags") or () if tag != "<none>:<none>") or row["Id"]
-                if remove:
-                    client.remove_image(row["Id"], force=True)
-                found.append(f"image {name} ({row['Size'] / 2**30:.1f} GiB)")
-    except APIError as error:
-        output.warn(f"the engine refused: {engine_words(error)}")
-    finally:
-        client.close()
-    return found
+    def in_engine(self, containers: bool, images: bool, *, required: bool) -> None:
+        """Containers and images by their labels; without an engine there are none, unless they alone were asked for."""
+        from validator import labels
+        from validator.engine import connect
+        from validator.errors import EngineUnavailableError
 
-
-def _folder(folder: Path, remove: bool) -> list[str]:
-    from validator.errors import StoreError
-
-    if not folder.is_dir():
-        return []
-    if remove:
         try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise StoreError(f"{folder} cannot be removed", why=error.strerror or "", hint="remove it by hand") from error
-    return [f"folder {folder}"]
+            client, _ = connect()
+        except EngineUnavailableError as error:
+            if required:
+                raise
+            self._output.warn(f"containers and images were not looked at: {error.what}")
+            return
+        with closing(client):
+            for row in client.containers(all=True, filters={"label": labels.RUN}) if containers else ():
+                what = f"container {row['Names'][0].lstrip('/')} ({row['Status']})"
+                if row["State"] == "running" and labels.owner_lives(row["Labels"].get(labels.OWNER, "")):
+                    self._output.note(f"left alone, its run is still going: {what}")
+                else:
+                    self._drop(what, partial(client.remove_container, row["Id"], force=True, v=True))
+            for row in client.images(filters={"label": labels.BUILT}) if images else ():
+                name = ", ".join(tag for tag in row.get("RepoTags") or () if tag != "<none>:<none>") or row["Id"]
+                self._drop(f"image {name} ({row['Size'] / 2**30:.1f} GiB)", partial(client.remove_image, row["Id"], force=True))
+
+    def paths(self, paths: list[Path]) -> None:
+        """Files and folders of ours."""
+        for path in paths:
+            if path.is_dir():
+                self._drop(f"folder {path}", partial(shutil.rmtree, path))
+            elif path.exists():
+                self._drop(f"file {path}", path.unlink)
+
+    def _drop(self, what: str, remove: Callable[[], object]) -> None:
+        from docker.errors import APIError, NotFound
+
+        from validator.engine import CONNECTION_ERRORS, engine_words
+
+        try:
+            if self._remove:
+                remove()
+        except NotFound:
+            return  # gone meanwhile
+        except (APIError, OSError, *CONNECTION_ERRORS) as error:
+            self.refused = True
+            self._output.warn(f"not removed: {what}: {engine_words(error)}")
+            return
+        self.found.append(what)

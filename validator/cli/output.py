@@ -33,8 +33,11 @@ class Output:
         return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def result(self, text: str) -> None:
-        """Print a result."""
-        click.echo(text.rstrip("\n"), color=True if self.color else None)
+        """Print a result. A reader that went away (``| head``) does not change the exit code."""
+        try:
+            click.echo(text.rstrip("\n"), color=True if self.color else None)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def note(self, text: str) -> None:
         """Say something about how it goes."""

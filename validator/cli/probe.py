@@ -81,7 +81,7 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
     if format_name == "json":
         from validator.report.json_v1 import dump_cell
 
-        output.result(json.dumps(dump_cell(result), indent=2, allow_nan=False))
+        output.result(json.dumps(json.loads(dump_cell(result)), indent=2))
     else:
         rows = [f"{check.status.value:5} {check.name:16} {check.seconds:6.1f} s  {check.message}" for check in result.checks]
         output.result("\n".join([*rows, "", f"{result.status.value}: {result.reason}"]))

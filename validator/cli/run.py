@@ -57,7 +57,7 @@ def command(
     """
     from validator.cli.progress import make_progress
     from validator.execute import execute
-    from validator.interrupts import as_keyboard_interrupt
+    from validator.interrupts import as_keyboard_interrupt, held_back
     from validator.labels import owner
     from validator.report import render
     from validator.store import Store
@@ -88,8 +88,9 @@ def command(
         chosen.close()
         info = replace(info, seconds=time.monotonic() - began, interrupted=execution.interrupted)
         report = Report(run=info, host=host, cells=execution.results, tool_version=__version__)
-        store.finish_run(info)
-        store.write_reports(report)
+        with held_back():
+            store.finish_run(info)
+            store.write_reports(report)
     output.result(render(format_name, report, width=output.width, color=output.color))
     output.note(f"written: {out / 'latest' / 'report.md'} and {out / 'latest' / 'results.json'}")
     raise click.exceptions.Exit(exit_code(report, strict=strict))

@@ -22,6 +22,8 @@ from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
 
 #: The only writable place in a container besides /dev/shm.
 SCRATCH = "/tmp"  # noqa: S108 - the container's, a tmpfs of its own
+#: compress is named because an engine adds its own defaults to these, and refuses compression of a single file.
+_LOG_OPTIONS = {"max-size": "32m", "max-file": "1", "compress": "false"}
 #: Seconds to keep asking an engine that went away during a run before the cell is given up as an error.
 _RECONNECT_SECONDS = 30.0
 #: Seconds for the engine to record the end of a container whose output has ended.
@@ -44,10 +46,9 @@ def gpu_request(gpu: Gpu | None, engine: EngineInfo) -> list[dict[str, Any]]:
     """The engine's device request for a GPU, by UUID: indices change with the order of probing, UUIDs do not."""
     if gpu is None:
         return []
-    uuid = gpu.mig_devices[0] if gpu.mig_enabled and gpu.mig_devices else gpu.uuid
     if engines.gpu_mechanism(engine) == "cdi":
-        return [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={uuid}"]}]
-    return [{"Driver": "nvidia", "DeviceIDs": [uuid], "Capabilities": [["gpu", "compute", "utility"]]}]
+        return [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={gpu.device_uuid}"]}]
+    return [{"Driver": "nvidia", "DeviceIDs": [gpu.device_uuid], "Capabilities": [["gpu", "compute", "utility"]]}]
 
 
 def container_body(
@@ -72,7 +73,7 @@ def container_body(
         "PidsLimit": limits.pids,
         "IpcMode": "private",
         # Named outright: the output is read back from the log, whatever the engine's default log driver is.
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": "32m", "max-file": "1"}},
+        "LogConfig": {"Type": "json-file", "Config": _LOG_OPTIONS},
         "RestartPolicy": {"Name": "no"},
     }
     if limits.memory_bytes is not None:
@@ -158,9 +159,8 @@ class DockerRunner:
         try:
             return self._run(request, on_event)
         finally:
-            if not request.keep:
-                with held_back():
-                    self._remove(request.name)
+            with held_back():
+                self._end(request)
 
     def close(self) -> None:
         """Close the connection."""
@@ -172,7 +172,8 @@ class DockerRunner:
 
     def _connected(self) -> docker.APIClient:
         if self._client is None:
-            self._client, self.engine = engines.connect()
+            # A reconnect goes to the same engine: another one would know neither the images nor the containers.
+            self._client, self.engine = engines.connect(self.engine.address)
         return self._client
 
     def _run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
@@ -262,16 +263,22 @@ class DockerRunner:
                 return state
             time.sleep(0.05)
 
-    def _remove(self, name: str) -> None:
-        """Remove the container, running or not. An engine that is gone is asked once more, by a fresh connection."""
+    def _end(self, request: RunRequest) -> None:
+        """Remove the container, running or not; one that is to be kept is only stopped, so that it holds no GPU.
+
+        An engine that is gone is asked once more, by a fresh connection.
+        """
         for _ in range(2):
             try:
-                self._connected().remove_container(name, force=True, v=True)
+                if request.keep:
+                    self._connected().kill(request.name)
+                else:
+                    self._connected().remove_container(request.name, force=True, v=True)
                 return
             except NotFound:
                 return
             except APIError as error:
-                if error.status_code == 409:  # removal already in progress
+                if error.status_code == 409:  # not running any more, or its removal is under way
                     return
                 self.close()
             except (EngineUnavailableError, *engines.CONNECTION_ERRORS):

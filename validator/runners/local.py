@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from validator import probe_host
+from validator.interrupts import held_back
 from validator.model import Cell, Environment, Gpu, Matrix, PulledImage
 from validator.probe_host import ProbePlan
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
@@ -33,8 +34,8 @@ def create(matrix: Matrix, context: RunContext) -> LocalRunner:
 def process_environment(probe: Mapping[str, str], gpu: Gpu | None, base: Mapping[str, str]) -> dict[str, str]:
     """This process's environment with the probe's variables, and the one GPU the cell is measured on."""
     environment = {**base, **probe}
-    if gpu is not None and gpu.uuid:
-        environment["CUDA_VISIBLE_DEVICES"] = gpu.mig_devices[0] if gpu.mig_enabled and gpu.mig_devices else gpu.uuid
+    if gpu is not None and gpu.device_uuid:
+        environment["CUDA_VISIBLE_DEVICES"] = gpu.device_uuid
     return environment
 
 
@@ -112,7 +113,8 @@ def run_process(request: RunRequest, on_event: OnEvent) -> RunOutcome:
         sources = [_chunks(process.stdout, STDOUT), _chunks(process.stderr, STDERR)]
         ended = collector.pump(sources, request.deadline_seconds)
     finally:
-        _end_session(process)
+        with held_back():  # a second Ctrl-C must not leave what the first one was to end
+            _end_session(process)
     code = process.returncode
     return RunOutcome(
         report=collector.report(),

@@ -53,7 +53,7 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
         "no container engine answers",
         why="; ".join(failures) or "no socket of Docker or Podman was found on this machine",
         hint="start Docker (`systemctl start docker`) or Podman's socket (`systemctl --user start podman.socket`), "
-        "set DOCKER_HOST, or measure this machine itself with --runner local",
+        "or set DOCKER_HOST to where one listens (unix:///path, tcp://host:port)",
     )
 
 
@@ -145,7 +145,7 @@ def _why(address: str, error: Exception) -> str:
     if "No such file" in words or "FileNotFoundError" in words:
         return "there is no such socket"
     if "Connection refused" in words or "ConnectionRefusedError" in words:
-        return "the socket is there and nothing listens on it; the engine is not running"
+        return "nothing listens there; the engine is not running"
     if "timed out" in words.lower():
         return f"no answer within {_CONNECT_TIMEOUT} s"
     return engine_words(error)

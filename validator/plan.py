@@ -78,6 +78,8 @@ def _action(
     gpu, obstacle = _gpu_for(target, host)
     if gpu is not None:
         return Action.MEASURE, f"trained on {gpu.name}", gpu
+    if environment.cuda is None:
+        obstacle = f"{obstacle}, and the matrix does not say `cuda: cpu`"
     if inspect:
         return Action.INSPECT, f"opened without a GPU: {obstacle}", None
     return Action.SKIP, f"{obstacle}; --inspect opens it all the same", None

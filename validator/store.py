@@ -23,6 +23,11 @@ from validator.verdict import not_run
 
 _DATABASE = "validator.sqlite3"
 _LAYOUT = 1
+#: What stands for a result until there is one. Whether the run died or is still going cannot be told from here.
+_NOT_BEGUN = "no result is recorded: the run died before this cell, or has not come to it yet"
+_BEGUN = "no result is recorded: the run died during this cell, or is at it"
+_REPORTS = ("results.json", "report.md")
+_IGNORE = "*\n"
 #: How long one run waits for another that is writing to the same history.
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
@@ -82,7 +87,7 @@ class Store:
             database.executemany(
                 "INSERT INTO cells (run, id, position, result) VALUES (?, ?, ?, ?)",
                 [
-                    (run.id, cell.id, position, dump_cell(not_run(cell, Status.SKIP, "the run died before this cell began")))
+                    (run.id, cell.id, position, dump_cell(not_run(cell, Status.SKIP, _NOT_BEGUN)))
                     for position, cell in enumerate(cells)
                 ],
             )
@@ -90,7 +95,7 @@ class Store:
 
     def begin(self, cell: Cell) -> None:
         """Record that a cell is about to run."""
-        self.keep(not_run(cell, Status.SKIP, "the run died during this cell"))
+        self.keep(not_run(cell, Status.SKIP, _BEGUN))
 
     def keep(self, result: CellResult) -> None:
         """Record a result; it survives whatever comes after this call."""
@@ -108,7 +113,7 @@ class Store:
 
     def write_reports(self, report: Report) -> None:
         """Write results.json and report.md of a run under ``runs/<id>/`` and ``latest/``; each appears whole or not at all."""
-        texts = {"results.json": dump(report), "report.md": markdown.render(report)}
+        texts = dict(zip(_REPORTS, (dump(report), markdown.render(report)), strict=True))
         for folder in (self._folder / "runs" / report.run.id, self._folder / "latest"):
             for name, text in texts.items():
                 _write_whole(folder / name, text)
@@ -172,8 +177,19 @@ def own_paths(folder: Path) -> list[Path]:
     """What a store made in a folder, which may hold other things as well; nothing when it holds no history."""
     if not (folder / _DATABASE).is_file():
         return []
-    ours = [folder / "runs", folder / "latest", *sorted(folder.glob(f"{_DATABASE}*"))]
+    with Store(folder, create=False)._database() as database:
+        runs = [folder / "runs" / run for (run,) in database.execute("SELECT id FROM runs ORDER BY number")]
+    ours = [*runs, *(folder / "latest" / name for name in _REPORTS), *sorted(folder.glob(f"{_DATABASE}*"))]
+    if (folder / ".gitignore").is_file() and (folder / ".gitignore").read_text(encoding="utf-8", errors="replace") == _IGNORE:
+        ours.append(folder / ".gitignore")
     return [path for path in ours if path.exists()]
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the results folder's own folders, and itself, where nothing is left in them."""
+    for each in (folder / "runs", folder / "latest", folder):
+        with suppress(OSError):
+            each.rmdir()
 
 
 def _make_folder(folder: Path) -> None:
@@ -181,7 +197,7 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not any(folder.iterdir()):
-            (folder / ".gitignore").write_text("*\n", encoding="ascii")
+            (folder / ".gitignore").write_text(_IGNORE, encoding="ascii")
     except OSError as error:
         raise _cannot_write(folder, error) from error
 

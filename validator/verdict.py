@@ -181,7 +181,8 @@ def _names(words: str, program: str) -> bool:
 
 def _no_interpreter(cell: Cell, basis: Basis, words: str) -> Verdict:
     command = cell.environment.python_command
-    return Verdict(Status.FAIL, basis, f"no {command} to run in this environment: {one_line(words, 300)}")
+    said = one_line(words, 300)
+    return Verdict(Status.FAIL, basis, f"no {command} to run in this environment: {said}; `python_command:` names another")
 
 
 def _untrustworthy(cell: Cell, prepared: Prepared, outcome: RunOutcome) -> str | None:
@@ -199,6 +200,8 @@ def _untrustworthy(cell: Cell, prepared: Prepared, outcome: RunOutcome) -> str |
         if prepared.entrypoint and cell.environment.keep_entrypoint:
             hint = f"; the image's entrypoint ({one_line(' '.join(prepared.entrypoint), 60)}) may not pass the command on: "
             hint += "`entrypoint: none` goes without it"
+        elif outcome.exit_code == 0 and not last:
+            hint = "; is what was started a Python interpreter?"
         return f"no answer from the probe (exit status {outcome.exit_code}){said}{hint}"
     if not report.complete:
         where = f" during {report.running}" if report.running else ""

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import docker
 import pytest
 from docker.errors import ImageNotFound
-from harness import SUITE_LABEL, Finished, containers, run, wait_for
+from harness import SUITE_LABEL, Finished, Started, containers, run, wait_for
 
 IMAGES = Path(__file__).parents[1] / "images"
 #: Repository of the images that are made from tests/images.
@@ -94,6 +94,35 @@ def torch_image(engine: docker.DockerClient, cpu_run: Finished) -> str:
     digest = cpu_run.cell("torch2.13.0-cpu")["environment"]["digest"]
     assert digest, cpu_run.stderr
     return str(engine.images.get(digest).tags[0])
+
+
+@pytest.fixture(scope="session")
+def old_started(build_entry: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """torch 1.13.1 asked for the CPU, under way."""
+    matrix = {"environments": [build_entry("1.13.1", "cpu", requirements=["numpy<2"])], "build": {"network": "host"}}
+    with Started(tmp_path_factory.mktemp("old"), matrix, "--runner", "docker") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def cuda_started(build_entry: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """torch 2.14.1 for CUDA 13.0, being opened; the target is nowhere, so that a machine with a GPU only opens it, too."""
+    matrix = {
+        "environments": [build_entry("2.14.1", "13.0")],
+        "targets": [{"gpu": "Imaginary GPU", "driver": "580.95.05"}],
+        "build": {"network": "host"},
+    }
+    with Started(tmp_path_factory.mktemp("cuda"), matrix, "--runner", "docker", "--inspect") as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def _long_runs_are_under_way(request: pytest.FixtureRequest) -> None:
+    """Starts the runs that download gigabytes with the first test that needs an engine, beside the other tests."""
+    if request.node.get_closest_marker("docker"):
+        for name in ("old_started", "cuda_started"):
+            if any(name in getattr(item, "fixturenames", ()) for item in request.session.items):
+                request.getfixturevalue(name)
 
 
 class Registry:

@@ -51,26 +51,27 @@ class Finished:
 
 
 class Started:
-    """A run of the validator that is under way; killed at the end of the block if it has not ended by then."""
+    """A run of the validator that is under way; ended at the end of the block if it has not ended by then."""
 
     def __init__(self, folder: Path, matrix: Document, *options: str) -> None:
-        self.out = folder / "out"
-        self._process = subprocess.Popen(
-            _command(folder, matrix, options),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._folder = folder
+        # Files, not pipes: nobody reads while it runs, and a full pipe would stop it.
+        with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
+            self._process = subprocess.Popen(
+                _command(folder, matrix, options), cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+            )
         self.owner = f"{socket.gethostname()}:{self._process.pid}"
 
     def __enter__(self) -> Started:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
+        self._process.terminate()
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     @property
     def running(self) -> bool:
@@ -79,8 +80,14 @@ class Started:
     def send(self, number: signal.Signals) -> Finished:
         """Send a signal to this one process and see it end."""
         self._process.send_signal(number)
-        stdout, stderr = self._process.communicate(timeout=60)
-        return Finished(self._process.returncode, stdout, stderr, self.out)
+        return self.finish(60)
+
+    def finish(self, timeout: float = 540) -> Finished:
+        """Wait for its end."""
+        code = self._process.wait(timeout)
+        stdout, stderr = ((self._folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr"))
+        assert "Traceback" not in stderr, stderr
+        return Finished(code, stdout, stderr, self._folder / "out")
 
 
 def run(

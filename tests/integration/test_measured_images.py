@@ -9,7 +9,7 @@ from typing import Any
 
 import docker
 import pytest
-from harness import Finished, containers_of, run
+from harness import Finished, Started, containers_of, run
 
 pytestmark = [pytest.mark.docker, pytest.mark.heavy]
 BuildEntry = Callable[..., dict[str, Any]]
@@ -81,14 +81,8 @@ def test_a_real_torch_that_lost_a_library_fails_and_the_library_is_named(
     assert "libc10.so" in finished.stdout.replace("\n", ""), "the reason belongs in what is printed, too"
 
 
-def test_an_old_torch_is_measured_and_what_it_lacks_is_not_held_against_the_rest(
-    tmp_path: Path, build_entry: BuildEntry
-) -> None:
-    matrix = {
-        "environments": [build_entry("1.13.1", "cpu", requirements=["numpy<2"])],
-        "build": {"network": "host"},
-    }
-    finished = run(tmp_path, matrix, "--runner", "docker")
+def test_an_old_torch_is_measured_and_what_it_lacks_is_not_held_against_the_rest(old_started: Started) -> None:
+    finished = old_started.finish()
     cell = finished.cell("torch1.13.1-cpu")
     assert (cell["status"], cell["basis"]) == ("degraded", "measured"), cell["reason"]
     assert finished.code == 0
@@ -98,18 +92,13 @@ def test_an_old_torch_is_measured_and_what_it_lacks_is_not_held_against_the_rest
     assert statuses["train_amp_bf16"] == "pass"
     assert statuses["train_amp_fp16"] == "skip"
     if cell["content"]["cuda"]:  # PyTorch's cpu channel was out of reach and the index serves the CUDA build
-        assert any("the matrix says cpu" in note and cell["content"]["cuda"] in note for note in cell["notes"])
+        assert cell["reason"] == f"the matrix says cpu, inside is a build for CUDA {cell['content']['cuda']}"
 
 
 def test_a_cuda_build_is_opened_without_a_gpu_and_read_as_it_is(
-    tmp_path: Path, build_entry: BuildEntry, engine: docker.DockerClient
+    cuda_started: Started, engine: docker.DockerClient
 ) -> None:
-    matrix = {
-        "environments": [build_entry("2.14.1", "13.0")],
-        "targets": [{"gpu": "Imaginary GPU", "driver": "580.95.05"}],  # so that a machine with a GPU opens it only, too
-        "build": {"network": "host"},
-    }
-    finished = run(tmp_path, matrix, "--runner", "docker", "--inspect")
+    finished = cuda_started.finish()
     [cell] = finished.results["cells"]
     assert cell["basis"] == "inspected", cell["reason"]
     assert cell["status"] == "skip", "what was only opened is never green"

@@ -17,8 +17,10 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A results folder that holds something of the user's too, on a machine without an engine."""
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
     folder = tmp_path / "out"
-    Store(folder).begin_run(run_info(), HOST, [])
-    (folder / "runs").mkdir()
+    Store(folder).begin_run(run_info("run-1"), HOST, [])
+    (folder / "runs" / "experiment").mkdir(parents=True)
+    (folder / "runs" / "experiment" / "events").write_text("mine too", encoding="utf-8")
+    (folder / "runs" / "run-1").mkdir()
     (folder / "thesis.txt").write_text("mine", encoding="utf-8")
     return folder
 
@@ -34,7 +36,8 @@ def test_results_go_and_what_else_is_in_the_folder_stays(results: Path) -> None:
     done = CliRunner().invoke(cli, ["clean", "--results", "--yes", "--out", str(results)])
     assert done.exit_code == 0
     assert (results / "thesis.txt").read_text(encoding="utf-8") == "mine"
-    assert not (results / "runs").exists()
+    assert (results / "runs" / "experiment" / "events").exists()
+    assert not (results / "runs" / "run-1").exists()
     assert not list(results.glob("*.sqlite3*"))
 
 
@@ -52,4 +55,11 @@ def test_without_an_engine_all_still_removes_the_rest_and_says_what_was_not_look
     done = CliRunner().invoke(cli, ["clean", "--all", "--yes", "--out", str(results)])
     assert done.exit_code == 0
     assert "were not looked at" in done.output
-    assert not (results / "runs").exists()
+    assert not (results / "runs" / "run-1").exists()
+
+
+def test_a_folder_with_nothing_else_in_it_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    Store(folder).begin_run(run_info("run-1"), HOST, [])
+    CliRunner().invoke(cli, ["clean", "--results", "--yes", "--out", str(folder)])
+    assert not folder.exists()

@@ -36,7 +36,7 @@ def test_a_socket_nobody_listens_on_is_said_to_be_that(docker_host: pytest.Monke
     path = tmp_path / "dead.sock"
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    assert "nothing listens on it" in why_not(docker_host, f"unix://{path}")
+    assert "nothing listens there" in why_not(docker_host, f"unix://{path}")
 
 
 @pytest.mark.parametrize(

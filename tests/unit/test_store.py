@@ -84,8 +84,8 @@ def test_what_was_kept_survives_kill_9(tmp_path: Path) -> None:
     assert [result.id for result in read.cells] == ["first@host", "second@host", "third@t4-535"]
     assert [result.status for result in read.cells] == [Status.PASS, Status.SKIP, Status.SKIP]
     assert [result.reason for result in read.cells[1:]] == [
-        "the run died during this cell",
-        "the run died before this cell began",
+        "no result is recorded: the run died during this cell, or is at it",
+        "no result is recorded: the run died before this cell, or has not come to it yet",
     ]
     assert {result.environment.torch for result in read.cells} == {"2.7.1"}
     assert {result.expect for result in read.cells[1:]} == {Status.PASS}
@@ -318,6 +318,6 @@ def test_no_more_room_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
     assert "validator.sqlite3 cannot be used" in history
     assert "results.json cannot be written" in reports
     read: Report = Store(tmp_path, create=False).load_report("run-1")
-    assert read.cells[0].reason == "the run died before this cell began"
+    assert read.cells[0].reason == "no result is recorded: the run died before this cell, or has not come to it yet"
     assert (tmp_path / "latest" / "results.json").read_text(encoding="utf-8") == dump(every_kind())
     assert not [name for name in files(tmp_path) if "/." in name]

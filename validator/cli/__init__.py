@@ -54,7 +54,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="validator")
 @click.option("-q", "--quiet", is_flag=True, help="No progress; only the result and errors.")
-@click.option("-v", "--verbose", is_flag=True, help="Every line of builds and pulls, and every check.")
+@click.option("-v", "--verbose", is_flag=True, help="Every line of builds and pulls.")
 @click.pass_context
 def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
     """Which PyTorch/CUDA images really train with AMP on which GPU and driver.
@@ -64,11 +64,11 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
 
     \b
     Exit codes of every command:
-      0    every selected cell passed (or is degraded, without --strict)
-      1    at least one cell failed
+      0    every selected cell passed, is degraded (without --strict), or failed as `expect` says
+      1    at least one cell failed, or was expected to and did not
       2    wrong usage
       3    matrix.yaml or another input is invalid
-      4    could not find out: errors, no engine, nothing that could be measured
+      4    could not find out: errors, no engine, nothing that could be measured, results that cannot be read or written
       5    nothing selected
       130  interrupted; the report of what finished is written
     """
@@ -77,6 +77,9 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
 
 def main() -> None:
     """Entry point: every error becomes a message and an exit code; a traceback is shown only on request."""
+    # A closed stream is None in Python, and whoever prints would stumble over it.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     try:
         # Without its standalone mode click returns what a command gave to Exit.
         sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)

@@ -49,9 +49,12 @@ def command(
 
         removal.paths([default_root()])
     if results or everything:
-        from validator.store import own_paths
+        from validator.store import own_paths, remove_empty
 
-        removal.paths(own_paths(out))
+        ours = own_paths(out)
+        removal.paths(ours)
+        if yes and ours:
+            remove_empty(out)
     if not removal.found:
         output.result("nothing to remove")
     elif yes:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import click
 
+from validator.errors import StoreError
+
 #: Columns where no terminal says how wide it is (a pipe, a CI log).
 _PLAIN_WIDTH = 120
 
@@ -38,6 +40,9 @@ class Output:
             click.echo(text.rstrip("\n"), color=True if self.color else None)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise StoreError("the result cannot be written to stdout", why=error.strerror or str(error)) from error
 
     def note(self, text: str) -> None:
         """Say something about how it goes."""

@@ -64,8 +64,10 @@ def _json(plan: Plan) -> str:
 
 def _table(plan: Plan) -> str:
     wide = max(len(cell.id) for cell in plan.cells)
-    lines = [f"{cell.id:{wide}}  {cell.action.value:8} {cell.reason}" for cell in plan.cells]
+    # What would be done stands first: it is what is looked for, and the skips can be many.
+    ordered = sorted(plan.cells, key=lambda cell: cell.action is Action.SKIP)
+    lines = [f"{cell.id:{wide}}  {cell.action.value:8} {cell.reason}" for cell in ordered]
     counts = ", ".join(
         f"{sum(cell.action is action for cell in plan.cells)} to {action.value}" for action in Action
     )
-    return "\n".join([*lines, "", f"{len(plan.cells)} cells: {counts}; runner {plan.runner} ({plan.runner_reason})"])
+    return "\n".join([*lines, "", f"cells: {len(plan.cells)}: {counts}; runner {plan.runner} ({plan.runner_reason})"])

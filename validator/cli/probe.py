@@ -52,7 +52,8 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
     found = shutil.which(python)
     if found is None:
         raise InvalidInputError(
-            f"{python} is not a program that can be run here",
+            f"{python!r} is not a program that can be run here",
+            why="it is not there, is a folder, or is not executable",
             hint="give the path of a Python interpreter, such as --python /opt/conda/bin/python",
         )
     gpus = nvml.query().gpus if device in ("auto", "cuda") else ()

@@ -40,7 +40,7 @@ def command(output: Output, file: Path | None, run_id: str | None, out: Path, fo
             raise ReportFileError(
                 f"{file} cannot be read",
                 why=getattr(error, "strerror", None) or "it is not UTF-8 text",
-                hint="give a results.json that `validator run` wrote",
+                hint="give a results.json that `validator run` wrote, or a results folder with --out",
             ) from error
-        report = load(text)
+        report = load(text, name=str(file))
     output.result(render(format_name, report, width=output.width, color=output.color))

@@ -13,7 +13,7 @@ import click
 from validator import __version__
 from validator.cli.options import choose_runner, load_matrix, out_option, plan_for, selection_options
 from validator.cli.output import Output
-from validator.errors import ExitCode
+from validator.errors import ExitCode, StoreError
 from validator.model import Basis, Report, RunInfo, Status
 from validator.runners.base import RunContext
 
@@ -29,7 +29,7 @@ from validator.runners.base import RunContext
     type=click.Choice(["table", "markdown", "json"]),
     default="table",
     show_default=True,
-    help="What is printed; all of them are written to the results folder.",
+    help="What is printed; report.md and results.json are written in any case.",
 )
 @click.pass_obj
 def command(
@@ -82,16 +82,22 @@ def command(
         )
         store = Store(out)
         store.begin_run(info, host, plan.cells)
-        output.note(f"run {run_id}: {len(plan.cells)} cells, runner {chosen.name} ({reason})")
+        output.note(f"run {run_id}: cells: {len(plan.cells)}, runner {chosen.name} ({reason})")
         with make_progress(output) as progress:
             execution = execute(plan, matrix, chosen, store, progress)
         chosen.close()
         info = replace(info, seconds=time.monotonic() - began, interrupted=execution.interrupted)
         report = Report(run=info, host=host, cells=execution.results, tool_version=__version__)
+        unwritten = None
         with held_back():
             store.finish_run(info)
-            store.write_reports(report)
+            try:
+                store.write_reports(report)
+            except StoreError as error:
+                unwritten = error  # what was measured is shown first
     output.result(render(format_name, report, width=output.width, color=output.color))
+    if unwritten:
+        raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has the run all the same")
     output.note(f"written: {out / 'latest' / 'report.md'} and {out / 'latest' / 'results.json'}")
     raise click.exceptions.Exit(exit_code(report, strict=strict))
 

@@ -14,8 +14,8 @@ from validator.cli.output import Output
     "--write",
     type=click.Path(path_type=Path, dir_okay=False),
     is_flag=False,
-    flag_value="validator/data/matrix.schema.json",
-    help="Write it to a file instead (without a name: where this project keeps it).",
+    flag_value="matrix.schema.json",
+    help="Write it to a file instead (without a name: matrix.schema.json).",
 )
 @click.pass_obj
 def command(output: Output, write: Path | None) -> None:

@@ -16,7 +16,7 @@ from typing import IO
 
 from validator import probe_host
 from validator.interrupts import held_back
-from validator.model import Cell, Environment, Gpu, Matrix, PulledImage
+from validator.model import Cell, Environment, Gpu, HostInterpreter, Matrix, PulledImage
 from validator.probe_host import ProbePlan
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Collector
@@ -56,6 +56,8 @@ class LocalRunner:
         """An image cannot be opened without an engine."""
         if isinstance(environment.source, PulledImage):
             return "needs a container engine: the local runner cannot open an image"
+        if isinstance(environment.source, HostInterpreter) and not environment.source.path.exists():
+            return f"there is no {environment.source.path} on this machine"
         return None
 
     def prepare(self, environment: Environment, on_line: OnLine) -> Prepared:

@@ -153,6 +153,15 @@ def test_a_gpu_is_asked_for_by_uuid_in_the_form_the_engine_takes(
     assert (request.plan.device, request.plan.host_gpu) == ("cuda", gpu)
 
 
+def test_an_engine_that_would_silently_leave_the_gpu_out_is_not_asked() -> None:
+    of = cell(gpu=T4)
+    runner = DockerRunner(matrix(of.environment), CONTEXT)
+    runner.engine = replace(PODMAN, version="4.9.4")
+    outcome = runner.run(runner.request(of, Prepared("sha256:1234")), lambda event: None)
+    assert outcome.engine_problem is not None
+    assert "Podman 4.9.4" in outcome.engine_problem
+
+
 def test_mig_devices_of_a_gpu_with_mig_off_do_not_count() -> None:
     leftover = replace(T4, mig_enabled=False, mig_devices=("MIG-aaaa",))
     assert gpu_request(leftover, DOCKER)[0]["DeviceIDs"] == ["GPU-1111"]

@@ -155,7 +155,10 @@ class DockerRunner:
         )
 
     def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
-        """Create, start, read, wait, remove."""
+        """Create, start, read, wait, remove. A GPU that the engine would silently leave out is an error, and nothing starts."""
+        obstacle = engines.gpu_obstacle(self.engine)
+        if obstacle and "DeviceRequests" in request.payload["HostConfig"]:
+            return RunOutcome(report=probe_host.EventStream(request.plan).close(), engine_problem=obstacle)
         try:
             return self._run(request, on_event)
         finally:

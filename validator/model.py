@@ -282,15 +282,59 @@ class HostInfo:
     memory_bytes: int | None
 
 
+# ---------------------------------------------------------------- causes
+
+
+class Severity(str, Enum):
+    """What a finding means for its cell."""
+
+    FAIL = "fail"
+    DEGRADED = "degraded"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+    INFO = "info"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause with its evidence and remedy in one cell."""
+
+    cause: str
+    severity: Severity
+    message: str
+    family: str | None = None
+    evidence: tuple[str, ...] = ()
+    remedy: str | None = None
+    source: str | None = None
+
+
 # ---------------------------------------------------------------- plan
+
+
+class Outlook(str, Enum):
+    """What rules say of an environment on a target. ``unknown`` is an answer: the facts do not reach that far."""
+
+    PASS = "pass"  # noqa: S105
+    DEGRADED = "degraded"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What rules say of a cell before anything runs."""
+    """What rules say of a cell before anything runs, or once its image has been opened."""
 
-    status: Status
+    status: Outlook
     causes: tuple[str, ...] = ()
+    """The idents of the findings, in their order."""
+    basis: Basis = Basis.PREDICTED
+    """``predicted`` from the facts alone; ``inspected`` where what was read inside the image replaced them."""
+    findings: tuple[Finding, ...] = ()
+    """Every cause that applies, the gravest first; each with the numbers compared."""
+    assumptions: tuple[str, ...] = ()
+    """What was taken for granted because it was not given; a sentence each."""
+    missing: tuple[str, ...] = ()
+    """What the facts lack for a firm answer; a sentence each."""
 
 
 @dataclass(frozen=True)
@@ -335,19 +379,6 @@ class CheckResult:
     """How the worker ended when this check killed it: ``signal 11 (SIGSEGV)``, ``deadline of 60 s``; None when it did not."""
     output: str = ""
     """Bounded tail of what the environment printed during the check; untrusted text."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """A cause with its evidence and remedy in one cell."""
-
-    cause: str
-    severity: str
-    message: str
-    family: str | None = None
-    evidence: tuple[str, ...] = ()
-    remedy: str | None = None
-    source: str | None = None
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ FROZEN = {
     " unexpected content log_tail",
     "cells.environment": "id torch cuda python image digest",
     "cells.target": "id gpu compute_capability driver is_host",
-    "cells.predicted": "status causes",
+    "cells.predicted": "status causes basis findings assumptions missing",
     "cells.findings": "cause family severity message evidence remedy source",
     "cells.checks": "name status seconds message metrics level died output",
     "cells.seconds": "acquire start probe total",

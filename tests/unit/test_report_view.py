@@ -9,7 +9,7 @@ import pytest
 from report_values import BARE_HOST, HOST, HOSTILE, cell, check, every_kind, report
 
 from validator.errors import InvalidInputError
-from validator.model import CheckStatus, Finding, Gpu, NvmlInfo, Prediction, Status
+from validator.model import CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
 from validator.report.view import view
 
@@ -42,7 +42,7 @@ def test_details_leave_out_plain_passes_only() -> None:
             cell(env="plain"),
             cell(env="noted", notes=("the index was another",)),
             cell(env="advised", checks=(check(CheckStatus.WARN, "slow"),)),
-            cell(env="found", findings=(Finding("x", "info", "y"),)),
+            cell(env="found", findings=(Finding("x", Severity.INFO, "y"),)),
             cell(Status.DEGRADED, env="degraded"),
             cell(Status.FAIL, env="failed"),
             cell(Status.ERROR, env="unknown"),
@@ -62,7 +62,7 @@ def test_skips_are_grouped_by_their_reason() -> None:
 
 
 def test_contradictions_come_first_then_the_unexpected_then_failures() -> None:
-    contradicted = cell(env="contradicted", predicted=Prediction(Status.FAIL), agrees=False)
+    contradicted = cell(env="contradicted", predicted=Prediction(Outlook.FAIL), agrees=False)
     shown = view(
         report(
             cell(Status.DEGRADED, env="degraded"),

@@ -9,7 +9,7 @@ import pytest
 from builders import CONTENT, answers, cell, cpu_environment, environment, event, report, silence
 
 from validator import checks
-from validator.model import Action, Basis, CellResult, CheckStatus, Environment, Level, Metric, Prediction, Status
+from validator.model import Action, Basis, CellResult, CheckStatus, Environment, Level, Metric, Outlook, Prediction, Status
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import judge, not_run
@@ -51,7 +51,7 @@ def test_all_required_checks_of_a_whole_answer_make_a_pass() -> None:
 
 
 def test_what_the_cell_brought_along_is_handed_on() -> None:
-    prediction = Prediction(Status.FAIL, ("driver-too-old",))
+    prediction = Prediction(Outlook.FAIL, ("driver-too-old",))
     asked = replace(cell(), expect=Status.FAIL, predicted=prediction)
     prepared = Prepared("id", digest="sha256:1", notes=("made from the mirror",), seconds=3.0)
     outcome = RunOutcome(report(stray="hello"), exit_code=0, stderr="a warning", start_seconds=1.0, probe_seconds=10.0)

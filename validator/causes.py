@@ -1,0 +1,68 @@
+"""The catalogue of causes: loads ``data/causes/*.yaml``, the one vocabulary of predictions, checks, diagnosis and the docs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+import yaml
+
+from validator.model import Severity
+from validator.resources import DATA
+
+FOLDER = DATA / "causes"
+#: The answer where no cause could be named; not an entry of the catalogue.
+UNKNOWN = "unknown"
+
+
+class Family(str, Enum):
+    """What kind of thing is at fault; also the name of the file a cause is in."""
+
+    ENVIRONMENT = "environment"
+    HARDWARE = "hardware"
+    CODE = "code"
+    CONTAINER = "container"
+    NETWORK = "network"
+    DATA = "data"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One entry of the catalogue."""
+
+    ident: str
+    family: Family
+    title: str
+    severity: Severity
+    """What it usually means for a cell; a finding may say otherwise."""
+    explanation: str = ""
+    remedy: str = ""
+    """What to do; ``{name}`` stands for a value of the context and is left out with its sentence where there is none."""
+    confirm: str = ""
+    """A command that tells whether this is it."""
+    neighbours: Mapping[str, str] | None = None
+    """Causes it is easily mistaken for → how to tell them apart."""
+    sources: tuple[str, ...] = ()
+
+
+@cache
+def catalogue() -> Mapping[str, Cause]:
+    """Every cause by ident, by family and then in the order of its file."""
+    found = {}
+    for family in Family:
+        rows = yaml.safe_load((FOLDER / f"{family.value}.yaml").read_text(encoding="utf-8"))
+        for ident, row in rows.items():
+            found[ident] = Cause(
+                ident=ident,
+                family=family,
+                title=row["title"],
+                severity=Severity(row["severity"]),
+                explanation=row.get("explanation", ""),
+                remedy=row.get("remedy", ""),
+                confirm=row.get("confirm", ""),
+                neighbours=row.get("neighbours", {}),
+                sources=tuple(row.get("sources", ())),
+            )
+    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import fnmatch
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,6 +22,8 @@ class CheckSpec:
     deadline_seconds: float
     needs: tuple[str, ...]
     inspect: bool
+    model: bool = False
+    """Whether it needs a model of the user's, and is left out where none was given."""
 
 
 @cache
@@ -34,6 +37,7 @@ def registry() -> Mapping[str, CheckSpec]:
             deadline_seconds=float(row["deadline_seconds"]),
             needs=tuple(row["needs"]),
             inspect=bool(row["inspect"]),
+            model=bool(row.get("model", False)),
         )
         for name, row in rows.items()
     }
@@ -44,9 +48,30 @@ def levels(overrides: Mapping[str, Level]) -> dict[str, Level]:
     return {name: overrides.get(name, spec.level) for name, spec in registry().items()}
 
 
-def selected(overrides: Mapping[str, Level], *, inspect: bool) -> Iterable[CheckSpec]:
-    """The checks a run sends to the probe, in order: those not set to skip and, when inspecting, those that need no GPU."""
+def selected(overrides: Mapping[str, Level], *, inspect: bool, model: bool = False) -> list[CheckSpec]:
+    """The checks a run sends to the probe, in order: those not set to skip.
+
+    Where an environment is only opened, those that need no GPU; without a model of the user's, those that need none.
+    """
     effective = levels(overrides)
     return [
-        spec for spec in registry().values() if effective[spec.name] is not Level.SKIP and (spec.inspect or not inspect)
+        spec
+        for spec in registry().values()
+        if effective[spec.name] is not Level.SKIP and (spec.inspect or not inspect) and (model or not spec.model)
     ]
+
+
+def chosen(globs: Sequence[str], among: Sequence[CheckSpec]) -> list[CheckSpec]:
+    """The checks that match one of the globs, and all that these need, in order. A glob that matches none raises KeyError."""
+    known = {spec.name: spec for spec in among}
+    wanted: set[str] = set()
+    for glob in globs:
+        matching = fnmatch.filter(known, glob)
+        if not matching:
+            raise KeyError(glob)
+        wanted.update(matching)
+    # Needs come earlier in the order, so one pass from the end finds the needs of needs too.
+    for spec in reversed(among):
+        if spec.name in wanted:
+            wanted.update(spec.needs)
+    return [spec for spec in among if spec.name in wanted]

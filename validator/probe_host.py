@@ -1,6 +1,6 @@
 """The host's side of the probe: packs it, words its plan, and reads its events as hostile input.
 
-The probe travels in an environment variable and is started by a few lines of ``python -c``, so the same request works for any
+The probe travels in environment variables and is started by a few lines of ``python -c``, so the same request works for any
 engine, a read-only root file system, and an interpreter of this machine.
 """
 
@@ -12,7 +12,7 @@ import json
 import secrets
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -23,6 +23,8 @@ from validator.resources import PROBE
 from validator.text import clean, one_line
 
 PROTOCOL = 1
+#: Where the file of the user's model lies in the zipapp.
+MODEL_FOLDER = "validator_model"
 #: How ``died`` begins when the run's total deadline ended a check, as opposed to the check's own.
 TOTAL_DEADLINE = "total deadline"
 
@@ -31,7 +33,8 @@ TOTAL_DEADLINE = "total deadline"
 BOOTSTRAP = """\
 import base64, json, os, sys, tempfile
 try:
-    packed = base64.b64decode(os.environ.pop("VALIDATOR_PROBE_ZIP"), validate=True)
+    names = ["VALIDATOR_PROBE_ZIP_%d" % number for number in range(int(os.environ.pop("VALIDATOR_PROBE_PARTS")))]
+    packed = base64.b64decode("".join([os.environ.pop(name) for name in names]), validate=True)
     plan = os.environ.pop("VALIDATOR_PROBE_PLAN")
     path = os.path.join(tempfile.mkdtemp(prefix="validator-probe-", dir=json.loads(plan)["scratch"]), "probe.zip")
     with open(path, "wb") as file:
@@ -47,6 +50,9 @@ except OSError as error:
     sys.exit("validator probe: cannot start, a writable folder and a runnable interpreter are needed: %s" % error)
 """
 
+#: Characters of one variable. Linux refuses a single text of an environment beyond 128 KiB (MAX_ARG_STRLEN), name and all.
+PART_CHARS = 96 * 1024
+
 _LINE_BYTES = 64 * 1024
 _ACCEPTED_BYTES = 4 * 1024 * 1024
 _STRAY_BYTES = 16 * 1024
@@ -54,11 +60,13 @@ _VIOLATIONS = 20
 
 
 @cache
-def pack() -> bytes:
-    """The probe as a zipapp; the same bytes every time."""
+def pack(model: ModelSource | None = None) -> bytes:
+    """The probe as a zipapp, with the file of the user's model where there is one; the same bytes every time."""
     entries = {"__main__.py": b"from validator_probe.main import main\n\nmain()\n"}
     for path in sorted(PROBE.rglob("*.py")):
         entries["validator_probe/" + path.relative_to(PROBE).as_posix()] = path.read_bytes()
+    if model is not None:
+        entries[f"{MODEL_FOLDER}/{model.name}"] = model.content
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in entries.items():
@@ -74,6 +82,15 @@ def new_nonce() -> str:
 
 
 @dataclass(frozen=True)
+class ModelSource:
+    """A Python file that travels with the probe."""
+
+    name: str
+    """Its name without a folder."""
+    content: bytes
+
+
+@dataclass(frozen=True)
 class ProbePlan:
     """What a probe is asked to do."""
 
@@ -86,6 +103,13 @@ class ProbePlan:
     """For all checks together; the probe then stops of itself and still reports."""
     scratch: str | None = None
     """A folder inside the environment that can be written; None takes the interpreter's own choice of temporary folder."""
+    asked: Mapping[str, str | None] = field(default_factory=dict)
+    """What the matrix says is inside: ``torch``, ``cuda`` (``cpu`` for a CPU build), ``python``; None where it does not say."""
+    quick: bool = False
+    """Fewer steps and a smaller net: an answer in little more than the time of ``import torch``."""
+    model: Mapping[str, str] = field(default_factory=dict)
+    """The user's own model as the probe is told of it; empty where there is none."""
+    model_source: ModelSource | None = None
 
 
 def command(python: str) -> tuple[str, ...]:
@@ -110,12 +134,18 @@ def environment(plan: ProbePlan) -> dict[str, str]:
             "uuid": gpu.device_uuid,
         },
         "scratch": plan.scratch,
+        "asked": dict(plan.asked),
+        "quick": plan.quick,
+        "model": dict(plan.model),
         "checks": [
             {"name": spec.name, "deadline_seconds": spec.deadline_seconds, "needs": list(spec.needs)} for spec in plan.checks
         ],
     }
+    packed = base64.b64encode(pack(plan.model_source)).decode("ascii")
+    parts = [packed[at : at + PART_CHARS] for at in range(0, len(packed), PART_CHARS)]
     return {
-        "VALIDATOR_PROBE_ZIP": base64.b64encode(pack()).decode("ascii"),
+        "VALIDATOR_PROBE_PARTS": str(len(parts)),
+        **{f"VALIDATOR_PROBE_ZIP_{number}": part for number, part in enumerate(parts)},
         "VALIDATOR_PROBE_PLAN": json.dumps(document),
     }
 

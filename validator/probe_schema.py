@@ -15,7 +15,8 @@ from validator.text import clean, one_line
 OUTPUT_CHARS = 4000
 _DEPTH = 4
 _INTEGER = 2**63
-_METRICS = 64
+_METRICS = 128
+_VARIABLES = 64
 _LIST_ITEMS = 256
 _TEXT_CHARS = 1000
 _METRIC_NAME = re.compile(r"[a-z0-9_.]{1,64}", re.ASCII)
@@ -121,7 +122,7 @@ def _status(value: object) -> CheckStatus:
 
 
 def _variables(value: object) -> dict[str, str]:
-    if not isinstance(value, dict) or len(value) > _METRICS or not all(map(_VARIABLE_NAME.fullmatch, value)):
+    if not isinstance(value, dict) or len(value) > _VARIABLES or not all(map(_VARIABLE_NAME.fullmatch, value)):
         raise EventRefused("not environment variables")
     return {key: _text(_TEXT_CHARS)(item) for key, item in value.items()}
 

@@ -1,7 +1,10 @@
 """The reader of the probe's events, fed with true streams and with everything a hostile environment can print."""
 
+import base64
+import io
 import json
 import random
+import zipfile
 from dataclasses import replace
 
 import pytest
@@ -168,7 +171,7 @@ def test_a_check_that_never_started_may_be_skipped_or_die(died):
         {"metrics": {"Upper": 1}},
         {"metrics": {"x" * 65: 1}},
         {"metrics": {"": 1}},
-        {"metrics": {f"m{i}": 1 for i in range(65)}},
+        {"metrics": {f"m{i}": 1 for i in range(129)}},
         {"metrics": {"m": {"nested": 1}}},
         {"metrics": {"m": [[1]]}},
         {"metrics": {"m": list(range(257))}},
@@ -338,9 +341,11 @@ def test_nonces_are_128_bits_and_differ():
 
 def test_the_request_carries_the_plan_and_fits_into_environment_variables():
     gpu = Gpu(0, "GPU-1", "Tesla T4", compute_capability="7.5", memory_total_bytes=16 << 30)
-    variables = probe_host.environment(replace(PLAN, device="cuda", host_gpu=gpu, scratch="/scratch"))
-    assert set(variables) == {"VALIDATOR_PROBE_ZIP", "VALIDATOR_PROBE_PLAN"}
-    assert len(variables["VALIDATOR_PROBE_ZIP"]) < 120 * 1024
+    variables = probe_host.environment(replace(PLAN, device="cuda", host_gpu=gpu, scratch="/scratch", asked={"torch": "2.7.1"}))
+    parts = int(variables["VALIDATOR_PROBE_PARTS"])
+    zips = [f"VALIDATOR_PROBE_ZIP_{number}" for number in range(parts)]
+    assert set(variables) == {*zips, "VALIDATOR_PROBE_PARTS", "VALIDATOR_PROBE_PLAN"}
+    assert base64.b64decode("".join(variables[name] for name in zips)) == probe_host.pack()
     assert json.loads(variables["VALIDATOR_PROBE_PLAN"]) == {
         "protocol": 1,
         "nonce": NONCE,
@@ -348,12 +353,25 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
         "device": "cuda",
         "host_gpu": {"name": "Tesla T4", "compute_capability": "7.5", "memory_total_bytes": 16 << 30, "uuid": "GPU-1"},
         "scratch": "/scratch",
+        "asked": {"torch": "2.7.1"},
+        "quick": False,
+        "model": {},
         "checks": [
             {"name": "import", "deadline_seconds": 5.0, "needs": []},
             {"name": "device", "deadline_seconds": 5.0, "needs": ["import"]},
         ],
     }
     assert json.loads(probe_host.environment(PLAN)["VALIDATOR_PROBE_PLAN"])["host_gpu"] is None
+
+
+def test_the_file_of_a_model_travels_with_the_probe_in_as_many_variables_as_it_takes():
+    content = random.Random(2).randbytes(200_000)  # noqa: S311 - test data that does not compress
+    variables = probe_host.environment(replace(PLAN, model_source=probe_host.ModelSource("net.py", content)))
+    zips = [value for name, value in variables.items() if name.startswith("VALIDATOR_PROBE_ZIP_")]
+    assert len(zips) > 2
+    assert all(len(value) <= probe_host.PART_CHARS for value in zips)
+    archive = zipfile.ZipFile(io.BytesIO(base64.b64decode("".join(zips))))
+    assert archive.read(f"{probe_host.MODEL_FOLDER}/net.py") == content
 
 
 def test_the_command_runs_the_bootstrap_isolated():

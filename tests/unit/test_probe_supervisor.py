@@ -63,8 +63,8 @@ class Stage:
         path.parent.mkdir(exist_ok=True)
         path.write_text(source, encoding="utf-8")
 
-    def plan(self, *specs, total=60.0):
-        return ProbePlan(probe_host.new_nonce(), specs or (spec("import"),), "cpu", None, total, str(self.scratch))
+    def plan(self, *specs, total=60.0, device="cpu"):
+        return ProbePlan(probe_host.new_nonce(), specs or (spec("import"),), device, None, total, str(self.scratch))
 
     def start(self, plan, python=sys.executable, **variables):
         environment = {
@@ -83,8 +83,8 @@ class Stage:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *specs, total=60.0, python=sys.executable, **variables) -> Ran:
-        plan = self.plan(*specs, total=total)
+    def run(self, *specs, total=60.0, device="cpu", python=sys.executable, **variables) -> Ran:
+        plan = self.plan(*specs, total=total, device=device)
         process = self.start(plan, python, **variables)
         out, err = process.communicate(timeout=60)
         stream = EventStream(plan)
@@ -168,6 +168,21 @@ def test_the_checks_after_a_crash_run_in_a_new_worker(stage):
     # The stub has no manual_seed: that this is said proves that the check ran.
     assert "manual_seed" in ran.check("train_fp32").message
     assert ran.check("train_fp32").died is None
+
+
+def test_the_checks_after_one_that_ran_out_of_memory_run_in_a_new_worker(stage):
+    stage.stub(IMPORTABLE + "def get_num_threads():\n    raise RuntimeError('CUDA out of memory. Tried to allocate 2 GiB')\n")
+    ran = stage.run(spec("import"), spec("device"), spec("train_fp32"))
+    assert ran.report.complete
+    assert [each["worker"] for each in ran.started("check-start")] == [1, 1, 2]
+    assert ran.check("device").died is None
+
+
+def test_a_check_that_failed_on_a_gpu_is_followed_by_a_new_worker_since_its_error_may_stick(stage):
+    stage.stub(IMPORTABLE + "cuda = None\n")
+    ran = stage.run(spec("import"), spec("device"), spec("train_fp32"), device="cuda")
+    assert ran.report.complete
+    assert [each["worker"] for each in ran.started("check-start")] == [1, 1, 2]
 
 
 def test_a_worker_that_dies_between_checks_costs_the_next_one(stage):
@@ -404,7 +419,15 @@ def test_nothing_is_left_in_scratch_after_a_normal_end(stage):
     assert list(stage.scratch.iterdir()) == []
 
 
-@pytest.mark.parametrize("variables", [{"VALIDATOR_PROBE_ZIP": "%%%"}, {"VALIDATOR_PROBE_PLAN": "{"}])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"VALIDATOR_PROBE_ZIP_0": "%%%"},
+        {"VALIDATOR_PROBE_PARTS": "99"},
+        {"VALIDATOR_PROBE_PARTS": ""},
+        {"VALIDATOR_PROBE_PLAN": "{"},
+    ],
+)
 def test_a_bootstrap_whose_variables_were_changed_says_so(stage, variables):
     ran = stage.run(**variables)
     assert ran.exit_code != 0

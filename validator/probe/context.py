@@ -1,9 +1,12 @@
 """What a check is given and what it returns."""
 
 import collections
-from typing import Any, Dict, Optional
+import re
+import time
+from typing import Any, Callable, Dict, Optional, Tuple
 
-#: status: pass | warn | fail | skip; message: one line for a person; metrics: scalars and lists of scalars by name.
+#: status: pass | warn | fail | skip; message: one line for a person; metrics: scalars and lists of scalars by name, units in
+#: the names. The text metric ``cause`` is an ident of the host's catalogue, where the check knows the cause by construction.
 Result = collections.namedtuple("Result", ("status", "message", "metrics"))
 
 _HEADLINE_CHARS = 400
@@ -12,13 +15,26 @@ _HEADLINE_CHARS = 400
 class Context:
     """The circumstances of a run, shared by the checks of one worker."""
 
-    def __init__(self, device: str, host_gpu: Optional[Dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        device: str,
+        host_gpu: Optional[Dict[str, Any]],
+        asked: Optional[Dict[str, Any]] = None,
+        quick: bool = False,
+        model: Optional[Dict[str, str]] = None,
+    ) -> None:
         self.device = device
         """``cpu``, ``cuda``, or ``none`` where the environment is only opened."""
         self.host_gpu = host_gpu
         """What the host knows of the GPU: name, compute_capability, memory_total_bytes, uuid; None where it knows none."""
-        self.fp32_run: Any = None
-        """The float32 training run of this worker, once there is one: the twin that the AMP runs are compared with."""
+        self.asked = asked or {}
+        """What the matrix says is inside: torch, cuda (``cpu`` for a CPU build), python; None where it does not say."""
+        self.quick = quick
+        """Whether a short answer is wanted: fewer steps, and nothing heavy imported beside torch itself."""
+        self.model = model or {}
+        """The user's own model as it was asked for; empty where there is none. See ``checks/own_model.py``."""
+        self.runs: Dict[str, Any] = {}
+        """The training runs of this worker by dtype: later checks compare with them. A new worker has none yet."""
 
     @property
     def torch(self) -> Any:
@@ -26,6 +42,50 @@ class Context:
         import torch
 
         return torch
+
+    @property
+    def place(self) -> str:
+        """The device that tensors go to: ``cuda`` or ``cpu``."""
+        return "cuda" if self.device == "cuda" else "cpu"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the GPU is what is validated."""
+        return self.device == "cuda"
+
+    @property
+    def capability(self) -> Optional[Tuple[int, int]]:
+        """The GPU's compute capability as (8, 6); None on the CPU."""
+        return tuple(self.torch.cuda.get_device_capability(0)) if self.on_gpu else None
+
+    @property
+    def torch_release(self) -> Tuple[int, int]:
+        """The torch release as (2, 7); (0, 0) where its version cannot be read. Prefer to ask for the feature itself."""
+        found = re.match(r"(\d+)\.(\d+)", str(getattr(self.torch, "__version__", "")))
+        return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
+    def sync(self) -> None:
+        """Wait for the GPU, so that an asynchronous error belongs to this check and a measured time is whole."""
+        if self.on_gpu:
+            self.torch.cuda.synchronize()
+
+    def reset_peak(self) -> None:
+        """Begin to count the peak of GPU memory anew."""
+        if self.on_gpu:
+            cuda = self.torch.cuda
+            (getattr(cuda, "reset_peak_memory_stats", None) or cuda.reset_max_memory_allocated)()
+
+    def peak_bytes(self) -> Optional[int]:
+        """Most GPU memory that tensors held since ``reset_peak``; None on the CPU."""
+        return self.torch.cuda.max_memory_allocated() if self.on_gpu else None
+
+    def seconds(self, work: Callable[[], Any]) -> float:
+        """How long ``work`` takes, the GPU's own work included."""
+        self.sync()
+        began = time.perf_counter()
+        work()
+        self.sync()
+        return time.perf_counter() - began
 
 
 def headline(error: BaseException) -> str:

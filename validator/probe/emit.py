@@ -9,6 +9,7 @@ PROTOCOL = 1
 LINE_BYTES = 60 * 1024
 MESSAGE_CHARS = 2000
 METRIC_CHARS = 1000
+METRICS = 128
 LIST_ITEMS = 256
 #: What an event can lose, in this order, when its line would be too long; the verdict itself always arrives.
 _EXPENDABLE = (("output", ""), ("environment", {}), ("metrics", {}), ("message", ""))
@@ -27,7 +28,7 @@ def metrics(values: Dict[str, Any]) -> Dict[str, Any]:
     """Metrics as JSON carries them: scalars, and lists of scalars."""
     return {
         name: [scalar(item) for item in value[:LIST_ITEMS]] if isinstance(value, (list, tuple)) else scalar(value)
-        for name, value in values.items()
+        for name, value in list(values.items())[:METRICS]
     }
 
 

@@ -185,7 +185,7 @@ def _reply(line: bytes, check: str) -> Optional[Dict[str, Any]]:
         reply = json.loads(line.decode("ascii"))
     except (ValueError, RecursionError):
         return None
-    types: Tuple = (("check", str), ("status", str), ("message", str), ("seconds", float), ("metrics", dict))
+    types: Tuple = (("check", str), ("status", str), ("message", str), ("seconds", float), ("metrics", dict), ("spent", bool))
     if not isinstance(reply, dict) or any(not isinstance(reply.get(name), kind) for name, kind in types):
         return None
     if reply["check"] != check or reply["status"] not in ("pass", "warn", "fail", "skip"):

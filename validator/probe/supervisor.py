@@ -26,7 +26,7 @@ class Supervisor:
     def __init__(self, plan: Dict[str, Any], emitter: Emitter, scratch: str) -> None:
         self._checks = plan["checks"]
         self._total = plan["deadline_seconds"]
-        self._context = {"device": plan["device"], "host_gpu": plan["host_gpu"]}
+        self._context = {name: plan[name] for name in ("device", "host_gpu", "asked", "quick", "model")}
         self._emit = emitter.emit
         self._scratch = scratch
         self._began = time.monotonic()
@@ -77,6 +77,8 @@ class Supervisor:
         try:
             reply = worker.run(name, min(began + seconds, whole))
             output = "" if reply["status"] in ("pass", "skip") else worker.tail(_OUTPUT_CHARS)
+            if reply.pop("spent"):
+                self.stop()  # the checks that follow get a fresh one
             self._end(name, reply, output=output)
             return
         except Died as error:

@@ -26,7 +26,7 @@ def main(descriptor: int) -> int:
     with os.fdopen(descriptor, "rb", closefd=False) as orders:
         for line in iter(orders.readline, b""):
             order = json.loads(line.decode("ascii"))
-            context = context or Context(order["device"], order["host_gpu"])
+            context = context or Context(order["device"], order["host_gpu"], order["asked"], order["quick"], order["model"])
             _send(descriptor, _run(order["check"], context))
     return 0
 
@@ -50,7 +50,17 @@ def _run(name: str, context: Context) -> Dict[str, Any]:
         "message": result.message,
         "seconds": seconds,
         "metrics": metrics(result.metrics),
+        "spent": _spent(result, context),
     }
+
+
+def _spent(result: Result, context: Context) -> bool:
+    """Whether this process must not be trusted with another check.
+
+    A kernel that went wrong leaves the CUDA context broken, and every later call fails with the same error; memory that ran
+    out may stay held by what the exception keeps alive.
+    """
+    return result.status == "fail" and (context.device == "cuda" or "out of memory" in result.message.lower())
 
 
 def _send(descriptor: int, reply: Dict[str, Any]) -> None:

@@ -110,6 +110,11 @@ class RunnerFactory(Protocol):
         """Make a runner for this matrix; must not fail because an engine is absent."""
 
 
+def asked(environment: Environment) -> dict[str, str | None]:
+    """What the matrix says is inside an environment, as the probe is told of it."""
+    return {"torch": environment.torch, "cuda": environment.cuda, "python": environment.python}
+
+
 def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbePlan:
     """What the probe is told to do for a cell, under a fresh nonce."""
     inspecting = cell.action is Action.INSPECT
@@ -120,4 +125,5 @@ def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbeP
         host_gpu=cell.gpu,
         deadline_seconds=matrix.limits.timeout_seconds,
         scratch=scratch,
+        asked=asked(cell.environment),
     )

@@ -35,17 +35,13 @@ def amp_bf16(context: Context) -> Result:
 
 
 def _fp32_run(context: Context) -> loop.Run:
-    if context.fp32_run is None:
-        context.fp32_run = loop.train(context.torch, _device(context))
-    return context.fp32_run
-
-
-def _device(context: Context) -> str:
-    return "cuda" if context.device == "cuda" else "cpu"
+    if "float32" not in context.runs:
+        context.runs["float32"] = loop.train(context.torch, context.place)
+    return context.runs["float32"]
 
 
 def _amp(context: Context, dtype: str, scaled: bool) -> Result:
-    torch, device = context.torch, _device(context)
+    torch, device = context.torch, context.place
     try:
         autocast = amp.autocast(torch, device, dtype)
         scaler = amp.grad_scaler(torch, device) if scaled else None

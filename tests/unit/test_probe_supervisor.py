@@ -112,16 +112,18 @@ def wait_until_gone(pid: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "died"),
+    ("source", "died", "cause"),
     [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11 (SIGSEGV)"),
-        ("import os; os.abort()", "signal 6 (SIGABRT)"),
-        ("import os; os._exit(3)", "exit status 3"),
-        ("import sys; sys.exit(3)", "exit status 3"),
-        ("import os; os._exit(0)", "exit status 0"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "signal 11 (SIGSEGV)", "native_crash"),
+        ("import os; os.abort()", "signal 6 (SIGABRT)", "native_crash"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGILL)", "signal 4 (SIGILL)", "cpu_instructions_missing"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "signal 9 (SIGKILL)", None),
+        ("import os; os._exit(3)", "exit status 3", None),
+        ("import sys; sys.exit(3)", "exit status 3", None),
+        ("import os; os._exit(0)", "exit status 0", None),
     ],
 )
-def test_a_torch_that_kills_its_process_costs_one_check_and_says_how(stage, source, died):
+def test_a_torch_that_kills_its_process_costs_one_check_and_says_how(stage, source, died, cause):
     stage.stub(source)
     ran = stage.run(spec("import"), spec("device", "import"))
     assert ran.exit_code == 0
@@ -130,6 +132,7 @@ def test_a_torch_that_kills_its_process_costs_one_check_and_says_how(stage, sour
     found = ran.check("import")
     assert (found.status, found.died) == (CheckStatus.FAIL, died)
     assert died in found.message
+    assert found.metrics.get("cause") == cause
     assert ran.check("device").status is CheckStatus.SKIP
 
 
@@ -146,6 +149,7 @@ def test_a_hang_is_ended_at_the_deadline_of_the_check_and_says_where_it_hung(sta
     found = ran.check("import")
     assert (found.status, found.died) == (CheckStatus.FAIL, "deadline of 1.5 s")
     assert "waits_for_a_sick_driver" in found.output
+    assert found.metrics["cause"] == "hang"
     assert ran.report.complete
 
 
@@ -167,6 +171,8 @@ def test_the_checks_after_a_crash_run_in_a_new_worker(stage):
     assert ran.check("device").died == "exit status 9"
     # The stub has no manual_seed: that this is said proves that the check ran.
     assert "manual_seed" in ran.check("train_fp32").message
+    assert ran.check("train_fp32").metrics["raised"] == "AttributeError"
+    assert re.fullmatch(r"validator_probe/\S+\.py:\d+", ran.check("train_fp32").metrics["raised_at"])
     assert ran.check("train_fp32").died is None
 
 
@@ -300,6 +306,15 @@ def test_a_torch_that_cannot_be_imported_fails_with_the_reason(stage, source, me
     found = stage.run().check("import")
     assert found.status is CheckStatus.FAIL
     assert message in found.message
+
+
+def test_what_torch_raises_is_told_from_what_the_probe_raises_by_its_place(stage):
+    stage.stub(IMPORTABLE)
+    stage.stub("def get_num_threads():\n    raise RuntimeError('sick')\n", name="torch/sick.py")
+    with (stage.site / "torch/__init__.py").open("a", encoding="utf-8") as file:
+        file.write("from torch.sick import get_num_threads\n")
+    metrics = stage.run(spec("device")).check("device").metrics
+    assert metrics == {"raised": "RuntimeError", "raised_at": "site/torch/sick.py:2"}
 
 
 def test_a_folder_named_torch_is_told_from_torch_and_its_path_given(stage):

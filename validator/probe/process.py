@@ -32,7 +32,12 @@ _KILL_SECONDS = 5.0
 
 
 class Died(Exception):
-    """The worker ended, or was ended, before it replied; the text says how: ``signal 11 (SIGSEGV)``, ``deadline of 60 s``."""
+    """The worker ended before it replied; the text says how: ``signal 11 (SIGSEGV)``."""
+
+    def __init__(self, code: Optional[int]) -> None:
+        super().__init__(describe_exit(code))
+        self.code = code
+        """As subprocess gives it: negative for a signal, None when it could not be waited for."""
 
 
 def describe_exit(code: Optional[int]) -> str:
@@ -102,7 +107,7 @@ class WorkerProcess:
             if self._process.poll() is not None:
                 self._read_output()
                 self.kill()
-                raise Died(describe_exit(self._process.returncode))
+                raise Died(self._process.returncode)
             if time.monotonic() >= deadline:
                 self._ask_traceback()
                 self.kill()

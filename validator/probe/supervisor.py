@@ -18,6 +18,14 @@ from .process import Died, WorkerProcess
 from .system import bending, libc, system, worker_environment
 
 _OUTPUT_CHARS = 4000
+#: Signals that native code raises by its own fault, with the cause they stand for. SIGKILL comes from outside and names none.
+_CAUSES = {
+    signal.SIGSEGV: "native_crash",
+    signal.SIGBUS: "native_crash",
+    signal.SIGABRT: "native_crash",
+    signal.SIGFPE: "native_crash",
+    signal.SIGILL: "cpu_instructions_missing",
+}
 
 
 class Supervisor:
@@ -72,7 +80,7 @@ class Supervisor:
             self._workers += 1
             self._emit("worker-start", worker=self._workers, pid=self._worker.pid)
         self._emit("check-start", check=name, worker=self._workers)
-        worker, began = self._worker, time.monotonic()
+        worker, began, cause = self._worker, time.monotonic(), None
         whole = self._began + self._total
         try:
             reply = worker.run(name, min(began + seconds, whole))
@@ -82,13 +90,14 @@ class Supervisor:
             self._end(name, reply, output=output)
             return
         except Died as error:
-            died = str(error)
+            died, cause = str(error), _CAUSES.get(-(error.code or 0))
         except TimeoutError:
             died = "total deadline of {:g} s".format(self._total)
             if began + seconds < whole:
-                died = "deadline of {:g} s".format(seconds)
+                died, cause = "deadline of {:g} s".format(seconds), "hang"
         self._worker = None
-        fields = {"status": "fail", "message": "the process that ran {} did not survive: {}".format(name, died)}
+        message = "the process that ran {} did not survive: {}".format(name, died)
+        fields = {"status": "fail", "message": message, "metrics": {"cause": cause} if cause else {}}
         self._end(name, fields, seconds=time.monotonic() - began, died=died, output=worker.tail(_OUTPUT_CHARS))
 
     def _end(self, name: str, fields: Dict[str, Any], **more: Any) -> None:

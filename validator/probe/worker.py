@@ -37,7 +37,7 @@ def _run(name: str, context: Context) -> Dict[str, Any]:
         result = CHECKS[name](context)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever torch raises is what the check found
         traceback.print_exc()
-        result = Result("fail", headline(error), {})
+        result = Result("fail", headline(error), {"raised": type(error).__name__, "raised_at": _place(error)})
     seconds = time.monotonic() - began
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -61,6 +61,13 @@ def _spent(result: Result, context: Context) -> bool:
     out may stay held by what the exception keeps alive.
     """
     return result.status == "fail" and (context.device == "cuda" or "out of memory" in result.message.lower())
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised: ``validator_probe/net.py:22``, or two folders, the file and the line for all else."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    _, ours, rest = frame.filename.rpartition("validator_probe/")
+    return "{}:{}".format(ours + rest if ours else "/".join(frame.filename.split("/")[-3:]), frame.lineno)
 
 
 def _send(descriptor: int, reply: Dict[str, Any]) -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from validator import checks
 from validator.errors import ValidatorError
+from validator.findings import of_error, of_result, with_alternatives
 from validator.interrupts import held_back
-from validator.model import Action, Cell, CellResult, Matrix, Plan, Status
+from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Plan, Status
 from validator.runners.base import Prepared, Runner, RunOutcome
 from validator.text import one_line
 from validator.verdict import judge, not_run
@@ -51,9 +52,14 @@ class Execution:
     interrupted: bool
 
 
-def execute(plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress: Progress) -> Execution:
-    """Run every cell of a plan, in its order; after an interrupt the remaining cells are skipped, saying so."""
-    run = _Run(matrix, runner, progress)
+def execute(
+    plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress: Progress, host: HostInfo | None = None
+) -> Execution:
+    """Run every cell of a plan, in its order; after an interrupt the remaining cells are skipped, saying so.
+
+    ``host`` is what findings say of this machine; without it they say less.
+    """
+    run = _Run(matrix, runner, progress, host)
     results: list[CellResult] = []
     interrupted = False
     for number, cell in enumerate(plan.cells, 1):
@@ -75,14 +81,29 @@ def execute(plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress
                 progress.cell_finished(result)
         except KeyboardInterrupt:
             interrupted = True
-    return Execution(tuple(results), interrupted)
+    try:
+        with held_back():
+            return Execution(_advised(results, keeper), interrupted)
+    except KeyboardInterrupt:
+        return Execution(with_alternatives(results), interrupted=True)
+
+
+def _advised(results: list[CellResult], keeper: Keeper) -> tuple[CellResult, ...]:
+    """The results once all are there: a remedy can now name what else works on the same target."""
+    advised = with_alternatives(results)
+    for before, after in zip(results, advised, strict=True):
+        if after is not before:
+            keeper.keep(after)
+    return advised
 
 
 class _Run:
     """The state shared by the cells of one run: what was made ready, and what was opened, is so only once."""
 
-    def __init__(self, matrix: Matrix, runner: Runner, progress: Progress) -> None:
+    def __init__(self, matrix: Matrix, runner: Runner, progress: Progress, host: HostInfo | None) -> None:
         self._runner = runner
+        self._host = host
+        self._limits = matrix.limits
         self._progress = progress
         self._levels = checks.levels(matrix.levels)
         self._prepared: dict[str, Prepared | Exception] = {}
@@ -95,16 +116,22 @@ class _Run:
         try:
             prepared = self._prepare(cell)
         except ValidatorError as error:
-            return not_run(cell, Status.ERROR, _in_short(error), acquire_seconds=time.monotonic() - began)
+            seconds = time.monotonic() - began
+            return self._named(not_run(cell, Status.ERROR, _in_short(error), acquire_seconds=seconds), error)
         except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
-            return not_run(cell, Status.ERROR, _defect(error))
+            return self._named(not_run(cell, Status.ERROR, _defect(error)), error)
         try:
             outcome = self._outcome(cell, prepared)
-            return judge(cell, prepared, outcome, self._levels)
+            result = judge(cell, prepared, outcome, self._levels)
+            return replace(result, findings=of_result(result, prepared, outcome, host=self._host, limits=self._limits))
         except ValidatorError as error:
-            return not_run(cell, Status.ERROR, _in_short(error))
+            return self._named(not_run(cell, Status.ERROR, _in_short(error)), error)
         except Exception as error:  # noqa: BLE001 - as above
-            return not_run(cell, Status.ERROR, _defect(error))
+            return self._named(not_run(cell, Status.ERROR, _defect(error)), error)
+
+    def _named(self, result: CellResult, error: Exception) -> CellResult:
+        """The result of a cell that nothing was seen of, with what the error names as its cause."""
+        return replace(result, findings=of_error(error, result, host=self._host))
 
     def _prepare(self, cell: Cell) -> Prepared:
         known = self._prepared.get(cell.environment.id)

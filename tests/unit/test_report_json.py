@@ -15,7 +15,7 @@ from validator.report.json_v1 import dump, dump_cell, load, load_cell
 
 #: Every field of schema_version 1, by the path of the object it is in. A change here is a new schema version.
 FROZEN = {
-    "": "schema_version tool run host cells summary",
+    "": "schema_version tool run host cells summary unknown_findings",
     "tool": "name version",
     "run": "id started seconds runner runner_reason interrupted matrix",
     "host": "nvml engine system python cpu_count memory_bytes",

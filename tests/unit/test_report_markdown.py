@@ -105,7 +105,7 @@ def test_failed_checks_deaths_findings_notes_and_logs_are_there() -> None:
     document = render("markdown", every_kind())
     for fragment in (
         "loss did not fall (signal 11 (SIGSEGV))",
-        "cause sm-missing: no kernel Try: take cu128",
+        "- cause sm-missing: no kernel\n  - seen: seen\n  - try: take cu128\n  - more: docs",
         "note: the configured index was used",
         "last words",
         "`sha256:abab",

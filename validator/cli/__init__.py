@@ -10,7 +10,7 @@ import click
 
 from validator import __version__
 from validator.cli.output import Output
-from validator.errors import ExitCode, ValidatorError
+from validator.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
 
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",
@@ -84,7 +84,7 @@ def main() -> None:
         # Without its standalone mode click returns what a command gave to Exit.
         sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
     except ValidatorError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}{_cause(error)}", file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -101,3 +101,14 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(ExitCode.NOT_FOUND_OUT)
+
+
+def _cause(error: ValidatorError) -> str:
+    """A line with the cause of the catalogue, where an engine's absence or an environment's has one."""
+    if not isinstance(error, (EngineUnavailableError, AcquireError)):
+        return ""
+    from validator.causes import UNKNOWN
+    from validator.findings import of_error
+
+    [found] = of_error(error)
+    return f"\n  cause: {found.cause} ({found.source})" if found.cause != UNKNOWN else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -43,8 +44,10 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
 
     from validator import checks, nvml, probe_host
     from validator.errors import ExitCode, InvalidInputError
+    from validator.findings import of_result
     from validator.interrupts import as_keyboard_interrupt
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
+    from validator.report.view import finding_lines
     from validator.runners.base import Prepared
     from validator.runners.local import request_for, run_process
     from validator.verdict import judge
@@ -78,13 +81,15 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
 
     with as_keyboard_interrupt():
         outcome = run_process(request_for(found, plan, gpu, cell_id=cell.id, name="validator-probe"), on_event)
-    result = judge(cell, Prepared(handle=found), outcome, checks.levels({}))
+    prepared = Prepared(handle=found)
+    result = judge(cell, prepared, outcome, checks.levels({}))
+    result = replace(result, findings=of_result(result, prepared, outcome))
     if format_name == "json":
         from validator.report.json_v1 import dump_cell
 
         output.result(json.dumps(json.loads(dump_cell(result)), indent=2))
     else:
         rows = [f"{check.status.value:5} {check.name:16} {check.seconds:6.1f} s  {check.message}" for check in result.checks]
-        output.result("\n".join([*rows, "", f"{result.status.value}: {result.reason}"]))
+        output.result("\n".join([*rows, "", f"{result.status.value}: {result.reason}", *finding_lines(result)]))
     codes = {Status.FAIL: ExitCode.FAILED, Status.ERROR: ExitCode.NOT_FOUND_OUT}
     raise click.exceptions.Exit(codes.get(result.status, ExitCode.OK))

@@ -84,7 +84,7 @@ def command(
         store.begin_run(info, host, plan.cells)
         output.note(f"run {run_id}: cells: {len(plan.cells)}, runner {chosen.name} ({reason})")
         with make_progress(output) as progress:
-            execution = execute(plan, matrix, chosen, store, progress)
+            execution = execute(plan, matrix, chosen, store, progress, host)
         chosen.close()
         info = replace(info, seconds=time.monotonic() - began, interrupted=execution.interrupted)
         report = Report(run=info, host=host, cells=execution.results, tool_version=__version__)

@@ -36,7 +36,7 @@ from validator.model import (
     Target,
     Where,
 )
-from validator.report.view import count
+from validator.report.view import count, unnamed
 from validator.text import clean, one_line
 
 SCHEMA_VERSION = 1
@@ -89,6 +89,8 @@ class _File(BaseModel):
     host: HostInfo
     cells: tuple[_Cell, ...]
     summary: dict[Status, int]
+    unknown_findings: int = 0
+    """Cells that are not green and whose cause could not be named."""
 
 
 _FILE = TypeAdapter(_File)
@@ -130,6 +132,7 @@ def dump(report: Report) -> str:
         "host": asdict(report.host),
         "cells": [_written(result) for result in report.cells],
         "summary": count(report.cells),
+        "unknown_findings": unnamed(report.cells),
     }
     return _text(_FILE, file, indent=2) + "\n"
 

@@ -59,7 +59,8 @@ def _lines(shown: View) -> Iterator[str]:
         yield ""
     yield from _table(shown)
     yield ""
-    yield ", ".join(f"{number} {status}" for status, number in shown.summary)
+    unnamed = f"; without a named cause: {shown.unnamed}" if shown.unnamed else ""
+    yield ", ".join(f"{number} {status}" for status, number in shown.summary) + unnamed
     yield ""
     yield f"- run: {escape(shown.run)}"
     yield f"- runner: {escape(shown.runner)}"
@@ -110,8 +111,13 @@ def _detail(detail: Detail) -> Iterator[str]:
         died = f" ({escape(check.died)})" if check.died and check.died not in check.message else ""
         yield f"- check {escape(check.name)}: {check.status} ({check.level}): {escape(check.message)}{died}"
     for finding in detail.findings:
-        remedy = f" Try: {escape(finding.remedy)}" if finding.remedy else ""
-        yield f"- cause {escape(finding.cause)}: {escape(finding.message)}{remedy}"
+        said = ". ".join(text for text in (finding.title, finding.message) if text)
+        yield f"- cause {escape(finding.cause)}: {escape(said or 'could not be named')}"
+        yield from (f"  - seen: {escape(text)}" for text in finding.evidence)
+        if finding.remedy:
+            yield f"  - try: {escape(finding.remedy)}"
+        if finding.source:
+            yield f"  - more: {escape(finding.source)}"
     if detail.log:
         yield ""
         yield fenced(detail.log)

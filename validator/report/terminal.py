@@ -52,7 +52,8 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
     for cell_id, alarm in shown.alarms:
         yield Text(f"! {cell_id}: {alarm}", "bold red")
     yield from _grid(shown, console)
-    yield Text.assemble(*_spaced(shown.summary))
+    unnamed = f"; without a named cause: {shown.unnamed}" if shown.unnamed else ""
+    yield Text.assemble(*_spaced(shown.summary), unnamed)
     yield Text()
     for name, text in (("run", shown.run), ("runner", shown.runner), ("GPU", shown.gpu), ("engine", shown.engine)):
         yield _labelled(name, text, indent=0)
@@ -140,9 +141,14 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
         died = f" ({check.died})" if check.died and check.died not in check.message else ""
         yield _labelled(f"{check.name} {check.status}, {check.level}", check.message + died)
     for finding in detail.findings:
-        yield _labelled(finding.cause, finding.message)
+        said = ". ".join(text for text in (finding.title, finding.message) if text)
+        yield _labelled(f"cause {finding.cause}", said or "could not be named")
+        for text in finding.evidence:
+            yield _labelled("seen", text, indent=4)
         if finding.remedy:
-            yield _labelled("try", finding.remedy)
+            yield _labelled("try", finding.remedy, indent=4)
+        if finding.source:
+            yield _labelled("more", finding.source, indent=4)
     lines = detail.log.splitlines()
     if len(lines) > _LOG_LINES:
         yield Padding(Text(f"… {len(lines) - _LOG_LINES} earlier lines are in results.json", "dim"), (0, 0, 0, 2))

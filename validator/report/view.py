@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from validator.causes import UNKNOWN, catalogue
 from validator.model import (
     CellResult,
     CheckResult,
     CheckStatus,
     EngineInfo,
+    Finding,
     Gpu,
     NvmlInfo,
     Report,
@@ -27,6 +29,8 @@ _T = TypeVar("_T")
 _CAUSE_CHARACTERS = 70
 _TEXT_CHARACTERS = 1000
 _LOG_CHARACTERS = 4000
+_EVIDENCE_CHARACTERS = 300
+_EVIDENCE_LINES = 6
 #: What is looked at first: what contradicts, then what does not work, then what is not known.
 _ORDER = (Status.FAIL, Status.ERROR, Status.DEGRADED, Status.PASS, Status.SKIP)
 
@@ -39,7 +43,7 @@ class TableCell:
     status: str
     basis: str | None
     cause: str
-    """The reason, cut to what fits a table."""
+    """The cause by its title where one is named, else the reason; cut to what fits a table."""
     flags: tuple[str, ...]
     """What must not be overlooked: an unexpected status, a contradicted prediction."""
 
@@ -68,8 +72,13 @@ class FindingLine:
     """A named cause, and what to do about it."""
 
     cause: str
+    title: str
+    """What the catalogue calls it; empty where it has no such cause (``unknown``, a newer catalogue's)."""
     message: str
+    """What was seen, where the cell's reason does not say the same; else empty."""
+    evidence: tuple[str, ...]
     remedy: str | None
+    source: str | None
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,8 @@ class View:
     """Positions in ``targets`` of those where every cell is a skip; may be left out where there is no room, saying so."""
     rows: tuple[Row, ...]
     summary: tuple[tuple[str, int], ...]
+    unnamed: int
+    """Cells that are not green and whose cause could not be named."""
     alarms: tuple[tuple[str, str], ...]
     """(cell, what is wrong) of contradicted predictions, then of unexpected statuses."""
     details: tuple[Detail, ...]
@@ -140,6 +151,7 @@ def view(report: Report) -> View:
             for environment in environments
         ),
         summary=tuple((status.value, number) for status, number in count(cells).items()),
+        unnamed=unnamed(cells),
         alarms=tuple((_line(cell.id), flag) for cell in alarming for flag in _flags(cell)),
         details=tuple(_detail(cell) for cell in sorted(telling, key=_urgency)),
         skips=_skips(cells),
@@ -152,6 +164,11 @@ def view(report: Report) -> View:
 def count(cells: Sequence[CellResult]) -> dict[Status, int]:
     """How many cells have each status; a status that none has counts zero."""
     return {status: sum(cell.status is status for cell in cells) for status in Status}
+
+
+def unnamed(cells: Sequence[CellResult]) -> int:
+    """How many cells have a finding whose cause is unknown."""
+    return sum(any(finding.cause == UNKNOWN for finding in cell.findings) for cell in cells)
 
 
 # ---------------------------------------------------------------- cells
@@ -192,9 +209,16 @@ def _table_cell(cell: CellResult | None) -> TableCell | None:
         id=_line(cell.id),
         status=cell.status.value,
         basis=cell.basis.value if cell.basis else None,
-        cause=one_line(cell.reason, _CAUSE_CHARACTERS),
+        cause=one_line(_in_table(cell), _CAUSE_CHARACTERS),
         flags=flags,
     )
+
+
+def _in_table(cell: CellResult) -> str:
+    """What there is room for: the measured words are below the table."""
+    first = next((finding.cause for finding in cell.findings), None)
+    entry = catalogue().get(first) if first and cell.status in (Status.FAIL, Status.ERROR, Status.DEGRADED) else None
+    return entry.title if entry else cell.reason
 
 
 def _detail(cell: CellResult) -> Detail:
@@ -215,15 +239,33 @@ def _detail(cell: CellResult) -> Detail:
             )
             for check in _bad(cell)
         ),
-        findings=tuple(
-            FindingLine(
-                cause=_line(finding.cause),
-                message=_line(finding.message),
-                remedy=_line(finding.remedy) if finding.remedy else None,
-            )
-            for finding in cell.findings
-        ),
+        findings=tuple(_finding(finding, cell) for finding in cell.findings),
         log=_log(cell),
+    )
+
+
+def finding_lines(cell: CellResult) -> list[str]:
+    """The findings of one cell as plain lines, for where no report is laid out."""
+    lines = []
+    for finding in (_finding(each, cell) for each in cell.findings):
+        said = ". ".join(text for text in (finding.title, finding.message) if text)
+        lines.append(f"cause {finding.cause}: {said or 'could not be named'}")
+        lines.extend(f"  seen: {text}" for text in finding.evidence)
+        lines.extend(f"  {name}: {text}" for name, text in (("try", finding.remedy), ("more", finding.source)) if text)
+    return lines
+
+
+def _finding(finding: Finding, cell: CellResult) -> FindingLine:
+    entry = catalogue().get(finding.cause)
+    message = _line(finding.message)
+    said = {_line(cell.reason), *(f"{_line(check.name)}: {_line(check.message)}" for check in _bad(cell))}
+    return FindingLine(
+        cause=_line(finding.cause),
+        title=entry.title if entry else "",
+        message="" if message in said else message,
+        evidence=tuple(one_line(text, _EVIDENCE_CHARACTERS) for text in finding.evidence[:_EVIDENCE_LINES]),
+        remedy=_line(finding.remedy) if finding.remedy else None,
+        source=one_line(finding.source, _EVIDENCE_CHARACTERS) if finding.source else None,
     )
 
 

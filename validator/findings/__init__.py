@@ -1,0 +1,11 @@
+"""Findings of a run: which cause of the catalogue a cell that is not green has, from what the run itself saw.
+
+Three sources, the strongest first: structured evidence (what the engine said, how a process ended, what a check named), then what
+``validator.diagnose`` reads in messages and output, then an honest ``unknown``. What a container printed is the weakest: it can
+neither forge the first kind nor name a cause that only the engine could know.
+"""
+
+from validator.findings.alternatives import with_alternatives
+from validator.findings.cells import of_error, of_result
+
+__all__ = ["of_error", "of_result", "with_alternatives"]

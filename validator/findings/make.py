@@ -1,0 +1,47 @@
+"""A finding from a cause and what was seen: bounded, cleaned, with the catalogue's remedy filled from the context."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from validator.causes import UNKNOWN, catalogue
+from validator.model import Finding, Severity
+from validator.text import one_line
+
+_MESSAGE_CHARS = 500
+_EVIDENCE_LINES = 6
+_EVIDENCE_CHARS = 300
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+#: Where a cause is explained; the anchor is its ident.
+PAGE = "docs/causes.md"
+
+
+def finding(
+    cause: str,
+    severity: Severity,
+    message: str,
+    evidence: Iterable[str] = (),
+    *,
+    context: Mapping[str, str] | None = None,
+    remedy: str | None = None,
+) -> Finding:
+    """A finding; ``remedy`` None takes the catalogue's. A cause that is not in the catalogue becomes ``unknown``."""
+    entry = catalogue().get(cause)
+    lines = dict.fromkeys(line for text in evidence if (line := one_line(text, _EVIDENCE_CHARS)))
+    return Finding(
+        cause=entry.ident if entry else UNKNOWN,
+        severity=severity if entry else Severity.UNKNOWN,
+        message=one_line(message, _MESSAGE_CHARS),
+        family=entry.family.value if entry else None,
+        evidence=tuple(lines)[:_EVIDENCE_LINES],
+        remedy=(remedy or filled(entry.remedy, context or {}) or None) if entry else remedy,
+        source=f"{PAGE}#{entry.ident}" if entry else None,
+    )
+
+
+def filled(text: str, context: Mapping[str, str]) -> str:
+    """A remedy with its placeholders filled; a sentence that names something which is not known is left out."""
+    sentences = re.split(r"(?<=[.;])\s+", text.strip()) if text else []
+    kept = [each for each in sentences if all(context.get(name) for name in _PLACEHOLDER.findall(each))]
+    return " ".join(_PLACEHOLDER.sub(lambda found: context[found.group(1)], each) for each in kept)

@@ -81,53 +81,64 @@ def test_a_torch_without_cuda_fails_with_that_reason(monkeypatch):
 
 def run_of(losses=None, **fields):
     run = loop.Run()
-    run.losses = losses or [2.0] * 5 + [0.1] * 25
+    run.losses = losses or [2.0] * 5 + [0.1] * 19
+    run.grad_norms = [1.0] * 24
     run.activation_dtypes = {"float16"}
     run.weight_dtypes = {"float32"}
+    run.overflow = ""
     for name, value in fields.items():
         setattr(run, name, value)
     return run
 
 
-def compared(run, twin=None, active=True):
-    return training._compared(run, twin or run_of(), "float16", active)
+def compared(run, twin=None, dtype="float16"):
+    context = Context("cpu", None)
+    context.runs["conv"] = twin or run_of()
+    return training.compared(context, {"conv": run}, dtype)
 
 
 def test_a_run_like_its_twin_passes_and_says_what_it_saw():
-    result = compared(run_of(scale=65536.0))
+    result = compared(run_of(scales=[65536.0] * 24 + [32768.0]))
     assert result.status == "pass"
-    assert result.message == "loss fell 2.00 → 0.10 (×0.05) in 30 steps; activations float16; scaler 65536, 0 steps skipped"
+    assert result.message == (
+        "loss fell in 24 steps (conv net 2.00 → 0.10); activations float16; scaler 32768, recovered from an overflow"
+    )
     assert result.metrics["twin_difference_ratio"] == 0
+    assert result.metrics["conv.scaler_scales"][-2:] == [65536.0, 32768.0]
+    assert "cause" not in result.metrics
 
 
 @pytest.mark.parametrize(
-    ("run", "said"),
+    ("run", "said", "cause"),
     [
-        (run_of([2.0] * 30), "the loss did not fall enough: 2.000 → 2.000"),
-        (run_of([2.0] * 9 + [float("nan")] * 21), "the loss became nan at step 10"),
-        (run_of([float("inf")] * 30), "the loss became inf at step 1"),
-        (run_of(bad_gradients=2), "NaN or Inf in the gradients of 2 steps"),
-        (run_of(weight_dtypes={"float16"}), "the weights are float16, not float32"),
-        (run_of([2.0] * 5 + [0.3] * 25), "is not that of float32, 0.1000"),
-        (run_of(scale=1.0, skipped=30), "skipped 30 of 30 steps"),
-        (run_of(scale=0.0), "the gradient scaler skipped 0 of 30 steps and its scale is 0"),
+        (run_of([2.0] * 24), "the loss of the conv net did not fall enough: 2.000 → 2.000", "training_broken"),
+        (run_of([2.0] * 9 + [float("nan")] * 15), "the loss of the conv net became nan at step 10", "fp16_nan"),
+        (run_of([float("inf")] * 24), "the loss of the conv net became inf at step 1", "fp16_nan"),
+        (run_of(bad_gradients=2), "NaN or Inf in the gradients of 2 steps", "fp16_nan"),
+        (run_of(weight_dtypes={"float16"}), "the weights of the conv net are float16, not float32", "training_broken"),
+        (run_of([2.0] * 5 + [0.3] * 19), "is not that of float32, 0.1000", "wrong_results"),
+        (run_of(overflow="the gradient scaler let it through"), "the gradient scaler let it through", "training_broken"),
     ],
 )
-def test_a_run_that_did_not_train_fails_with_the_reason(run, said):
+def test_a_run_that_did_not_train_fails_with_the_reason_and_its_cause(run, said, cause):
     result = compared(run)
     assert result.status == "fail"
     assert said in result.message
+    assert result.metrics["cause"] == cause
 
 
 def test_autocast_that_was_not_active_fails_however_well_it_trained():
-    result = compared(run_of(activation_dtypes={"float32"}), active=False)
+    result = compared(run_of(activation_dtypes={"float32"}))
     assert result.status == "fail"
-    assert "autocast to float16 was not active: activations are float32" in result.message
+    assert "autocast to float16 was not active in the conv net: its activations are float32" in result.message
     assert result.metrics["autocast_active"] is False
+    assert result.metrics["cause"] == "autocast_inactive"
 
 
 def test_first_steps_skipped_while_the_scaler_finds_its_scale_are_normal():
-    assert compared(run_of(scale=16384.0, skipped=2)).status == "pass"
+    result = compared(run_of(scales=[16384.0], skipped=2))
+    assert result.status == "pass"
+    assert "2 more steps skipped" in result.message
 
 
 OLD = SimpleNamespace(__version__="1.4.0", cuda=SimpleNamespace())
@@ -141,6 +152,20 @@ def test_a_torch_without_amp_fails_on_a_gpu_and_is_skipped_on_a_cpu(monkeypatch,
     assert result.status == status
     assert result.message.startswith("torch 1.4.0 has no ")
     assert "autocast" in result.message
+
+
+@pytest.mark.parametrize(
+    ("capability", "status", "cause"), [((7, 5), "skip", "bf16_unsupported"), ((8, 0), None, None)], ids=["Turing", "Ampere"]
+)
+def test_a_gpu_without_bfloat16_is_skipped_with_its_cause_and_one_that_has_it_is_not_excused(
+    monkeypatch, capability, status, cause
+):
+    cuda = SimpleNamespace(get_device_capability=lambda _: capability)
+    monkeypatch.setattr(Context, "torch", SimpleNamespace(__version__="2.1.0", cuda=cuda))
+    error = RuntimeError("Current CUDA Device does not support bfloat16. Please switch dtype to float16.")
+    result = amp.refusal(Context("cuda", None), "bfloat16", error)
+    assert (result and result.status, result and result.metrics["cause"]) == (status, cause)
+    assert amp.refusal(Context("cuda", None), "bfloat16", RuntimeError("CUDA error: unspecified launch failure")) is None
 
 
 def test_the_first_cuda_autocast_served_float16_only():

@@ -51,12 +51,13 @@ def test_torch_is_imported_and_described(report):
     assert (check.status is CheckStatus.PASS) == (check.metrics["numpy_bridge"] is True)
 
 
-def test_float32_trains(report):
+def test_float32_trains_both_nets(report):
     check = found(report, "train_fp32")
     assert check.status is CheckStatus.PASS, check.message
-    losses = check.metrics["losses"]
-    assert len(losses) == 30
-    assert losses[-1] < losses[0] / 4
+    for net in ("conv", "block"):
+        losses = check.metrics[f"{net}.losses"]
+        assert len(losses) == len(check.metrics[f"{net}.grad_norms"]) >= 20
+        assert losses[-1] < losses[0] / 4
     assert check.metrics["activation_dtypes"] == ["float32"]
 
 
@@ -70,4 +71,15 @@ def test_amp_trains_in_its_dtype_or_this_torch_says_it_has_none_for_the_cpu(repo
     assert check.metrics["activation_dtypes"] == [dtype]
     assert check.metrics["weight_dtype"] == "float32"
     # The dtype changed the arithmetic: a run in float32 under another name would agree to the last bit.
-    assert check.metrics["twin_difference_ratio"] > 0
+    assert check.metrics["conv.twin_difference_ratio"] > 0
+    assert check.metrics["block.twin_difference_ratio"] > 0
+
+
+def test_the_scaler_left_the_overflowing_step_out_and_went_on(report):
+    check = found(report, "train_amp_fp16")
+    if check.status is CheckStatus.SKIP:
+        pytest.skip(check.message)
+    for net in ("conv", "block"):
+        scales = check.metrics[f"{net}.scaler_scales"]
+        assert check.metrics[f"{net}.overflow_recovered"] is True
+        assert scales[-1] == scales[-2] / 2

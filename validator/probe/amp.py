@@ -1,6 +1,12 @@
 """Automatic mixed precision by feature: torch has moved and renamed its parts over the years."""
 
-from typing import Any, Callable
+import re
+from typing import Any, Callable, Optional
+
+from .context import Context, Result, headline
+
+#: What torch says when a device or build has no kernel for a dtype, or autocast refuses it.
+_NO_KERNEL = re.compile(r"not implemented for|does not support bfloat16|not supported|unsupported dtype|CUBLAS_STATUS_NOT_SUPPORTED")
 
 
 class Missing(Exception):
@@ -12,7 +18,7 @@ def autocast(torch: Any, device: str, dtype: str) -> Callable[[], Any]:
     generic = getattr(torch, "autocast", None)
     if generic is not None:
         return lambda: generic(device, dtype=getattr(torch, dtype))
-    cuda_only = getattr(getattr(torch.cuda, "amp", None), "autocast", None)
+    cuda_only = getattr(getattr(getattr(torch, "cuda", None), "amp", None), "autocast", None)
     if device == "cpu" or cuda_only is None:
         where = "CPU autocast" if device == "cpu" else "torch.cuda.amp autocast"
         raise Missing("torch {} has no {}".format(torch.__version__, where))
@@ -26,7 +32,25 @@ def grad_scaler(torch: Any, device: str) -> Any:
     generic = getattr(getattr(torch, "amp", None), "GradScaler", None)
     if generic is not None:
         return generic(device)
-    cuda_only = getattr(getattr(torch.cuda, "amp", None), "GradScaler", None)
+    cuda_only = getattr(getattr(getattr(torch, "cuda", None), "amp", None), "GradScaler", None)
     if device == "cpu" or cuda_only is None:
         raise Missing("torch {} has no gradient scaler for the {}".format(torch.__version__, device.upper()))
     return cuda_only()
+
+
+def refusal(context: Context, dtype: str, error: BaseException) -> Optional[Result]:
+    """The result of a check that torch refuses for want of the dtype on this device; None when the error means something else.
+
+    A GPU older than Ampere has no bfloat16: that is what it is, and mixed precision in float16 still trains on it.
+    """
+    if not _NO_KERNEL.search(str(error)):
+        return None
+    torch = context.torch
+    if not context.on_gpu:
+        return Result("skip", "torch {} on this CPU: {}".format(torch.__version__, headline(error)), {})
+    capability = context.capability
+    if dtype == "bfloat16" and capability < (8, 0):
+        said = "compute capability {}.{} has no bfloat16, and torch {} does not emulate it: {}"
+        message = said.format(capability[0], capability[1], torch.__version__, headline(error))
+        return Result("skip", message, {"cause": "bf16_unsupported"})
+    return None

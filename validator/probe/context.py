@@ -64,6 +64,15 @@ class Context:
         found = re.match(r"(\d+)\.(\d+)", str(getattr(self.torch, "__version__", "")))
         return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
+    def steady(self) -> None:
+        """Use one thread on the CPU from here on: for small nets more are no gain.
+
+        They cost minutes where other processes have the cores, or where a container may use fewer than it sees: the threads of
+        OpenMP then spin while they wait for one another.
+        """
+        if not self.on_gpu and hasattr(self.torch, "set_num_threads"):
+            self.torch.set_num_threads(1)
+
     def sync(self) -> None:
         """Wait for the GPU, so that an asynchronous error belongs to this check and a measured time is whole."""
         if self.on_gpu:

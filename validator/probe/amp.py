@@ -6,7 +6,9 @@ from typing import Any, Callable, Optional
 from .context import Context, Result, headline
 
 #: What torch says when a device or build has no kernel for a dtype, or autocast refuses it.
-_NO_KERNEL = re.compile(r"not implemented for|does not support bfloat16|not supported|unsupported dtype|CUBLAS_STATUS_NOT_SUPPORTED")
+_NO_KERNEL = re.compile(
+    r"not implemented for|does not support bfloat16|not supported|unsupported dtype|CUBLAS_STATUS_NOT_SUPPORTED"
+)
 
 
 class Missing(Exception):

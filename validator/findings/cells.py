@@ -155,7 +155,9 @@ class _Case:
 
     def _of_check(self, check: CheckResult) -> Finding:
         message = f"{check.name}: {check.message}"
-        seen: Seen | None = of_check(check, oom_killed=self.outcome.oom_killed)
+        seen: Seen | None = of_check(
+            check, oom_killed=self.outcome.oom_killed, in_container=self.prepared.digest is not None
+        )
         if seen is None or not seen.firm:
             named = read(check.output, self.known, check=check)
             if named and named.cause != UNKNOWN:

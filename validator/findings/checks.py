@@ -29,7 +29,7 @@ class Seen:
     """False where the output may name the cause more precisely (a crash that says why, a hang that says where)."""
 
 
-def of_check(check: CheckResult, *, oom_killed: bool) -> Seen | None:
+def of_check(check: CheckResult, *, oom_killed: bool, in_container: bool = False) -> Seen | None:
     """What a check that did not hold says of its cause by structure alone."""
     if check.died:
         return _of_death(check, check.died, oom_killed)
@@ -37,6 +37,10 @@ def of_check(check: CheckResult, *, oom_killed: bool) -> Seen | None:
     # The probe runs inside what is judged: its word counts only where it is one of the catalogue's, and never an engine's part.
     if isinstance(named, str) and named in catalogue() and catalogue()[named].severity is not Severity.ERROR:
         return Seen(named, (f"check {check.name} names it",))
+    if check.metrics.get("cuda_available") is False and in_container:
+        # The cell was given a GPU of this machine, or it would not have been measured on one.
+        evidence = f"a GPU was asked for and check {check.name} sees none in the container"
+        return Seen("no_gpu_in_container", (evidence,), firm=False)
     return None
 
 

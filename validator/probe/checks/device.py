@@ -46,7 +46,7 @@ def _cuda(context: Context) -> Result:
         available = torch.cuda.is_available()
     if not available:
         reason = _why_unavailable(torch, [headline(each.message) for each in caught])
-        return Result("fail", "torch sees no CUDA GPU: {}".format(reason), {"cuda_available": False})
+        return Result("fail", "torch sees no CUDA GPU: {}".format(reason), {"cuda_available": False, "cause": _cause(torch)})
     found = torch.cuda.get_device_properties(0)
     torch.empty(1, device="cuda")  # makes the context, without running a kernel
     capability = "{}.{}".format(found.major, found.minor)
@@ -62,8 +62,14 @@ def _cuda(context: Context) -> Result:
     message = "{}, compute capability {}, {:.1f} GiB".format(found.name, capability, found.total_memory / 2.0**30)
     differences = _differences(metrics, context.host_gpu)
     if differences:
+        metrics["cause"] = "gpu_differs"
         return Result("fail", "not the GPU that the host sees: {}".format("; ".join(differences)), metrics)
     return Result("pass", message, metrics)
+
+
+def _cause(torch: Any) -> Optional[str]:
+    """A build without CUDA explains itself; why another sees no GPU is in its words, and in what the host knows."""
+    return "cpu_only_torch" if getattr(torch.version, "cuda", None) is None else None
 
 
 def _why_unavailable(torch: Any, warned: List[str]) -> str:

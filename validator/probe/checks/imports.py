@@ -1,6 +1,8 @@
 """``import``: torch can be imported, is torch, and works with the numpy beside it. Never touches a GPU."""
 
+import collections
 import platform
+import re
 import sys
 import warnings
 from typing import Any, Dict, List, Optional
@@ -8,23 +10,28 @@ from typing import Any, Dict, List, Optional
 from ..context import Context, Result, headline
 from ..system import libc
 
+#: What works less well than it should: told in words, and the cause of the catalogue where this check knows it.
+Trouble = collections.namedtuple("Trouble", ("told", "cause"))
+
 
 def run(context: Context) -> Result:
     """Import torch and read what it was built for."""
     try:
         torch = context.torch
     except (ImportError, OSError) as error:  # OSError: torch loads some of its libraries through ctypes
-        return Result("fail", _why_not(error), {"python_version": platform.python_version(), "libc": libc()})
+        metrics = {"python_version": platform.python_version(), "libc": libc(), "cause": _cause(error)}
+        return Result("fail", _why_not(error), metrics)
     if not hasattr(torch, "__version__") or not hasattr(torch, "Tensor"):
         message = "what `import torch` finds at {} is not PyTorch: a file or folder of that name hides it, or it is incomplete"
-        return Result("fail", message.format(_origin(torch)), {"torch_file": _origin(torch)})
-    troubles: List[str] = []
+        return Result("fail", message.format(_origin(torch)), {"torch_file": _origin(torch), "cause": "module_shadowed"})
+    troubles: List[Trouble] = []
     metrics = _built_for(torch)
     metrics["cudnn_version"] = _cudnn_version(torch, troubles)
     metrics["numpy_version"], metrics["numpy_bridge"] = _numpy(torch, troubles)
+    metrics["cause"] = next((trouble.cause for trouble in troubles if trouble.cause), None)
     build = "CUDA {}".format(metrics["cuda_runtime"]) if metrics["cuda_runtime"] else "no CUDA"
     told = "torch {} ({}), Python {}".format(torch.__version__, build, platform.python_version())
-    return Result("warn" if troubles else "pass", "; ".join([told] + troubles), metrics)
+    return Result("warn" if troubles else "pass", "; ".join([told] + [trouble.told for trouble in troubles]), metrics)
 
 
 def _why_not(error: Exception) -> str:
@@ -34,6 +41,24 @@ def _why_not(error: Exception) -> str:
     if "cannot open shared object file" in str(error):
         return "a shared library that torch needs is missing: {}".format(said)
     return "import torch failed: {}".format(said)
+
+
+#: What Python and the dynamic loader say → the cause it stands for; the first that is found counts.
+_LOADER_WORDS = (
+    (r"file too short|invalid ELF header|ELF load command .* past end|cannot read file data", "install_corrupt"),
+    (r"version [`'](?:GLIBC|GLIBCXX|CXXABI)_[^']*' not found", "glibc_too_old"),
+    (r"wrong ELF class|unexpected reloc type", "image_arch_mismatch"),
+    (r"cannot open shared object file", "missing_shared_library"),
+    (r"undefined symbol", "extension_abi_mismatch"),
+)
+
+
+def _cause(error: Exception) -> Optional[str]:
+    """The cause of the catalogue that an import error stands for by its own kind; None where it needs to be read."""
+    if isinstance(error, ImportError) and error.name == "torch":
+        return "python_module_missing"
+    said = str(error)
+    return next((cause for words, cause in _LOADER_WORDS if re.search(words, said)), None)
 
 
 def _origin(torch: Any) -> str:
@@ -64,25 +89,26 @@ def _arch_list(torch: Any) -> Optional[List[str]]:
     return list(listed()) or None if listed is not None else None
 
 
-def _cudnn_version(torch: Any, troubles: List[str]) -> Optional[int]:
+def _cudnn_version(torch: Any, troubles: List[Trouble]) -> Optional[int]:
     cudnn = getattr(getattr(torch, "backends", None), "cudnn", None)
     if cudnn is None:
         return None
     try:
         return cudnn.version()
     except (RuntimeError, OSError) as error:  # the cuDNN that is found is not the one torch was compiled against
-        troubles.append("cuDNN cannot be used: {}".format(headline(error)))
+        troubles.append(Trouble("cuDNN cannot be used: {}".format(headline(error)), "cudnn_mismatch"))
         return None
 
 
-def _numpy(torch: Any, troubles: List[str]) -> Any:
+def _numpy(torch: Any, troubles: List[Trouble]) -> Any:
     """numpy's version (None when absent), and whether arrays really go to tensors and back."""
     try:
         import numpy
     except ImportError as error:
         absent = error.name == "numpy"
         said = "is not installed" if absent else "cannot be imported: {}".format(headline(error))
-        troubles.append("numpy {}: Tensor.numpy() and torch.from_numpy() will not work".format(said))
+        told = "numpy {}: Tensor.numpy() and torch.from_numpy() will not work".format(said)
+        troubles.append(Trouble(told, "python_module_missing" if absent else None))
         return None, False
     version = str(getattr(numpy, "__version__", "of unknown version"))
     try:
@@ -95,7 +121,8 @@ def _numpy(torch: Any, troubles: List[str]) -> Any:
         holds, said = False, headline(error)
     if not holds:
         trouble = "torch {} and numpy {} do not work together ({})".format(torch.__version__, version, said)
-        if not version.startswith(("0.", "1.")):
+        newer = not version.startswith(("0.", "1."))
+        if newer:
             trouble += "; a torch that was built for numpy 1 needs numpy<2"
-        troubles.append(trouble)
+        troubles.append(Trouble(trouble, "numpy_abi" if newer else None))
     return version, holds

@@ -12,6 +12,9 @@ from typing import NoReturn
 
 import pytest
 
+#: The engine, its images and the long runs, shared by every suite that needs them.
+pytest_plugins = ["engine_fixtures"]
+
 
 def unavailable(reason: str) -> NoReturn:
     """Skip for want of something real, or fail where it was required."""

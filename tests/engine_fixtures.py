@@ -15,7 +15,7 @@ import pytest
 from docker.errors import ImageNotFound
 from harness import SUITE_LABEL, Finished, Started, containers, run, wait_for
 
-IMAGES = Path(__file__).parents[1] / "images"
+IMAGES = Path(__file__).parent / "images"
 #: Repository of the images that are made from tests/images.
 REPOSITORY = "validator-test/broken"
 
@@ -75,7 +75,7 @@ def build_entry(base_image: str) -> Callable[..., dict[str, Any]]:
     """A matrix with one environment that is built from ``images/wheel``."""
 
     def entry(torch: str, cuda: str, **more: Any) -> dict[str, Any]:
-        folder = Path(__file__).parents[2] / "images" / "wheel"
+        folder = Path(__file__).parents[1] / "images" / "wheel"
         return {"build": str(folder), "torch": torch, "cuda": cuda, "args": {"BASE_IMAGE": base_image}, **more}
 
     return entry

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint clean
+.PHONY: help matrix test lint span clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -21,6 +21,9 @@ lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+span: $(VENV)/.installed ## Measure one torch of every generation on the CPU (ARGS: --torch 2.6.0, --list, --keep)
+	@$(BIN)/python tests/span $(ARGS)
 
 clean: ## Remove the virtual environment, the results and all caches
 	rm -rf $(VENV) .validator build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

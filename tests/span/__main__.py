@@ -90,7 +90,7 @@ def _write(out: Path, work: Path) -> None:
     files = [work / f"{stack.id}.json" for stack in stacks.load()]
     records = [json.loads(file.read_text(encoding="utf-8")) for file in files if file.is_file()]
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page.render(records, list(checks.registry())), encoding="utf-8")
+    out.write_text(page.render(records, [spec.name for spec in checks.selected({}, inspect=False)]), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -49,7 +49,8 @@ def refusal(context: Context, dtype: str, error: BaseException) -> Optional[Resu
         return None
     torch = context.torch
     if not context.on_gpu:
-        return Result("skip", "torch {} on this CPU: {}".format(torch.__version__, headline(error)), {})
+        cause = "cpu_half_unsupported" if dtype == "float16" else "bf16_unsupported"
+        return Result("skip", "torch {} on this CPU: {}".format(torch.__version__, headline(error)), {"cause": cause})
     capability = context.capability
     if dtype == "bfloat16" and capability < (8, 0):
         said = "compute capability {}.{} has no bfloat16, and torch {} does not emulate it: {}"

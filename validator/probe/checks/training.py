@@ -64,8 +64,7 @@ def _amp(context: Context, dtype: str, scaled: bool) -> Result:
             amp.grad_scaler(torch, device)
     except amp.Missing as missing:
         # A CPU that cannot do it is no fault of the combination; on a GPU it is the very thing that is asked.
-        cause = "torch_too_old_for_amp"
-        return Result("fail" if context.on_gpu else "skip", str(missing), {"cause": cause} if context.on_gpu else {})
+        return Result("fail" if context.on_gpu else "skip", str(missing), {"cause": "torch_too_old_for_amp"})
     runs: Dict[str, loop.Run] = {}
     context.steady()
     context.reset_peak()
@@ -84,7 +83,8 @@ def _amp(context: Context, dtype: str, scaled: bool) -> Result:
     peak = context.peak_bytes()
     refused = [" ".join(str(each.message).split()) for each in caught if "autocast" in str(each.message)]
     if not context.on_gpu and refused and not any(_active(run, dtype) for run in runs.values()):
-        return Result("skip", "torch {}'s CPU autocast has no {}: {}".format(torch.__version__, dtype, refused[0]), {})
+        said = "torch {}'s CPU autocast has no {}: {}".format(torch.__version__, dtype, refused[0])
+        return Result("skip", said, {"cause": "torch_too_old_for_amp"})
     return compared(context, runs, dtype, peak)
 
 

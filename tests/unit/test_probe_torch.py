@@ -20,18 +20,19 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module", params=PYTHONS or ["none"])
-def report(request, tmp_path_factory):
-    scratch = str(tmp_path_factory.mktemp("scratch"))
-    specs = tuple(checks.selected({}, inspect=False))
-    plan = ProbePlan(probe_host.new_nonce(), specs, "cpu", None, 500.0, scratch)
-    done = subprocess.run(
-        probe_host.command(request.param), env={**os.environ, **probe_host.environment(plan)}, capture_output=True, check=False
-    )
+def probe(python, specs, folder, device="cpu", **variables):
+    plan = ProbePlan(probe_host.new_nonce(), specs, device, None, 500.0, str(folder))
+    env = {**os.environ, **probe_host.environment(plan), **variables}
+    done = subprocess.run(probe_host.command(python), env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     stream = EventStream(plan)
     stream.feed(done.stdout)
     return stream.close()
+
+
+@pytest.fixture(scope="module", params=PYTHONS or ["none"])
+def report(request, tmp_path_factory):
+    return probe(request.param, tuple(checks.selected({}, inspect=False)), tmp_path_factory.mktemp("scratch"))
 
 
 def found(report, name):
@@ -83,3 +84,119 @@ def test_the_scaler_left_the_overflowing_step_out_and_went_on(report):
         scales = check.metrics[f"{net}.scaler_scales"]
         assert check.metrics[f"{net}.overflow_recovered"] is True
         assert scales[-1] == scales[-2] / 2
+
+
+def test_every_check_ends_without_a_fault_of_its_own(report):
+    for check in report.checks:
+        assert check.died is None, check
+        assert "raised" not in check.metrics, (check.name, check.message, check.metrics)
+        assert check.status is not CheckStatus.FAIL, (check.name, check.message)
+
+
+def test_layers_agree_and_none_is_left_out(report):
+    check = found(report, "amp_agreement")
+    if check.status is CheckStatus.SKIP:
+        pytest.skip(check.message)
+    names = check.metrics["conv.bfloat16.layers"]
+    assert [name.rsplit(" ", 1)[1] for name in names][:2] == ["features.0", "features.1"]
+    errors = dict(zip(names, check.metrics["conv.bfloat16.error_ratios"], strict=True))
+    # A convolution rounds to 8 bits of mantissa: its error is of that size, neither zero nor many times that.
+    assert 2**-12 < errors["conv net features.0"] < 2**-6
+
+
+def test_a_checkpoint_is_resumed_from_other_weights_to_the_same_losses(report):
+    check = found(report, "checkpoint")
+    assert check.status is CheckStatus.PASS, check.message
+    assert check.metrics["losses_after_resuming"] == check.metrics["losses_of_the_whole_run"]
+    assert check.metrics["scale_restored"] == check.metrics["scale_saved"]
+
+
+def test_two_runs_of_one_seed_are_the_same(report):
+    check = found(report, "determinism")
+    assert check.status is CheckStatus.PASS, check.message
+    assert check.metrics["float32.largest_difference"] == 0
+
+
+def test_the_benefit_is_stated_as_ratios_of_what_was_measured(report):
+    check = found(report, "amp_benefit")
+    if check.status is CheckStatus.SKIP:
+        pytest.skip(check.message)
+    metrics = check.metrics
+    assert metrics["speed_ratio"] == pytest.approx(metrics["fp32_step_seconds"] / metrics["amp_step_seconds"])
+    if metrics["memory_ratio"] is not None:
+        # Activations of half the size, beside some that stay in float32: between nothing and half is saved.
+        assert 1.2 < metrics["memory_ratio"] < 2.5
+
+
+# ---------------------------------------------------------------- a real torch with one part broken
+
+#: name: (what sitecustomize does to torch, the check that must find it, words of its message, its cause)
+BROKEN = {
+    "autocast that does nothing": (
+        "import contextlib\ntorch.autocast = lambda *_, **__: contextlib.nullcontext()",
+        "train_amp_bf16",
+        "autocast to bfloat16 was not active",
+        "autocast_inactive",
+    ),
+    "an optimizer that never moves": (
+        "import torch.optim\ntorch.optim.SGD.step = lambda self, closure=None: None",
+        "train_fp32",
+        "did not fall enough",
+        "training_broken",
+    ),
+    "a half convolution that gives NaN in training, as on a GTX 1650": (
+        "forward = torch.nn.Conv2d.forward\n"
+        "def broken(self, x):\n"
+        "    y = forward(self, x)\n"
+        "    return y * float('nan') if y.dtype in (torch.float16, torch.bfloat16) and len(x) >= 8 else y\n"
+        "torch.nn.Conv2d.forward = broken",
+        "train_amp_bf16",
+        "the loss of the conv net became nan at step 1",
+        "fp16_nan",
+    ),
+    "a linear layer that is wrong in half precision": (
+        "forward = torch.nn.Linear.forward\n"
+        "def broken(self, x):\n"
+        "    y = forward(self, x)\n"
+        "    return y * 1.2 if y.dtype == torch.bfloat16 else y\n"
+        "torch.nn.Linear.forward = broken",
+        "amp_agreement",
+        "block net",
+        "wrong_results",
+    ),
+    "a gradient scaler that lets an overflow through": (
+        "def step(self, optimizer):\n    optimizer.step()\ntorch.amp.GradScaler.step = step",
+        "train_amp_fp16",
+        "let a step with infinite gradients through",
+        "training_broken",
+    ),
+    "a gradient scaler that forgets its state": (
+        "torch.amp.GradScaler.load_state_dict = lambda self, state: None\n"
+        "torch.amp.GradScaler.state_dict = lambda self: {'scale': 1.0}\n"
+        "old = torch.amp.GradScaler.get_scale\n"
+        "import itertools\n"
+        "count = itertools.count()\n"
+        "def init(self, *args, **more):\n"
+        "    first(self, *args, init_scale=2.0 ** (10 + next(count)), **more)\n"
+        "first = torch.amp.GradScaler.__init__\n"
+        "torch.amp.GradScaler.__init__ = init",
+        "checkpoint",
+        "scale was",
+        "training_broken",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_part_is_found_by_its_check(fault, tmp_path):
+    source, name, said, cause = BROKEN[fault]
+    (tmp_path / "sitecustomize.py").write_text(
+        f"import sys\nif sys.argv[1:2] == ['worker']:\n  exec({('import torch' + chr(10) + source)!r}, globals())\n"
+    )
+    specs = tuple(checks.chosen([name], checks.selected({}, inspect=False)))
+    check = found(probe(PYTHONS[-1], specs, tmp_path, PYTHONPATH=str(tmp_path)), name)
+    if check.status is CheckStatus.SKIP:
+        pytest.skip(check.message)
+    assert check.status is CheckStatus.FAIL, check.message
+    assert said in check.message
+    assert check.metrics["cause"] == cause

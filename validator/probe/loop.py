@@ -22,6 +22,10 @@ _TRIES = 12
 _OVERFLOW = 3e38
 
 
+#: The context of a forward pass without autocast.
+no_autocast = contextlib.ExitStack
+
+
 class Run:
     """What one training run showed."""
 
@@ -95,7 +99,7 @@ def train(
     torch: Any,
     device: str,
     kind: str,
-    autocast: Any = contextlib.ExitStack,
+    autocast: Any = no_autocast,
     scaler: Any = None,
     quick: bool = False,
     seed: int = nets.SEED,

@@ -4,13 +4,12 @@ import re
 import warnings
 from typing import Any, Dict, List, Optional
 
+from .. import cpu
 from ..context import Context, Result, headline
 
 #: torch reports the memory a program can use, NVML the memory on the board: a few per cent are reserved (ECC, firmware).
 #: Seen up to 3 % on a T4; a MIG slice or another model differs by far more.
 MEMORY_TOLERANCE = 0.05
-#: Instruction sets that decide how fast, and in which dtypes, a CPU trains; as /proc/cpuinfo spells them.
-_CPU_FLAGS = ("avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16", "asimd", "sve", "bf16")
 
 
 def run(context: Context) -> Result:
@@ -19,24 +18,12 @@ def run(context: Context) -> Result:
 
 
 def _cpu(torch: Any) -> Result:
-    name, flags = _cpuinfo()
+    name, flags = cpu.describe()
     message = "training on the CPU ({})".format(name or "unnamed")
     if getattr(torch.version, "cuda", None):
         message += ", with a torch built for CUDA {}: its GPU code is not exercised".format(torch.version.cuda)
     metrics = {"cpu_name": name, "cpu_flags": flags, "threads": torch.get_num_threads()}
     return Result("pass", message, metrics)
-
-
-def _cpuinfo() -> Any:
-    try:
-        with open("/proc/cpuinfo", errors="replace") as file:
-            text = file.read(16384)  # the first CPU is enough, and there can be hundreds
-    except OSError:
-        return None, []
-    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
-    present = set(flags.group(1).split()) if flags else set()
-    return name.group(1).strip() if name else None, [flag for flag in _CPU_FLAGS if flag in present]
 
 
 def _cuda(context: Context) -> Result:

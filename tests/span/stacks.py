@@ -90,7 +90,7 @@ def _image(stack: Stack, keep: bool) -> Iterator[Mapping[str, Any]]:
     client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True)
     try:
         yield {
-            "build": str(ROOT / "images" / "wheel"),
+            "build": str(Path(__file__).parent / "image"),
             "torch": stack.torch,
             "args": {"BASE_IMAGE": tag},
             "requirements": [stack.numpy],

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from interpreters import interpreters
 
 from validator import probe_host
 from validator.checks import CheckSpec
@@ -459,14 +460,7 @@ def test_a_bootstrap_that_cannot_write_says_so(stage):
     assert len(ran.stderr.splitlines()) == 1
 
 
-def interpreters():
-    for minor in range(6, 14):
-        name = f"python3.{minor}"
-        found = next((str(path) for path in Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/{name}")), None)
-        yield pytest.param(found or shutil.which(name), id=name)
-
-
-@pytest.mark.parametrize("python", list(interpreters()))
+@pytest.mark.parametrize("python", interpreters())
 def test_every_python_since_36_runs_the_probe_without_torch(stage, python):
     if python is None:
         pytest.skip("this Python is not installed here")

@@ -79,10 +79,13 @@ class Context:
             self.torch.cuda.synchronize()
 
     def reset_peak(self) -> None:
-        """Begin to count the peak of GPU memory anew."""
+        """Begin to count the peak of GPU memory anew; torch 1.0 cannot, and counts from its start."""
         if self.on_gpu:
-            cuda = self.torch.cuda
-            (getattr(cuda, "reset_peak_memory_stats", None) or cuda.reset_max_memory_allocated)()
+            for name in ("reset_peak_memory_stats", "reset_max_memory_allocated"):
+                reset = getattr(self.torch.cuda, name, None)
+                if reset is not None:
+                    reset()
+                    return
 
     def peak_bytes(self) -> Optional[int]:
         """Most GPU memory that tensors held since ``reset_peak``; None on the CPU."""

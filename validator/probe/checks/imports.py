@@ -85,8 +85,11 @@ def _arch_list(torch: Any) -> Optional[List[str]]:
     flags = getattr(getattr(torch, "_C", None), "_cuda_getArchFlags", None)
     if flags is not None:
         return (flags() or "").split()
-    listed = getattr(getattr(torch, "cuda", None), "get_arch_list", None)
-    return list(listed()) or None if listed is not None else None
+    try:
+        listed = getattr(getattr(torch, "cuda", None), "get_arch_list", None)
+        return list(listed()) or None if listed is not None else None
+    except RuntimeError:
+        return None  # a sick driver is for the device check to find
 
 
 def _cudnn_version(torch: Any, troubles: List[Trouble]) -> Optional[int]:

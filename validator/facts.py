@@ -1,0 +1,283 @@
+"""The facts: loads ``data/facts/*.yaml`` into typed tables; nothing else reads those files.
+
+Every value of the files is text (12.10 stays 12.10). A user's own file of the same form is laid over them, row by row and
+field by field. docs/facts.md describes the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from packaging.version import Version
+
+from validator import facts_rows as rows
+from validator.errors import InvalidInputError, MatrixError
+from validator.facts_rows import Reader, RowError
+from validator.resources import DATA
+from validator.versions import Dotted
+
+FOLDER = DATA / "facts"
+#: Table → the file it is in. `sources` is in every file and not a table.
+TABLES = {
+    "toolkits": "toolkits",
+    "floors": "drivers",
+    "branches": "drivers",
+    "compat_lines": "drivers",
+    "compat_bases": "drivers",
+    "brand_sets": "drivers",
+    "gates": "drivers",
+    "capabilities": "capabilities",
+    "gpus": "gpus",
+    "releases": "torch",
+    "boundaries": "boundaries",
+    "patterns": "images",
+    "os_glibc": "images",
+    "ngc_arch": "images",
+    "tags": "images",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is known before anything is run."""
+
+    toolkits: Mapping[str, rows.Toolkit]
+    floors: Mapping[int, rows.Floor]
+    branches: Mapping[int, rows.Branch]
+    compat_lines: Mapping[str, frozenset[str]]
+    """``allowed``, ``maybe``, ``refused`` → product lines, for forward compatibility."""
+    compat_origin: rows.Origin
+    compat_bases: Mapping[str, rows.CompatBase]
+    gates: Mapping[str, rows.Gate]
+    capabilities: Mapping[str, rows.Capability]
+    gpus: Mapping[str, rows.GpuRow]
+    releases: Mapping[Version, rows.Release]
+    """Oldest first."""
+    boundaries: Mapping[str, rows.Boundary]
+    patterns: tuple[rows.Pattern, ...]
+    os_glibc: Mapping[str, Dotted]
+    ngc_arch: tuple[rows.NgcArch, ...]
+    """Oldest first."""
+    tags: Mapping[str, rows.ImageTag]
+    as_of: str
+    """The newest date of any source: nothing later is known."""
+    raw: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict)
+    """The rows as they stand in the files, by table and key, to be shown."""
+    memory: dict[Any, Any] = field(repr=False, compare=False, default_factory=dict)
+    """Answers of the rules that depend on these facts and on few values; never seen from outside."""
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    @property
+    def newest_torch(self) -> Version:
+        """The newest release in the facts."""
+        return max(self.releases)
+
+    @property
+    def newest_branch(self) -> int:
+        """The newest driver branch in the facts."""
+        return max(self.branches)
+
+    @property
+    def newest_cuda(self) -> Dotted:
+        """The newest CUDA version in the facts."""
+        return max(toolkit.cuda for toolkit in self.toolkits.values())
+
+    def since(self, boundary: str) -> Version:
+        """The first torch that has something."""
+        return self.boundaries[boundary].since
+
+
+@cache
+def load(overlay: Path | None = None) -> Facts:
+    """The shipped facts, with a file of the user's own on top.
+
+    Raises InvalidInputError with file and line where the overlay cannot be used.
+    """
+    raw: dict[str, dict[str, Any]] = {}
+    sources: dict[str, dict[str, Any]] = {}
+    for name in dict.fromkeys(TABLES.values()):
+        document = _shipped(name)
+        sources[name] = dict(document.pop("sources"))
+        raw.update(document)
+    if overlay is None:
+        return _build(raw, sources)
+    return _with_overlay(raw, sources, overlay)
+
+
+def _shipped(name: str) -> dict[str, Any]:
+    """One file, every scalar as text. The C parser where PyYAML has it: the pure one takes a second."""
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    document: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506 - BaseLoader makes nothing but text
+    return document
+
+
+def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, Any]], overlay: Path) -> Facts:
+    from validator.yaml_text import read
+
+    try:
+        document = read(overlay)
+    except MatrixError as error:
+        raise InvalidInputError(error.what, why=error.why, hint=error.hint) from None
+
+    def wrong(place: tuple[str, ...], problem: str) -> InvalidInputError:
+        return InvalidInputError(
+            f"{document.file}:{document.line(place)}: {'.'.join(place)}: {problem}",
+            why="a file of facts has the tables and fields of the shipped ones",
+            hint="docs/facts.md lists them; `validator facts` shows a shipped row to copy",
+        )
+
+    if not isinstance(document.data, dict):
+        raise wrong((), "a file of facts is a mapping of tables")
+    for table, added in document.data.items():
+        if table == "sources":
+            if not isinstance(added, dict) or not all(isinstance(row, dict) for row in added.values()):
+                raise wrong((table,), "each source is {what: …, date: …}")
+            for known in sources.values():
+                known.update(added)
+            continue
+        if table not in TABLES or table == "patterns":
+            names = ", ".join(name for name in TABLES if name != "patterns")
+            raise wrong((table,), f"there is no such table to add to (there are: {names})")
+        if not isinstance(added, dict):
+            raise wrong((table,), "a table is a mapping of rows")
+        for known in sources.values():
+            known.setdefault("overlay", {"what": document.file, "date": ""})
+        raw[table] = {**raw[table], **{key: _laid_over(raw[table].get(key), row) for key, row in added.items()}}
+    try:
+        return _build(raw, sources)
+    except _WrongRow as error:
+        raise wrong((error.table, error.key, *error.field.split(".")), error.problem) from None
+
+
+def _laid_over(row: Any, added: Any) -> Any:
+    """A row with the fields of another on top; what is new is marked as the user's own."""
+    if not isinstance(added, dict):
+        return added
+    base = dict(row) if isinstance(row, dict) else {}
+    mark = {"source": "overlay", "confidence": "own"}
+    result = {**base, **mark, **added}
+    if isinstance(added.get("builds"), dict):
+        builds = base.get("builds", {})
+        result["builds"] = {
+            **builds,
+            **{
+                cuda: {**builds.get(cuda, {}), **mark, **build} if isinstance(build, dict) else build
+                for cuda, build in added["builds"].items()
+            },
+        }
+    return result
+
+
+class _WrongRow(Exception):
+    """A row that cannot be used, and where it is."""
+
+    def __init__(self, table: str, key: str, error: RowError) -> None:
+        super().__init__(f"{table}.{key}: {error}")
+        self.table, self.key, self.field, self.problem = table, key, error.field, error.problem
+
+
+def _build(raw: Mapping[str, Mapping[str, Any]], documents: Mapping[str, Mapping[str, Any]]) -> Facts:
+    """The typed tables. Raises _WrongRow."""
+    sources = {
+        table: {name: (str(row.get("what", "")), str(row.get("date", ""))) for name, row in documents[file].items()}
+        for table, file in TABLES.items()
+    }
+
+    def table(name: str, make: Callable[[str, Reader], Any]) -> dict[str, Any]:
+        made = {}
+        for key, row in raw[name].items():
+            try:
+                made[key] = make(key, Reader(row, sources[name]))
+            except RowError as error:
+                raise _WrongRow(name, key, error) from None
+            except ValueError as error:
+                raise _WrongRow(name, key, RowError("", str(error))) from None
+        return made
+
+    lines = table("compat_lines", _compat_lines)["all"]
+    brands = {name: rows.words(words, name) for name, words in raw["brand_sets"].items()}
+    releases = table("releases", lambda key, row: rows.release(key, row, sources["releases"]))
+    ngc = table("ngc_arch", _ngc_arch)
+    return Facts(
+        toolkits=table("toolkits", _toolkit),
+        floors={int(key): row for key, row in table("floors", _floor).items()},
+        branches={row.number: row for row in table("branches", _branch).values()},
+        compat_lines=lines[0],
+        compat_origin=lines[1],
+        compat_bases=table("compat_bases", _compat_base),
+        gates=table("gates", lambda key, row: _gate(key, row, brands)),
+        capabilities=table("capabilities", rows.capability),
+        gpus=table("gpus", rows.gpu),
+        releases={row.version: row for row in sorted(releases.values(), key=lambda row: row.version)},
+        boundaries=table("boundaries", _boundary),
+        patterns=tuple(
+            _pattern(repository, Reader(row, sources["patterns"]))
+            for repository, group in raw["patterns"].items()
+            for row in group
+        ),
+        os_glibc={name: Dotted(version) for name, version in raw["os_glibc"].items()},
+        ngc_arch=tuple(sorted(ngc.values(), key=lambda row: row.month)),
+        tags=table("tags", _tag),
+        as_of=max(date for group in sources.values() for _, date in group.values()),
+        raw=raw,
+    )
+
+
+def _toolkit(version: str, row: Reader) -> rows.Toolkit:
+    cuda = row.parsed("cuda", rows.cuda_version)
+    return rows.Toolkit(version, cuda, row.optional("linux", Dotted), row.optional("windows", Dotted), row.origin())
+
+
+def _floor(major: str, row: Reader) -> rows.Floor:
+    exceptions = {cuda: Dotted(str(driver)) for cuda, driver in row.mapping("exceptions").items()}
+    return rows.Floor(int(major), row.parsed("linux", Dotted), row.parsed("windows", Dotted), exceptions, row.origin())
+
+
+def _branch(number: str, row: Reader) -> rows.Branch:
+    cuda = row.parsed("cuda", rows.cuda_version)
+    return rows.Branch(int(number), cuda, row.text("kind", ""), row.text("end_of_life", ""), row.origin())
+
+
+def _compat_lines(_: str, row: Reader) -> tuple[dict[str, frozenset[str]], rows.Origin]:
+    return {name: frozenset(row.words(name)) for name in ("allowed", "maybe", "refused")}, row.origin()
+
+
+def _compat_base(cuda: str, row: Reader) -> rows.CompatBase:
+    return rows.CompatBase(rows.cuda_version(cuda), frozenset(int(branch) for branch in row.words("branches")), row.origin())
+
+
+def _gate(cuda: str, row: Reader, brands: Mapping[str, tuple[str, ...]]) -> rows.Gate:
+    """The requirement written out as the image's variable has it."""
+    alternatives = [f"cuda>={cuda}"]
+    for clause in row.many("clauses"):
+        if not isinstance(clause, dict) or clause.get("brands") not in brands:
+            raise RowError("clauses", f"each is {{brands: …, branches: […]}} with a set of brand_sets ({', '.join(brands)})")
+        for number in rows.words(clause.get("branches", []), "clauses"):
+            alternatives += [f"brand={brand},driver>={number},driver<{int(number) + 1}" for brand in brands[clause["brands"]]]
+    return rows.Gate(rows.cuda_version(cuda), " ".join(alternatives), row.origin())
+
+
+def _boundary(ident: str, row: Reader) -> rows.Boundary:
+    since = row.parsed("since", Version)
+    return rows.Boundary(ident, row.text("name"), since, row.optional("cc", Dotted), row.origin())
+
+
+def _pattern(repository: str, row: Reader) -> rows.Pattern:
+    gate, compat = row.parsed("gate", rows.truth), row.parsed("compat", rows.truth)
+    return rows.Pattern(repository, row.text("tag"), gate, compat, row.origin())
+
+
+def _ngc_arch(month: str, row: Reader) -> rows.NgcArch:
+    return rows.NgcArch(Dotted(month), rows.arch_entries(list(row.words("arch")), "arch"), row.origin())
+
+
+def _tag(reference: str, row: Reader) -> rows.ImageTag:
+    return rows.ImageTag(reference, row.text("torch", ""), row.text("cuda", ""), row.origin())

@@ -1,0 +1,122 @@
+"""Finds a GPU in the facts by what people call it: NVML's name, with or without the vendor, or short (``A100``, ``4090``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from validator.facts import Facts
+from validator.facts_rows import GpuRow
+
+#: Words that say whose it is, not which it is.
+_VENDOR = frozenset({"nvidia", "graphics", "gpu", "corporation"})
+#: Words people leave out; in this order of certainty a name without them may be another product.
+_BRAND = frozenset({"tesla", "geforce", "quadro", "rtx", "gtx", "gt", "titan", "jetson"})
+_MEMORY = re.compile(r"[0-9]{1,3}gb?", re.ASCII)
+_MIG = re.compile(r"\bmig\b.*$", re.IGNORECASE)
+#: A chip that was made for a laptop has the capability of the desktop chip of the same name (GeForce 20 and newer, GTX 10).
+_MOBILE = frozenset({"laptop", "mobile", "notebook", "with", "max", "q", "design"})
+_SPLIT = re.compile(r"[\s_/,()]+|-(?=[a-z0-9])", re.ASCII)
+_SUFFIX = re.compile(r"^(rtx|gtx|gt)?([0-9]{3,4})(ti|super|d)?(super)?$", re.ASCII)
+
+
+@dataclass(frozen=True)
+class GpuMatch:
+    """What a name can mean."""
+
+    asked: str
+    rows: tuple[GpuRow, ...]
+    """One where it is clear; several where the name leaves open which; none where it is unknown."""
+    assumption: str = ""
+    """What was taken for granted to get there; empty where the name is NVML's own."""
+
+
+def find(name: str, facts: Facts) -> GpuMatch:
+    """The products a name can mean; remembered by name."""
+    key = ("gpu", name)
+    match = facts.memory.get(key)
+    if match is None:
+        match = facts.memory[key] = _find(name, facts)
+    return match
+
+
+def closest(name: str, facts: Facts) -> list[str]:
+    """Names of the facts that look like one that is not there."""
+    from difflib import get_close_matches
+
+    known = {row.name.casefold(): row.name for row in facts.gpus.values()}
+    plain = " ".join(word for word in name.casefold().split() if word not in _VENDOR)
+    return [known[hit] for hit in get_close_matches(plain, known, n=4, cutoff=0.6)]
+
+
+def _find(name: str, facts: Facts) -> GpuMatch:
+    index = _index(facts)
+    plain = _MIG.sub("", name)
+    words = _words(plain)
+    exact = index.get(words)
+    if exact:
+        return GpuMatch(name, exact, "" if plain == name else f"a MIG device computes as the whole GPU does: {exact[0].name}")
+    if not words:
+        return GpuMatch(name, ())
+    hits = [rows for known, rows in index.items() if _means(words, known)]
+    if hits:
+        rows = _dedupe(row for group in hits for row in group)
+        # "3060" is meant for the desktop card, which has neither a suffix nor a laptop's name.
+        plainest = [row for row in rows if _without_brand(_words(row.name)) == _without_brand(words)]
+        chosen = tuple(plainest) or rows
+        meant = chosen[0].name if len(chosen) == 1 else f"one of {', '.join(row.name for row in chosen[:6])}"
+        return GpuMatch(name, chosen, f"{name!r} is taken for {meant}")
+    for soft in (_MOBILE, _FORM | {"tesla", "nvidia"} - {"ada", "blackwell"}):
+        stripped = tuple(word for word in words if word not in soft and not _MEMORY.fullmatch(word))
+        if stripped != words and stripped and (match := _find(" ".join(stripped), facts)).rows:
+            return GpuMatch(name, match.rows, f"{name!r} is taken to have the capability of {match.rows[0].name}")
+    return GpuMatch(name, ())
+
+
+def _means(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
+    """Whether every word asked for is in a known name, and the words left out are brand, form or memory, never the model."""
+    rest = list(known)
+    for word in asked:
+        if word not in rest:
+            return False
+        rest.remove(word)
+    if not any(any(letter.isdigit() for letter in word) for word in asked) and "titan" not in asked:
+        return False  # "RTX" alone is every one of them
+    return all(word in _BRAND or word in _FORM or _MEMORY.fullmatch(word) for word in rest)
+
+
+#: Words of form and memory that tell variants of one product apart.
+_FORM = frozenset(
+    "pcie pci sxm sxm2 sxm3 sxm4 sxm5 sxm6 ac hbm2 hbm2e hbm3 hbm3e nvl fhhl dgxs server workstation edition max q "  # noqa: SIM905
+    "144g ada generation blackwell active sff g1 e nvl16 agx ls".split()
+)
+
+
+def _without_brand(words: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for word in words if word not in _BRAND)
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a name as compared: no case, no vendor, ``RTX3060Ti`` and ``RTX 3060 Ti`` alike."""
+    found: list[str] = []
+    for word in _SPLIT.split(name.casefold().replace("®", " ").replace("™", " ")):
+        if not word or word in _VENDOR:
+            continue
+        parts = _SUFFIX.match(word)
+        found += [part for part in parts.groups() if part] if parts else [word]
+    return tuple(found)
+
+
+def _index(facts: Facts) -> Mapping[tuple[str, ...], tuple[GpuRow, ...]]:
+    index = facts.memory.get("gpu-index")
+    if index is None:
+        groups: dict[tuple[str, ...], list[GpuRow]] = {}
+        for row in facts.gpus.values():
+            groups.setdefault(_words(row.name), []).append(row)
+        index = facts.memory["gpu-index"] = {words: tuple(group) for words, group in groups.items()}
+    return index
+
+
+def _dedupe(rows: Iterable[GpuRow]) -> tuple[GpuRow, ...]:
+    return tuple({row.name: row for row in rows}.values())

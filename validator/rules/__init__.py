@@ -1,0 +1,126 @@
+"""The rules: what is to be expected of an environment on a place, from facts alone. Pure; nothing is run, read or asked.
+
+``judge`` is the one entry. docs/verdicts.md says in words how a verdict comes about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from validator.facts import Facts
+from validator.model import Finding, Outlook, Prediction, Severity
+from validator.rules import amp, arch, container_gate, driver, labels, published, python_libs
+from validator.rules.answer import Answer
+from validator.rules.subject import Inspected, Place, Subject
+from validator.rules.view import PlaceView, SubjectView, view_place, view_subject
+
+__all__ = ["Inspected", "Place", "Subject", "judge"]
+
+#: The gravest first. An error is not a verdict of rules; it stands here for completeness.
+_GRAVITY = {Severity.FAIL: 0, Severity.ERROR: 1, Severity.UNKNOWN: 2, Severity.DEGRADED: 3, Severity.INFO: 4}
+
+
+def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
+    """What the rules say, with evidence, assumptions, and what was missing.
+
+    Raises ValueError with a sentence where a value of subject or place is not one at all (``torch banana``); a value that is one
+    but is not in the facts gives ``unknown``. What is known of one subject and of one place is kept with the facts.
+    """
+    view = _subject(subject, facts)
+    spot = _place(place, facts)
+    answers = (
+        container_gate.gate(view, spot, facts),
+        _driver(view, spot, facts),
+        _arch(view, spot, facts),
+        python_libs.cpu_build(view, spot, asked_for=_asked_for_cpu(subject)),
+        amp.hardware(view, spot, facts),
+    )
+    findings = [*spot.findings, *view.findings]
+    assumptions = [*view.assumptions, *spot.assumptions]
+    missing = [*view.missing, *spot.missing]
+    for answer in answers:
+        findings += answer.findings
+        assumptions += answer.assumptions
+        missing += answer.missing
+    if len(findings) > 1:
+        findings.sort(key=lambda finding: _GRAVITY[finding.severity])
+    return Prediction(
+        status=_status(findings, missing),
+        causes=tuple(dict.fromkeys(finding.cause for finding in findings)),
+        basis=view.basis,
+        findings=tuple(dict.fromkeys(findings)),
+        assumptions=tuple(dict.fromkeys([*assumptions, *_not_given(view, spot)])),
+        missing=tuple(dict.fromkeys(missing)),
+    )
+
+
+def _status(findings: list[Finding], missing: list[str]) -> Outlook:
+    """A known fault outweighs what is not known; what is not known outweighs a known flaw."""
+    severities = {finding.severity for finding in findings}
+    if Severity.FAIL in severities:
+        return Outlook.FAIL
+    if missing or Severity.UNKNOWN in severities:
+        return Outlook.UNKNOWN
+    return Outlook.DEGRADED if Severity.DEGRADED in severities else Outlook.PASS
+
+
+def _not_given(view: SubjectView, place: PlaceView) -> Iterable[str]:
+    """What was not judged because it was not given."""
+    if place.has_gpu and place.cc is None and not place.missing and not view.is_cpu:
+        yield "no GPU is given: whether there is code for it is not judged"
+    if view.torch is None and view.cuda is None and not view.is_cpu:
+        yield "no torch and no CUDA is given: only driver and GPU are judged"
+    elif view.torch is None:
+        yield "no torch is given: its AMP API and Python are not judged"
+
+
+def _asked_for_cpu(subject: Subject) -> bool:
+    """Whether a CPU build was meant, not only found."""
+    if subject.inspected is None or subject.inspected.cuda != "cpu":
+        return True
+    return subject.cuda == "cpu" or bool(subject.torch and "+cpu" in subject.torch)
+
+
+def _subject(subject: Subject, facts: Facts) -> SubjectView:
+    key = ("subject", subject)
+    view = facts.memory.get(key)
+    if view is None:
+        view = view_subject(subject, facts)
+        wheel = subject.wheel and not (subject.inspected is not None and subject.inspected.torch)
+        for answer in (
+            labels.content(subject, view.image),
+            published.known(view, facts),
+            published.build(view, facts),
+            published.python(view, facts, wheel=wheel),
+            published.libc(view, wheel=wheel),
+            python_libs.numpy(view, facts),
+            amp.api(view, facts),
+        ):
+            _add(view, answer)
+        facts.memory[key] = view
+    return view
+
+
+def _place(place: Place, facts: Facts) -> PlaceView:
+    key = ("place", place)
+    view = facts.memory.get(key)
+    if view is None:
+        view = view_place(place, facts)
+        for answer in (driver.branch(view, facts), driver.modules(view)):
+            _add(view, answer)
+        facts.memory[key] = view
+    return view
+
+
+def _add(view: SubjectView | PlaceView, answer: Answer) -> None:
+    view.findings += answer.findings
+    view.assumptions += answer.assumptions
+    view.missing += answer.missing
+
+
+def _driver(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+    return driver.floor(view, place, facts)
+
+
+def _arch(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+    return arch.code(view, place, facts)

@@ -1,0 +1,215 @@
+"""Automatic mixed precision: the API of the release, and what the GPU computes in which type."""
+
+from __future__ import annotations
+
+from validator.facts import Facts
+from validator.facts_rows import Boundary
+from validator.model import Finding
+from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.rules.view import PlaceView, SubjectView
+from validator.versions import Dotted
+
+#: Features of a device that a user can need, and the cause that says they are not there.
+_DEVICE_FEATURES = {"bf16": "bf16_unsupported", "fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
+
+
+def api(view: SubjectView, facts: Facts) -> Answer:
+    """What the release has: AMP at all, and each API that is needed by name."""
+    if view.torch is None:
+        return NOTHING
+    findings: list[Finding] = []
+    start = facts.boundaries["cpu_autocast" if view.is_cpu else "cuda_amp"]
+    if view.torch < start.since:
+        findings.append(_too_old(view, start, "automatic mixed precision" + (" on the CPU" if view.is_cpu else "")))
+    elif view.is_cpu and view.torch < facts.since("cpu_autocast_fp16"):
+        boundary = facts.boundaries["cpu_autocast_fp16"]
+        findings.append(
+            degraded(
+                "cpu_half_unsupported",
+                f"autocast on the CPU takes only bfloat16 with torch {view.torch}; float16 warns and runs without it",
+                f"torch {view.torch} < {boundary.since}",
+                remedy=f"use bfloat16, or torch {boundary.since} or newer",
+                source=boundary.origin,
+            )
+        )
+    for boundary in facts.boundaries.values():
+        if boundary.name in view.needs and boundary is not start:
+            findings += _needed(view, boundary, facts)
+    return Answer(findings=tuple(findings))
+
+
+def _needed(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding]:
+    assert view.torch is not None  # noqa: S101 - for the type checker; api() has seen to it
+    if boundary.ident == "cuda_amp_deprecated":
+        if view.torch < facts.since("cuda_amp"):
+            return [_too_old(view, facts.boundaries["cuda_amp"], boundary.name)]
+        if view.torch < boundary.since:
+            return []
+        return [
+            degraded(
+                "torch_api_removed_or_deprecated",
+                f"{boundary.name} works but warns from torch {boundary.since} on",
+                f"torch {view.torch} >= {boundary.since}",
+                remedy=f"use torch.amp.GradScaler('cuda'), there since torch {facts.since('amp_grad_scaler')}",
+                source=boundary.origin,
+            )
+        ]
+    if view.torch >= boundary.since:
+        return _compile_on_python(view, boundary, facts)
+    if boundary.ident == "cpu_autocast_fp16":
+        return [
+            degraded(
+                "cpu_half_unsupported",
+                f"autocast on the CPU takes only bfloat16 with torch {view.torch}",
+                f"torch {view.torch} < {boundary.since}",
+                remedy=f"use bfloat16, or torch {boundary.since} or newer",
+                source=boundary.origin,
+            )
+        ]
+    return [_too_old(view, boundary, boundary.name)]
+
+
+def _compile_on_python(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding]:
+    """torch.compile came to each new Python later than torch itself."""
+    later = facts.boundaries.get(f"compile_python_{(view.python or '').rstrip('t')}")
+    if boundary.ident != "compile" or later is None or view.torch is None or view.torch >= later.since:
+        return []
+    return [
+        fail(
+            "torch_too_old",
+            f"torch.compile of torch {view.torch} does not work on Python {view.python}",
+            f"torch {view.torch} < {later.since}, the first for Python {view.python}",
+            remedy=f"use torch {later.since} or newer, or an older Python",
+            source=later.origin,
+        )
+    ]
+
+
+def _too_old(view: SubjectView, boundary: Boundary, what: str) -> Finding:
+    amp = "amp" in boundary.ident or "autocast" in boundary.ident or boundary.ident.startswith("bf16")
+    return fail(
+        "torch_too_old_for_amp" if amp else "torch_too_old",
+        f"torch {view.torch} has no {what}",
+        f"torch {view.torch} < {boundary.since}, the first with {boundary.name}",
+        remedy=f"use torch {boundary.since} or newer",
+        source=boundary.origin,
+    )
+
+
+def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+    """fp16, bf16, fp8 and fp4 on the GPU."""
+    if view.is_cpu or place.capability is None or not place.has_gpu:
+        return NOTHING
+    key = ("amp", view.torch, tuple(sorted(view.needs)), place.capability.cc.text, tuple(row.name for row in place.gpus))
+    if key not in facts.memory:
+        facts.memory[key] = Answer(
+            findings=(
+                *_fp16(place),
+                *_bf16(view, place, facts),
+                *_small_types(view, place, facts),
+                *_compile(view, place, facts),
+            )
+        )
+    return facts.memory[key]  # type: ignore[no-any-return]
+
+
+def _fp16(place: PlaceView) -> list[Finding]:
+    capability = place.capability
+    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
+    found = []
+    if place.gpus and all("fp16_nan" in row.defects for row in place.gpus):
+        found.append(
+            degraded(
+                "fp16_nan",
+                f"half-precision convolutions can give NaN on {place.label}",
+                "product with the TU116/TU117 chip; seen with CUDA 11 builds, no source names a version without it",
+                remedy="train in fp32 on this GPU, or check a few steps for NaN first (validator run)",
+                source=place.gpus[0].origin,
+            )
+        )
+    lacking = place.gpus and all(row.tensor_cores is False for row in place.gpus)
+    if lacking or "tensor_cores" not in capability.features:
+        found.append(
+            degraded(
+                "fp16_no_speedup",
+                f"{place.label} has no fp16 tensor cores: AMP saves memory, not time",
+                f"compute capability {capability.cc}, {capability.architecture}",
+                remedy="use fp32 unless memory is short, or a GPU of compute capability 7.0 or newer",
+                source=capability.origin,
+            )
+        )
+    return found
+
+
+def _bf16(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
+    capability, torch = place.capability, view.torch
+    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
+    if "bf16" in capability.features:
+        return []
+    first, emulated = facts.boundaries["bf16_autocast"], facts.boundaries["bf16_emulation"]
+    needed = "bf16" in view.needs
+    if torch is None:
+        return [_no_bf16(place, "torch is not given", needed=needed, source=capability.origin)] if needed else []
+    if torch < first.since:
+        return []  # rules.api has said so where it is needed
+    if torch < emulated.since:
+        evidence = f"compute capability {capability.cc} < 8.0, torch {torch} < {emulated.since}"
+        return [_no_bf16(place, evidence, needed=needed, source=emulated.origin)]
+    return [
+        degraded(
+            "bf16_emulated",
+            f"bfloat16 is only emulated on {place.label}: slow, though torch.cuda.is_bf16_supported() says True",
+            f"compute capability {capability.cc} < 8.0, torch {torch} >= {emulated.since}",
+            remedy="use float16 with a gradient scaler",
+            source=emulated.origin,
+        )
+    ]
+
+
+def _no_bf16(place: PlaceView, evidence: str, *, needed: bool, source: object) -> Finding:
+    make = fail if needed else degraded
+    return make(
+        "bf16_unsupported",
+        f"autocast to bfloat16 raises an error on {place.label}",
+        evidence,
+        remedy="use float16 with a gradient scaler",
+        source=source,
+    )
+
+
+def _small_types(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
+    """fp8 and fp4, where they are needed."""
+    capability = place.capability
+    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
+    return [
+        fail(
+            _DEVICE_FEATURES[name],
+            f"{place.label} does not compute in {name}",
+            f"compute capability {capability.cc} < {_first_with(name, facts)}",
+            remedy=f"use a GPU of compute capability {_first_with(name, facts)} or newer, or another type",
+            source=capability.origin,
+        )
+        for name in ("fp8", "fp4")
+        if name in view.needs and name not in capability.features
+    ]
+
+
+def _first_with(feature: str, facts: Facts) -> Dotted:
+    return min(row.cc for row in facts.capabilities.values() if feature in row.features)
+
+
+def _compile(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
+    boundary = facts.boundaries["compile"]
+    capability = place.capability
+    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
+    if boundary.name not in view.needs or boundary.cc is None or capability.cc >= boundary.cc:
+        return []
+    return [
+        fail(
+            "arch_not_supported",
+            f"torch.compile needs Triton, which does not make code for {place.label}",
+            f"compute capability {capability.cc} < {boundary.cc}",
+            remedy="run without torch.compile on this GPU",
+            source=boundary.origin,
+        )
+    ]

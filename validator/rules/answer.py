@@ -1,0 +1,46 @@
+"""What a rule answers: findings, and what it took for granted or could not know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from validator.causes import catalogue
+from validator.model import Finding, Severity
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one rule says of one subject on one place."""
+
+    findings: tuple[Finding, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """What would have to be known; a cell for which something is missing is not passed."""
+
+
+NOTHING = Answer()
+
+
+def finding(
+    cause: str, severity: Severity, message: str, *evidence: str, remedy: str | None = None, source: object = None
+) -> Finding:
+    """A finding with its family from the catalogue."""
+    return Finding(
+        cause=cause,
+        severity=severity,
+        message=message,
+        family=catalogue()[cause].family.value,
+        evidence=evidence,
+        remedy=remedy,
+        source=str(source) if source else None,
+    )
+
+
+def fail(cause: str, message: str, *evidence: str, remedy: str | None = None, source: object = None) -> Finding:
+    """It does not work."""
+    return finding(cause, Severity.FAIL, message, *evidence, remedy=remedy, source=source)
+
+
+def degraded(cause: str, message: str, *evidence: str, remedy: str | None = None, source: object = None) -> Finding:
+    """It works, but not as a user would think."""
+    return finding(cause, Severity.DEGRADED, message, *evidence, remedy=remedy, source=source)

@@ -1,0 +1,87 @@
+"""The container gate: an image's own condition on driver, CUDA and brand, checked before anything in it runs."""
+
+from __future__ import annotations
+
+from validator.facts import Facts
+from validator.facts_rows import GpuRow
+from validator.rules.answer import NOTHING, Answer, fail
+from validator.rules.floors import toolkit_driver
+from validator.rules.remedies import either
+from validator.rules.requirement import Machine, holds, parse
+from validator.rules.view import PlaceView, SubjectView
+from validator.text import one_line
+from validator.versions import Dotted
+
+
+def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+    """Whether NVIDIA's runtime lets the container start."""
+    if view.requirement is None or place.container is False or not place.has_gpu:
+        return NOTHING
+    driver = place.driver
+    if driver is None:
+        first = _cuda_wanted(view.requirement)
+        need = toolkit_driver(Dotted(first), "linux_x86_64", facts) if first else None
+        if need is None:
+            return NOTHING
+        text = f"no driver is given: the image starts without question from driver {need.driver} on ({view.requirement_from})"
+        return Answer(assumptions=(text,))
+    brands = frozenset(brand for row in place.gpus for brand in brands_of(row))
+    cc = place.cc.numbers if place.cc else None
+    try:
+        alternatives = parse(view.requirement)
+    except ValueError as error:
+        return Answer(missing=(f"the image's NVIDIA_REQUIRE_CUDA cannot be read: {error}",))
+    answer = holds(alternatives, Machine(driver.cuda.numbers if driver.cuda else None, driver.numbers, cc, brands))
+    if answer:
+        return NOTHING
+    if answer is None:
+        what = "the brand of the GPU" if not brands else f"the exact release of driver {driver.text}"
+        return Answer(missing=(f"whether the image's container gate opens hangs on {what} ({_short(view.requirement)})",))
+    wanted = _cuda_wanted(view.requirement)
+    need = toolkit_driver(Dotted(wanted), "linux_x86_64", facts) if wanted else None
+    return Answer(
+        findings=(
+            fail(
+                "driver_too_old",
+                f"NVIDIA's runtime does not start the container: driver {driver.text} does not meet the image's requirement"
+                + (f" (unsatisfied condition: cuda>={wanted})" if wanted else ""),
+                f"driver {driver.text} knows CUDA {driver.cuda or 'unknown'}; brand {' or '.join(sorted(brands)) or 'unknown'}",
+                f"required: {_short(view.requirement)}",
+                remedy=either(
+                    f"install driver {need.driver} or newer" if need else None,
+                    f"use an image for CUDA {driver.cuda} or older" if driver.cuda else None,
+                    "set NVIDIA_DISABLE_REQUIRE=1, where the build inside needs no newer driver than that",
+                ),
+                source=view.requirement_from,
+            ),
+        )
+    )
+
+
+def _cuda_wanted(requirement: str) -> str | None:
+    """The version of the first plain ``cuda>=X.Y``."""
+    try:
+        alternatives = parse(requirement)
+    except ValueError:
+        return None
+    return next((c.value for terms in alternatives for c in terms if c.name == "cuda" and c.operator == ">="), None)
+
+
+def _short(requirement: str) -> str:
+    return one_line(requirement, 120)
+
+
+def brands_of(row: GpuRow) -> frozenset[str]:
+    """The brands NVML may give a product; newer drivers split some of them."""
+    name = row.name.casefold()
+    if row.line == "geforce":
+        return frozenset({"geforce", "geforcertx"} if "rtx" in name else {"geforce"})
+    if row.line == "titan":
+        return frozenset({"titan", "titanrtx", "geforce"} if "rtx" in name or "geforce" in name else {"titan"})
+    if row.line == "workstation":
+        if name.startswith("quadro"):
+            return frozenset({"quadro", "quadrortx"} if "rtx" in name else {"quadro"})
+        return frozenset({"nvidiartx", "quadrortx"}) if "rtx" in name else frozenset({"nvidia"})
+    if row.line == "datacenter":
+        return frozenset({"tesla", "nvidia"}) if not name.startswith("grid") else frozenset({"grid"})
+    return frozenset({"nvidia"})

@@ -1,0 +1,135 @@
+"""Driver against CUDA build: floors, forward compatibility, and the branches that run a GPU."""
+
+from __future__ import annotations
+
+from validator.facts import Facts
+from validator.model import Severity
+from validator.rules import forward_compat
+from validator.rules.answer import NOTHING, Answer, fail, finding
+from validator.rules.floors import floor_of
+from validator.rules.remedies import either, nearest_build
+from validator.rules.view import PlaceView, SubjectView
+
+
+def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+    """A driver must reach the floor of the build's CUDA major; before CUDA 11 that of its very minor."""
+    if view.cuda is None or not place.has_gpu:
+        return NOTHING
+    need = floor_of(view.cuda, view.platform, facts)
+    driver = place.driver
+    if driver is None:
+        if need is None:
+            return NOTHING
+        return Answer(assumptions=(f"no driver is given: this holds from driver {need.driver} on ({need.what})",))
+    if need is None:
+        return _beyond_the_facts(view, place, facts)
+    if driver.reaches(need.driver):
+        return forward_compat.when_not_needed(view, place, facts)
+    return forward_compat.when_needed(view, place, facts, need)
+
+
+def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+    """A CUDA version without a floor in the facts: a driver that knows only an older major never runs it."""
+    driver, cuda = place.driver, view.cuda
+    assert driver is not None  # noqa: S101 - for the type checker; floor() has seen to it
+    assert cuda is not None  # noqa: S101
+    if driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and driver.branch <= facts.newest_branch:
+        return Answer(
+            findings=(
+                fail(
+                    "driver_too_old",
+                    f"driver {driver.text} knows CUDA up to {driver.cuda}; {view.label} is of a newer major",
+                    f"CUDA {driver.cuda} (driver branch {driver.branch}) < CUDA {cuda}",
+                    remedy=either(
+                        f"install a driver that shows CUDA {cuda.numbers[0]}.0 or newer", nearest_build(view, place, facts)
+                    ),
+                    source=facts.branches[max(number for number in facts.branches if number <= driver.branch)].origin,
+                ),
+            )
+        )
+    return Answer(missing=(f"the lowest driver for CUDA {cuda} is not in the facts",))
+
+
+def branch(place: PlaceView, facts: Facts) -> Answer:
+    """A driver branch can be too new for a GPU (support has ended) or too old (it did not exist)."""
+    driver, capability = place.driver, place.capability
+    if driver is None:
+        return NOTHING
+    findings = []
+    if capability is not None and capability.last_branch is not None and driver.branch > capability.last_branch:
+        findings.append(
+            fail(
+                "driver_drops_gpu",
+                f"driver branch {driver.branch} no longer runs {capability.architecture} GPUs such as {place.label}",
+                f"branch {driver.branch} > {capability.last_branch}, the last for compute capability {capability.cc}",
+                remedy=f"install the newest driver of branch {capability.last_branch}",
+                source=capability.origin,
+            )
+        )
+    if capability is not None and capability.first_branch is not None and driver.branch < capability.first_branch:
+        findings.append(
+            fail(
+                "driver_too_old",
+                f"driver {driver.text} is older than {capability.architecture} GPUs such as {place.label}: it does not know them",
+                f"branch {driver.branch} < {capability.first_branch}, the first for compute capability {capability.cc}",
+                remedy=f"install a driver of branch {capability.first_branch} or newer",
+                source=capability.origin,
+            )
+        )
+    row = facts.branches.get(driver.branch)
+    if row is not None and row.end_of_life and row.end_of_life < facts.as_of[:7]:
+        findings.append(
+            finding(
+                "driver_end_of_life",
+                Severity.INFO,
+                f"driver branch {driver.branch} has had no updates since {row.end_of_life}",
+                f"end of life {row.end_of_life}, facts of {facts.as_of}",
+                remedy=_newer_branch(driver.branch, place, facts),
+                source=row.origin,
+            )
+        )
+    return Answer(findings=tuple(findings))
+
+
+def _newer_branch(branch_number: int, place: PlaceView, facts: Facts) -> str | None:
+    """The next branch that is still looked after and runs the GPU."""
+    last = place.capability.last_branch if place.capability else None
+    alive = [
+        row.number
+        for row in facts.branches.values()
+        if row.number > branch_number and row.end_of_life >= facts.as_of[:7] and (last is None or row.number <= last)
+    ]
+    return f"move to branch {min(alive)}" if alive else None
+
+
+def modules(place: PlaceView) -> Answer:
+    """The open kernel modules need a GSP (Turing and newer); Blackwell and newer run on no others."""
+    capability = place.capability
+    if place.open_modules is None or capability is None:
+        return NOTHING
+    if place.open_modules and capability.open_modules == "no":
+        return Answer(
+            findings=(
+                fail(
+                    "open_kernel_module_unsupported",
+                    f"the open kernel modules do not run {capability.architecture} GPUs such as {place.label}",
+                    f"compute capability {capability.cc} < 7.5, the first with a GSP",
+                    remedy="install the proprietary flavour of the same driver"
+                    + (f" (branch {capability.last_branch} or older)" if capability.last_branch else ""),
+                    source=capability.origin,
+                ),
+            )
+        )
+    if not place.open_modules and capability.open_modules == "required":
+        return Answer(
+            findings=(
+                fail(
+                    "open_kernel_module_unsupported",
+                    f"{place.label} runs on the open kernel modules only",
+                    f"compute capability {capability.cc}: {capability.architecture} has no proprietary modules",
+                    remedy="install the open flavour of the same driver",
+                    source=capability.origin,
+                ),
+            )
+        )
+    return NOTHING

@@ -1,0 +1,74 @@
+"""A driver as people state it: a full version, a branch, a Windows build number, or the CUDA version of nvidia-smi's banner."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from validator.facts import Facts
+from validator.versions import Dotted
+
+_DRIVER = re.compile(r"(?:nvidia|driver|r|v)?[\s:-]*([0-9]{3}(?:\.[0-9x]{1,3}){0,2})", re.IGNORECASE | re.ASCII)
+_CUDA = re.compile(r"(?:cuda)?[\s:>=-]*([0-9]{1,2}\.[0-9]{1,2})", re.IGNORECASE | re.ASCII)
+_CUDA_NUMBER = re.compile(r"(?:cuda)?[\s:-]*([0-9]{1,2})0([0-9]{1,2})0", re.IGNORECASE | re.ASCII)
+#: Windows' own number of a driver ends in NVIDIA's: 31.0.15.3667 is 536.67.
+_WINDOWS = re.compile(r"[0-9]{2}\.[0-9]{1,2}\.1([0-9])\.([0-9]{2})([0-9]{2})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A driver version as far as it is known."""
+
+    text: str
+    numbers: tuple[int, ...]
+    """The parts that were given; a branch alone has one."""
+    cuda: Dotted | None
+    """The newest CUDA it knows; None where the branch is older than the facts."""
+    assumption: str = ""
+
+    @property
+    def branch(self) -> int:
+        """580 of 580.95.05."""
+        return self.numbers[0]
+
+    def reaches(self, floor: Dotted) -> bool:
+        """Whether it is at least a version. Parts that were not given are taken to be as high as needed."""
+        return self.numbers >= floor.numbers[: len(self.numbers)]
+
+
+def parse(text: str, facts: Facts) -> Driver:
+    """Raises ValueError with a sentence that says what would be a driver."""
+    plain = text.strip()
+    if found := _DRIVER.fullmatch(plain):
+        numbers = tuple(int(part) for part in found[1].split(".") if part.strip("x"))
+        return _driver(plain, numbers, facts)
+    if found := _WINDOWS.fullmatch(plain):
+        return _driver(plain, (int(found[1] + found[2]), int(found[3])), facts)
+    if (number := _CUDA_NUMBER.fullmatch(plain)) and int(number[1]) < 60:
+        return _from_cuda(plain, Dotted(f"{number[1]}.{number[2]}"), facts)
+    if found := _CUDA.fullmatch(plain):
+        return _from_cuda(plain, Dotted(found[1]), facts)
+    raise ValueError(
+        f"{text!r} is not a driver: give a version such as 580.95.05, a branch such as 535, or what nvidia-smi shows as CUDA 12.2"
+    )
+
+
+def _driver(text: str, numbers: tuple[int, ...], facts: Facts) -> Driver:
+    branch = numbers[0]
+    known = max((number for number in facts.branches if number <= branch), default=None)
+    assumptions = []
+    if len(numbers) == 1:
+        assumptions.append(f"any release of driver branch {branch} is meant")
+    if branch > facts.newest_branch:
+        assumptions.append(f"driver {text} is newer than the facts and taken to run what branch {facts.newest_branch} runs")
+    return Driver(text, numbers, facts.branches[known].cuda if known is not None else None, "; ".join(assumptions))
+
+
+def _from_cuda(text: str, cuda: Dotted, facts: Facts) -> Driver:
+    """The branch that shows a CUDA version; the one below where none does."""
+    branches = [row for row in facts.branches.values() if row.cuda <= cuda]
+    if not branches:
+        raise ValueError(f"{text!r}: no driver in the facts shows a CUDA version as old as {cuda}")
+    newest = max(row.cuda for row in branches)
+    row = min((row for row in branches if row.cuda == newest), key=lambda row: row.number)
+    return Driver(text, (row.number,), cuda, f"CUDA {cuda} as nvidia-smi shows it means driver branch {row.number}")

@@ -1,0 +1,109 @@
+"""What an image's reference tells before anybody pulls it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from validator.facts import Facts
+from validator.facts_rows import Pattern
+from validator.versions import Dotted
+
+_FIELDS = {
+    "torch": r"(?P<torch>[0-9]+\.[0-9]+(?:\.[0-9]+)?)",
+    "cuda": r"(?P<cuda>[0-9]+\.[0-9]+)(?:\.[0-9]+)?",
+    "cudnn": r"(?P<cudnn>[0-9]+)",
+    "variant": r"(?P<variant>[a-z0-9-]+?)",
+    "os": r"(?P<os>[a-z]+[0-9.]+)",
+    "ngc": r"(?P<ngc>[0-9]{2}\.[0-9]{2})",
+}
+#: Tags outside the known families often say as much in the same words: 2.1.0-cuda12.1, torch2.1-cu121-py310.
+_LOOSE_CUDA = re.compile(r"(?:cuda|cu)[-_]?([0-9]{1,2})\.?([0-9])(?![0-9])", re.ASCII | re.IGNORECASE)
+_LOOSE_TORCH = re.compile(r"(?:torch|pytorch|pt)[-_]?v?([0-9]+\.[0-9]+(?:\.[0-9]+)?)", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of an image by its name."""
+
+    torch: str | None = None
+    cuda: str | None = None
+    libc: Dotted | None = None
+    requirement: str | None = None
+    """NVIDIA_REQUIRE_CUDA as its family has it."""
+    requirement_from: str = ""
+    compat: bool | None = None
+    """Whether it holds the cuda-compat libraries."""
+    arch: tuple[str, ...] | None = None
+    arch_from: str = ""
+    assumptions: tuple[str, ...] = ()
+
+
+def read_image(reference: str, facts: Facts) -> ImageFacts:
+    """What the reference tells; remembered by reference."""
+    key = ("image", reference)
+    known = facts.memory.get(key)
+    if known is None:
+        known = facts.memory[key] = _read(reference, facts)
+    return known
+
+
+def _read(reference: str, facts: Facts) -> ImageFacts:
+    repository, tag = _split(reference)
+    row = facts.tags.get(f"{repository}:{tag}")
+    for pattern in facts.patterns:
+        if pattern.repository == repository and (found := _regex(pattern.tag).fullmatch(tag)):
+            given = found.groupdict()
+            torch = (row.torch if row else "") or given.get("torch")
+            cuda = (row.cuda if row else "") or given.get("cuda")
+            held = [f"{what} {value}" for what, value in (("torch", torch), ("CUDA", cuda)) if value] or ["what its tag says"]
+            said = f"{reference} is taken to hold {' and '.join(held)}"
+            return _filled(pattern, given, torch or None, cuda or None, (said,), facts)
+    if row is not None:
+        said = f"{reference} is taken to hold torch {row.torch or 'unknown'} and CUDA {row.cuda or 'unknown'} ({row.origin})"
+        return ImageFacts(torch=row.torch or None, cuda=row.cuda or None, assumptions=(said,))
+    torch_found, cuda_found = _LOOSE_TORCH.search(reference), _LOOSE_CUDA.search(tag)
+    cuda = f"{cuda_found[1]}.{cuda_found[2]}" if cuda_found else None
+    if torch_found or cuda:
+        said = f"{reference}: torch and CUDA are taken from the words of its name"
+        return ImageFacts(torch=torch_found[1] if torch_found else None, cuda=cuda, assumptions=(said,))
+    return ImageFacts(assumptions=(f"what is in {reference} is not known by its name",))
+
+
+def _filled(
+    pattern: Pattern, given: dict[str, str], torch: str | None, cuda: str | None, said: tuple[str, ...], facts: Facts
+) -> ImageFacts:
+    gate = facts.gates.get(cuda) if cuda and pattern.gate else None
+    arch, arch_from = None, ""
+    if month := given.get("ngc"):
+        rows = [row for row in facts.ngc_arch if row.month <= Dotted(month)]
+        if rows:
+            arch, arch_from = rows[-1].arch, str(rows[-1].origin)
+    requirement = gate.requirement if gate else f"cuda>={cuda}" if cuda and pattern.gate else None
+    return ImageFacts(
+        torch=torch,
+        cuda=cuda,
+        libc=facts.os_glibc.get(given.get("os", "")),
+        requirement=requirement,
+        requirement_from=str(gate.origin if gate else pattern.origin) if requirement else "",
+        compat=pattern.compat,
+        arch=arch,
+        arch_from=arch_from,
+        assumptions=said,
+    )
+
+
+def _split(reference: str) -> tuple[str, str]:
+    """Repository and tag, without a digest and without Docker Hub's own name."""
+    name = reference.split("@", 1)[0]
+    head, _, tail = name.rpartition("/")
+    last, _, tag = tail.partition(":")
+    repository = f"{head}/{last}" if head else last
+    for hub in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
+        repository = repository.removeprefix(hub)
+    return repository, tag or "latest"
+
+
+def _regex(tag: str) -> re.Pattern[str]:
+    parts = re.split(r"\{([a-z]+)\}", tag)
+    return re.compile("".join(_FIELDS[part] if number % 2 else re.escape(part) for number, part in enumerate(parts)), re.ASCII)

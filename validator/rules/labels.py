@@ -1,0 +1,79 @@
+"""What a matrix, a tag or a label calls an environment, against what was found inside it."""
+
+from __future__ import annotations
+
+from validator.model import Finding
+from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.rules.images import ImageFacts
+from validator.rules.subject import Subject
+from validator.rules.view import cuda_of
+from validator.text import one_line
+from validator.versions import torch_version
+
+
+def content(subject: Subject, image: ImageFacts) -> Answer:
+    """Compares torch and CUDA; the inside is what counts for every other rule."""
+    inside = subject.inspected
+    if inside is None:
+        return NOTHING
+    findings: list[Finding] = []
+    labels = dict(inside.labels)
+    for what, said, found in (
+        ("the matrix says", subject.torch, inside.torch),
+        (f"the tag of {subject.image} says", image.torch, inside.torch),
+        ("the image's label says", labels.get("torch"), inside.torch),
+    ):
+        if said and found and not _same_torch(said, found):
+            findings.append(_mismatch(what, f"torch {said}", f"torch {found}"))
+            break
+    for what, said, found in (
+        ("the matrix says", subject.cuda, inside.cuda),
+        (f"the tag of {subject.image} says", image.cuda, inside.cuda),
+        ("the image's label says", labels.get("cuda"), inside.cuda),
+    ):
+        if said and found and not _same_cuda(said, found):
+            findings.append(_cuda_mismatch(what, said, found))
+            break
+    return Answer(findings=tuple(findings))
+
+
+def _mismatch(what: str, said: str, found: str) -> Finding:
+    return degraded(
+        "label_mismatch",
+        f"{one_line(what, 120)} {said}, inside is {found}",
+        f"{said} is not {found}",
+        remedy="correct the label, or pull the image that was meant",
+    )
+
+
+def _cuda_mismatch(what: str, said: str, found: str) -> Finding:
+    if found == "cpu":
+        return fail(
+            "cpu_only_torch",
+            f"{one_line(what, 120)} CUDA {said}, inside is a build of torch without CUDA",
+            "torch.version.cuda is None",
+            remedy="install torch from the channel of that CUDA version (--index-url https://download.pytorch.org/whl/cu…)",
+        )
+    return _mismatch(what, "a CPU build" if said == "cpu" else f"CUDA {said}", f"CUDA {found}")
+
+
+def _same_torch(said: str, found: str) -> bool:
+    """Whether a stated version is the one inside, as far as it is stated (2.7 is 2.7.1; a local part only where given)."""
+    try:
+        one, other = torch_version(said), torch_version(found)
+    except ValueError:
+        return said == found
+    if one.local and one.local != other.local:
+        return False
+    if one.is_prerelease or other.is_prerelease:
+        return one.public == other.public
+    return one.release == other.release[: len(one.release)]
+
+
+def _same_cuda(said: str, found: str) -> bool:
+    if "cpu" in (said, found):
+        return said == found
+    try:
+        return cuda_of(said) == cuda_of(found)
+    except ValueError:
+        return said == found

@@ -1,0 +1,43 @@
+"""Python packages beside torch, and builds without CUDA."""
+
+from __future__ import annotations
+
+from validator.facts import Facts
+from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.rules.view import PlaceView, SubjectView
+from validator.versions import channel_of
+
+#: The first numpy with the ABI that a torch built for numpy 1 cannot load.
+_NUMPY_ABI = 2
+
+
+def numpy(view: SubjectView, facts: Facts) -> Answer:
+    """A torch built for numpy 1 imports beside numpy 2, but tensors and arrays cannot be turned into each other."""
+    boundary = facts.boundaries["numpy2"]
+    if view.numpy is None or view.torch is None or view.numpy.major < _NUMPY_ABI or view.torch >= boundary.since:
+        return NOTHING
+    return Answer(
+        findings=(
+            fail(
+                "numpy_abi",
+                f"torch {view.torch} was built for numpy 1 and does not work with numpy {view.numpy}",
+                f"torch {view.torch} < {boundary.since}, numpy {view.numpy} >= {_NUMPY_ABI}",
+                remedy=f"install 'numpy<2'; or use torch {boundary.since} or newer",
+                source=boundary.origin,
+            ),
+        )
+    )
+
+
+def cpu_build(view: SubjectView, place: PlaceView, *, asked_for: bool) -> Answer:
+    """A build without CUDA beside a GPU: it trains on the CPU. A fault only where a CUDA build was meant."""
+    if not view.is_cpu or not place.has_gpu or (not place.gpus and place.cc is None and place.driver is None):
+        return NOTHING
+    remedy = "install the CUDA build"
+    if view.release is not None and view.release.builds:
+        channels = ", ".join(channel_of(cuda) for cuda in view.release.builds)
+        remedy = f"install a CUDA build of torch {view.release.version} ({channels}) if the GPU is to be used"
+    text = f"{view.label} does not use {place.label}: it trains on the CPU"
+    evidence = "torch is built without CUDA; torch.cuda.is_available() is False"
+    make = degraded if asked_for else fail
+    return Answer(findings=(make("cpu_only_torch", text, evidence, remedy=remedy),))

@@ -1,0 +1,282 @@
+"""Subject and place as the rules see them: names resolved, versions parsed, what was left open filled in and said so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from packaging.version import Version
+
+from validator.facts import Facts
+from validator.facts_rows import PLATFORMS, Build, Capability, GpuRow, Release
+from validator.gpu_names import closest, find
+from validator.model import Basis, Finding
+from validator.rules.driver_value import Driver, parse
+from validator.rules.images import ImageFacts, read_image
+from validator.rules.subject import Inspected, Place, Subject
+from validator.text import one_line
+from validator.versions import Dotted, torch_version
+
+_PYTHON = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+[a-z0-9]*)?(t?)", re.ASCII)
+_NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)+", re.ASCII)
+_CHANNEL = re.compile(r"cu([0-9]{2,3})([0-9])", re.ASCII)
+_NOTHING_INSIDE = Inspected()
+
+
+@dataclass
+class SubjectView:
+    """An environment, resolved against the facts."""
+
+    platform: str
+    torch: Version | None = None
+    release: Release | None = None
+    """The row of the facts; None for a torch they do not have."""
+    cuda: Dotted | None = None
+    is_cpu: bool = False
+    build: Build | None = None
+    arch: tuple[str, ...] | None = None
+    """What torch has code for; None where nobody knows."""
+    arch_from: str = ""
+    python: str | None = None
+    libc: Dotted | None = None
+    numpy: Version | None = None
+    image: ImageFacts = field(default_factory=ImageFacts)
+    requirement: str | None = None
+    """The container gate; None where there is none that is known of."""
+    requirement_from: str = ""
+    has_compat: bool | None = None
+    compat_on_path: bool = False
+    needs: frozenset[str] = frozenset()
+    from_source: bool = False
+    """A torch that was compiled by somebody else than PyTorch (NGC, a nightly, a local version)."""
+    basis: Basis = Basis.PREDICTED
+    findings: list[Finding] = field(default_factory=list)
+    """What the rules found that depends on the environment alone."""
+    assumptions: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """``torch 2.7.1 for CUDA 12.8``."""
+        torch = f"torch {self.torch}" if self.torch else "torch"
+        if self.is_cpu:
+            return f"{torch} for the CPU"
+        return f"{torch} for CUDA {self.cuda}" if self.cuda else torch
+
+
+@dataclass
+class PlaceView:
+    """A place, resolved against the facts."""
+
+    gpus: tuple[GpuRow, ...] = ()
+    asked: str = ""
+    """What the GPU was called."""
+    cc: Dotted | None = None
+    capability: Capability | None = None
+    line: str | None = None
+    """Product line, where all candidates share it."""
+    driver: Driver | None = None
+    container: bool | None = None
+    open_modules: bool | None = None
+    has_gpu: bool = True
+    findings: list[Finding] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def label(self) -> str:
+        """``Tesla V100-SXM2-16GB (compute capability 7.0)``."""
+        if self.gpus:
+            name = self.gpus[0].name if len(self.gpus) == 1 else self.asked
+            return f"{name} (compute capability {self.cc})" if self.cc else name
+        return f"compute capability {self.cc}" if self.cc else "the GPU"
+
+
+def view_subject(subject: Subject, facts: Facts) -> SubjectView:
+    """Raises ValueError where a value is not one at all (``torch banana``)."""
+    if subject.platform not in PLATFORMS:
+        raise ValueError(f"{subject.platform!r} is not a platform: {', '.join(PLATFORMS)}")
+    inside = subject.inspected or _NOTHING_INSIDE
+    view = SubjectView(platform=subject.platform, needs=frozenset(subject.needs))
+    if subject.inspected is not None:
+        view.basis = Basis.INSPECTED
+    if subject.image:
+        view.image = read_image(subject.image, facts)
+        view.assumptions += view.image.assumptions
+    _torch(view, inside.torch or subject.torch or view.image.torch, facts)
+    _cuda(view, inside, subject, facts)
+    _code(view, inside, facts)
+    _python_and_libraries(view, inside, subject)
+    _container(view, inside)
+    return view
+
+
+def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
+    if text is None:
+        return
+    view.torch = torch_version(text)
+    public = Version(view.torch.public)
+    view.release = facts.releases.get(public)
+    if view.release is not None:
+        return
+    if public.is_prerelease:
+        view.from_source = True
+        return
+    same_minor = [row for version, row in facts.releases.items() if version.release[:2] == public.release[:2]]
+    if same_minor:
+        short = len(public.release) < 3 or public.release[2:] == (0,)
+        view.release = same_minor[-1] if short else min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
+        view.assumptions.append(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
+
+
+def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) -> None:
+    local = view.torch.local if view.torch is not None else None
+    stated = inside.cuda or _of_local(local) or subject.cuda or view.image.cuda
+    if stated is None and view.release is not None and not view.from_source:
+        stated = view.release.default_on(view.platform)
+        what = "the CPU build" if stated == "cpu" else f"the build for CUDA {stated}"
+        view.assumptions.append(f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}")
+    if stated is None:
+        return
+    if stated.casefold() in ("cpu", "none"):
+        view.is_cpu = True
+        return
+    view.cuda = cuda_of(stated)
+    if view.release is not None:
+        view.build = view.release.builds.get(_short(view.cuda))
+
+
+def cuda_of(text: str) -> Dotted:
+    """A CUDA version of two numbers from ``12.8``, ``12.8.1`` or ``cu128``. Raises ValueError."""
+    if channel := _CHANNEL.fullmatch(text.strip().casefold()):
+        return Dotted(f"{channel[1]}.{channel[2]}")
+    version = Dotted(text.strip())
+    parts = version.text.split(".")
+    if int(parts[0]) > 99:
+        raise ValueError(f"{text!r} is not a CUDA version such as 12.8")
+    return Dotted(".".join([*parts, "0"][:2]))
+
+
+def _of_local(local: str | None) -> str | None:
+    """``cu121`` and ``cpu`` of 2.1.0+cu121 and 2.13.0+cpu."""
+    if local is None:
+        return None
+    if local.startswith("cpu"):
+        return "cpu"
+    found = _CHANNEL.match(local)
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def _short(cuda: Dotted) -> str:
+    return ".".join([*cuda.text.split("."), "0"][:2])
+
+
+def _code(view: SubjectView, inside: Inspected, facts: Facts) -> None:
+    """What torch has code for: as read inside, as the image's family is built, or as the facts have it for the wheel."""
+    if view.is_cpu:
+        return
+    if inside.arch_list:
+        view.arch, view.arch_from = inside.arch_list, "read inside the environment"
+    elif view.image.arch is not None:
+        view.arch, view.arch_from = view.image.arch, view.image.arch_from
+        view.from_source = True
+    elif view.build is not None:
+        view.arch = view.build.arch.get(view.platform)
+        view.arch_from = str(view.build.origin)
+        if view.arch is None and view.platform == "windows" and "linux_x86_64" in view.build.arch:
+            view.arch = view.build.arch["linux_x86_64"]
+            view.assumptions.append(f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
+
+
+def _python_and_libraries(view: SubjectView, inside: Inspected, subject: Subject) -> None:
+    python = inside.python or subject.python
+    if python is not None:
+        found = _PYTHON.fullmatch(python.strip())
+        if found is None:
+            raise ValueError(f"{python!r} is not a Python version such as 3.12")
+        view.python = found[1] + found[2]
+    libc = inside.libc or subject.libc
+    if libc is not None and "musl" not in libc.casefold() and (found_libc := _NUMBERS.search(libc)):
+        view.libc = Dotted(found_libc[0])
+    elif libc is None:
+        view.libc = view.image.libc
+    numpy = inside.numpy or subject.numpy
+    if numpy is not None:
+        view.numpy = torch_version(numpy)
+
+
+def _container(view: SubjectView, inside: Inspected) -> None:
+    view.compat_on_path = inside.compat_on_path
+    view.has_compat = inside.has_compat_libs if inside.has_compat_libs is not None else view.image.compat
+    if inside.disable_require:
+        view.assumptions.append("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
+    elif inside.require_cuda is not None:
+        view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
+    elif view.image.requirement is not None:
+        view.requirement, view.requirement_from = view.image.requirement, view.image.requirement_from
+
+
+def view_place(place: Place, facts: Facts) -> PlaceView:
+    """Raises ValueError where a value is not one at all."""
+    view = PlaceView(container=place.is_container, open_modules=place.open_kernel_modules, has_gpu=place.has_gpu)
+    if place.driver is not None:
+        view.driver = parse(place.driver, facts)
+        if view.driver.assumption:
+            view.assumptions.append(view.driver.assumption)
+    if place.compute_capability is not None:
+        view.cc = _capability_of(place.compute_capability)
+    if place.gpu is not None:
+        _gpu(view, place.gpu, facts)
+    if view.cc is not None:
+        view.capability = facts.capabilities.get(_short(view.cc))
+        if view.capability is None:
+            view.missing.append(f"compute capability {view.cc} is not in the facts")
+    return view
+
+
+def _capability_of(text: str) -> Dotted:
+    plain = text.strip().casefold().removeprefix("sm_").removeprefix("compute_")
+    if plain.isdigit() and len(plain) >= 2:
+        plain = f"{plain[:-1]}.{plain[-1]}"
+    try:
+        cc = Dotted(plain)
+    except ValueError:
+        cc = None
+    if cc is None or len(cc.numbers) > 2:
+        raise ValueError(f"{text!r} is not a compute capability such as 8.6")
+    return cc
+
+
+def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
+    match = find(name, facts)
+    shown = view.asked = one_line(name, 80)
+    if not match.rows:
+        if view.cc is not None:
+            view.assumptions.append(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
+            return
+        near = ", ".join(closest(name, facts))
+        hint = f" (near: {near})" if near else ""
+        view.missing.append(f"GPU {shown!r} is not in the facts{hint}; give its compute capability (--cc 8.6)")
+        return
+    capabilities = {row.cc for row in match.rows}
+    if view.cc is not None and view.cc not in capabilities:
+        view.assumptions.append(
+            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}"
+        )
+        return
+    view.gpus = match.rows if view.cc is None else tuple(row for row in match.rows if row.cc == view.cc)
+    if match.assumption:
+        view.assumptions.append(match.assumption)
+    if len(capabilities) > 1 and view.cc is None:
+        names = ", ".join(f"{row.name} ({row.cc})" for row in match.rows[:8])
+        view.missing.append(
+            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc"
+        )
+        return
+    view.cc = view.gpus[0].cc
+    lines = {row.line for row in view.gpus}
+    view.line = lines.pop() if len(lines) == 1 else None
+
+
+def _list(versions: set[Dotted]) -> str:
+    return " or ".join(str(version) for version in sorted(versions))

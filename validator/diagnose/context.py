@@ -1,0 +1,58 @@
+"""The place a failure happened in: what is stated, what the log says of itself, and the clues both give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from validator.diagnose.evidence import Evidence
+from validator.diagnose.matching import Matcher
+from validator.diagnose.place import Place, truth
+from validator.diagnose.ranking import Scored
+
+#: Values that a signature may take from a log and that describe the place, not the one message.
+PLACE_VALUES = ("torch", "cuda", "python", "gpu", "driver", "os", "cc")
+
+
+def place_of(evidence: Evidence, matcher: Matcher) -> Place:
+    """Facts for the conditions. What is stated is matched as lines ``name: value`` too, so that one clue serves both."""
+    stated = {name.strip().lower(): value.strip() for name, value in evidence.stated.items() if value.strip()}
+    if evidence.content is not None:
+        for name, value in (("torch", evidence.content.torch), ("cuda", evidence.content.cuda), ("python", evidence.content.python)):
+            if value:
+                stated.setdefault(name, value)
+    if evidence.nvml is not None:
+        if evidence.nvml.driver_version:
+            stated.setdefault("driver", evidence.nvml.driver_version)
+        gpu = next((gpu for gpu in evidence.nvml.gpus if gpu.name), None)
+        if gpu is not None and gpu.name:
+            stated.setdefault("gpu", gpu.name)
+            stated.setdefault("cc", gpu.compute_capability or "")
+    matcher.read("\n".join(f"stated {name}: {value}" for name, value in stated.items()), "stated")
+    values = dict(stated)
+    clues = set()
+    for hit in sorted(matcher.hits.values(), key=lambda hit: hit.order):
+        for name in PLACE_VALUES:
+            if name in hit.values and hit.signature.cause is None:
+                values.setdefault(name, hit.values[name])
+        if hit.signature.cause is None:
+            clues.add(hit.signature.id)
+    inside = truth(stated.get("in_container"))
+    if inside is not None:
+        clues.discard("in_container")
+        if inside:
+            clues.add("in_container")
+    elif stated.get("image"):
+        clues.add("in_container")
+    return Place(values=values, clues=frozenset(clues), hits=frozenset(matcher.hits))
+
+
+def known_values(ranked: Sequence[Scored], place: Place) -> Mapping[str, Mapping[str, str]]:
+    """For each cause the values its remedy may name: those of its own messages before those of the place."""
+    found = {}
+    for one in ranked:
+        own: dict[str, str] = {}
+        for sign in one.signs:
+            for name, value in sign.values.items():
+                own.setdefault(name, value)
+        found[one.cause] = {**place.values, **own}
+    return found

@@ -1,0 +1,62 @@
+"""The diagnosis itself: read once, weigh in context, rank, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from validator.causes import Cause, catalogue
+from validator.diagnose.context import known_values, place_of
+from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named
+from validator.diagnose.matching import Matcher
+from validator.diagnose.ranking import Scored, confidence, rank, signs
+from validator.diagnose.remedies import fill
+from validator.diagnose.structured import structured_signs
+from validator.model import CheckStatus
+
+#: So many causes are told at most, and so many lines of evidence for each.
+MOST_CAUSES = 5
+MOST_LINES = 6
+
+
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """The causes of a failure, the likeliest first, or the most telling lines where none can be named."""
+    matcher = Matcher()
+    matcher.read(evidence.log)
+    if evidence.engine_words:
+        matcher.read(evidence.engine_words, "engine")
+    for check in evidence.checks:
+        if check.status in (CheckStatus.FAIL, CheckStatus.WARN):
+            matcher.read(f"{check.message}\n{check.output}", f"check {check.name}")
+    place = place_of(evidence, matcher)
+    found = [*structured_signs(evidence), *signs(matcher.hits.values(), place)]
+    ranked = rank(found)
+    values = known_values(ranked, place)
+    named = tuple(_named(ranked, position, values) for position in range(min(len(ranked), MOST_CAUSES)))
+    telling = () if named else tuple(matcher.first + matcher.last)
+    return Diagnosis(causes=named, informative=telling, lines=matcher.lines)
+
+
+def _named(ranked: Sequence[Scored], position: int, values: Mapping[str, Mapping[str, str]]) -> Named:
+    one = ranked[position]
+    rivals = [other.score for other in ranked if other is not one]
+    cause: Cause = catalogue()[one.cause]
+    return Named(
+        cause=one.cause,
+        family=cause.family.value,
+        title=cause.title,
+        severity=cause.severity,
+        confidence=confidence(one.score, max(rivals, default=0.0)) if not position else round(one.score / 100 * 0.6, 2),
+        evidence=_lines(one),
+        explanation=cause.explanation,
+        remedy=fill(cause.remedy, values[one.cause]),
+        confirm=fill(cause.confirm, values[one.cause]),
+    )
+
+
+def _lines(one: Scored) -> tuple[Line, ...]:
+    seen: dict[tuple[str, int | None], Line] = {}
+    for sign in one.signs:
+        for line in sign.places:
+            seen.setdefault((line.source, line.line) if line.line is not None else (line.text, None), line)
+    chosen = list(seen.values())[:MOST_LINES]
+    return tuple(sorted(chosen, key=lambda line: (line.line is None, line.line or 0)))

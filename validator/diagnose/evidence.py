@@ -1,0 +1,91 @@
+"""What a diagnosis is made from, and what it is: the values of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from validator.causes import UNKNOWN
+from validator.model import CheckResult, Content, NvmlInfo, Severity
+
+#: A log as it comes: text, bytes in any encoding, a file opened in binary mode, or lines.
+Log = str | bytes | BinaryIO | Iterable[str]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that is known of one failure. Every field may stay empty; what is missing is not judged."""
+
+    log: Log = ""
+    """Untrusted text; read once, in bounded memory."""
+    stated: Mapping[str, str] = field(default_factory=dict)
+    """What is known of the place, by name: ``torch``, ``cuda``, ``python``, ``gpu``, ``driver``, ``image``, ``os``,
+    ``in_container`` (``true``/``false``), and anything else that a person states."""
+    checks: tuple[CheckResult, ...] = ()
+    """Checks of the probe that did not hold; those that passed are ignored."""
+    exit_code: int | None = None
+    signal: str | None = None
+    """``SIGKILL``, ``SIGSEGV`` …: how the process ended, where it was a signal."""
+    oom_killed: bool = False
+    """Whether the engine or the kernel says that the memory limit ended it."""
+    timed_out: bool = False
+    engine_words: str = ""
+    """What the container engine, a registry or a build said when it failed."""
+    nvml: NvmlInfo | None = None
+    """What the host's NVML says."""
+    content: Content | None = None
+    """What was found inside the environment."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One piece of evidence, made safe to show."""
+
+    text: str
+    line: int | None = None
+    """Line number in the log, from 1; None where it is not from the log."""
+    source: str = "log"
+    """``log``, ``engine``, ``check NAME``, ``exit``, ``nvml`` or ``stated``."""
+
+    def __str__(self) -> str:
+        where = f"line {self.line}" if self.line is not None else self.source
+        return f"{where}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Named:
+    """A cause of the catalogue with why it is named and what to do."""
+
+    cause: str
+    family: str
+    title: str
+    severity: Severity
+    confidence: float
+    """0 … 1; how firmly the evidence names it, against what else it could be."""
+    evidence: tuple[Line, ...]
+    explanation: str
+    remedy: str
+    confirm: str
+    """A command that tells whether this is it; empty where there is none."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The answer: causes, the likeliest first, or none with the lines that say most."""
+
+    causes: tuple[Named, ...] = ()
+    informative: tuple[Line, ...] = ()
+    """Where nothing could be named: the lines a person would look at first."""
+    lines: int = 0
+    """How many lines the log had."""
+
+    @property
+    def cause(self) -> str:
+        """The ident of the likeliest cause, or ``unknown``."""
+        return self.causes[0].cause if self.causes else UNKNOWN
+
+    @property
+    def confidence(self) -> float:
+        """That of the likeliest cause; 0 for unknown."""
+        return self.causes[0].confidence if self.causes else 0.0

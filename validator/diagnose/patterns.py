@@ -1,0 +1,116 @@
+"""The pattern language of signatures: literal text with gaps and named values, matched in linear time.
+
+``*`` is any text on the same line; ``{name}`` takes a value that starts there, ``{name:kind}`` says of which kind. Letters are
+lower case, every quotation mark is ``'``, and white space is one space: lines are brought to that form before (``normal``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+#: Characters of a line that are looked at: its beginning and its end; a message is never longer.
+MAX_LOOKED_AT = 4000
+#: Where a first literal is found and what follows does not fit, how often to look further on.
+_TRIES = 12
+
+_KINDS: Mapping[str, str] = {
+    "word": r"[^\s'\",;()\[\]{}]{1,120}",
+    "version": r"v?[0-9][0-9a-z.+_-]{0,40}",
+    "number": r"[0-9][0-9.,]{0,20}",
+    "path": r"[^\s'\"]{1,200}",
+    "size": r"[0-9][0-9.]{0,12} ?[kmgt]?i?b(?:ytes)?",
+    "text": r"[^'\"\n]{1,120}",
+}
+_PART = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}|\*")
+_QUOTES = str.maketrans({c: "'" for c in "\"`´‘’“”″"} | {c: " " for c in "│┃║╭╮╰╯─━❱\t\u00a0\u200b\ufeff"})
+_SPACES = re.compile(r"\s+")
+#: What is left of a line break, a tab or a quote inside another text (JSON, a repr); ``\\torch`` in a path is none.
+_ESCAPED = re.compile(r"\\+(?:([nrt])(?![a-z])|[\"'])")
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One pattern, taken apart. ``parts`` are literals (str), values (name, compiled kind) and gaps (None)."""
+
+    text: str
+    parts: tuple[str | tuple[str, re.Pattern[str]] | None, ...]
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """Its literal parts."""
+        return tuple(part for part in self.parts if isinstance(part, str))
+
+    @property
+    def has_gap(self) -> bool:
+        """Whether anything may stand between its parts."""
+        return None in self.parts
+
+    def match(self, line: str) -> dict[str, str] | None:
+        """The values it takes from a normalised line, or None where it does not occur in it."""
+        head = self.parts[0]
+        if not isinstance(head, str):
+            return None
+        start = 0
+        for _ in range(_TRIES):
+            at = line.find(head, start)
+            if at < 0:
+                return None
+            found = self._rest(line, at + len(head))
+            if found is not None:
+                return found
+            start = at + 1
+        return None
+
+    def _rest(self, line: str, position: int) -> dict[str, str] | None:
+        values: dict[str, str] = {}
+        gap = False
+        for part in self.parts[1:]:
+            if part is None:
+                gap = True
+            elif isinstance(part, str):
+                at = line.find(part, position) if gap else (position if line.startswith(part, position) else -1)
+                if at < 0:
+                    return None
+                position, gap = at + len(part), False
+            else:
+                name, kind = part
+                hit = kind.search(line, position) if gap else kind.match(line, position)
+                if hit is None:
+                    return None
+                values[name], position, gap = hit.group().rstrip(".,"), hit.start() + len(hit.group().rstrip(".,")), False
+        return values
+
+
+def parse(text: str) -> Pattern:
+    """A pattern from its text. Raises ValueError for a kind that is not there or a pattern that begins with no literal."""
+    parts: list[str | tuple[str, re.Pattern[str]] | None] = []
+    end = 0
+    for hit in _PART.finditer(text):
+        if hit.start() > end:
+            parts.append(text[end : hit.start()])
+        if hit.group() == "*":
+            parts.append(None)
+        else:
+            kind = hit.group(2) or "word"
+            if kind not in _KINDS:
+                raise ValueError(f"{text!r}: no kind {kind!r}; there are {', '.join(_KINDS)}")
+            parts.append((hit.group(1), re.compile(_KINDS[kind])))
+        end = hit.end()
+    if end < len(text):
+        parts.append(text[end:])
+    if not parts or not isinstance(parts[0], str):
+        raise ValueError(f"{text!r} does not begin with literal text")
+    if normal(text) != text:
+        raise ValueError(f"{text!r} is not in the form lines are brought to: {normal(text)!r}")
+    return Pattern(text, tuple(parts))
+
+
+def normal(line: str) -> str:
+    """A line in the form that patterns are written in: lower case, one kind of quote, single spaces, bounded length."""
+    if len(line) > MAX_LOOKED_AT:
+        line = line[: MAX_LOOKED_AT // 2] + " … " + line[-MAX_LOOKED_AT // 2 :]
+    if "\\" in line:
+        line = _ESCAPED.sub(lambda hit: " " if hit.group(1) else "'", line)
+    return _SPACES.sub(" ", line.lower().translate(_QUOTES)).strip()

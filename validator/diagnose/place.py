@@ -1,0 +1,53 @@
+"""What is known of the place: what a person stated, what the log says of itself, clues; and whether a condition holds on them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from validator.versions import Dotted
+
+_COMPARISON = re.compile(r"([a-z_]+)(<=|>=|<|>|==)([0-9.]+)")
+_NUMBERS = re.compile(r"\d+(?:\.\d+){0,3}")
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+@dataclass(frozen=True)
+class Place:
+    """Facts that conditions are held against."""
+
+    values: Mapping[str, str]
+    """By name (``torch``, ``driver``, ``gpu`` …); stated ones before those the log says of itself."""
+    clues: frozenset[str]
+    hits: frozenset[str]
+    """Ids of the signatures that occur."""
+
+    def holds(self, conditions: Iterable[str]) -> bool:
+        """Whether all conditions hold; what is not known does not hold."""
+        return all(any(self._one(part.strip()) for part in condition.split("|")) for condition in conditions)
+
+    def _one(self, condition: str) -> bool:
+        if condition.startswith("!"):
+            return not self._one(condition[1:])
+        if condition.startswith("hit:"):
+            return condition[4:] in self.hits
+        if condition.startswith("has:"):
+            return bool(self.values.get(condition[4:]))
+        if hit := _COMPARISON.fullmatch(condition):
+            return self._compare(*hit.groups())
+        return condition in self.clues
+
+    def _compare(self, name: str, operator: str, text: str) -> bool:
+        known = _NUMBERS.search(self.values.get(name, ""))
+        if known is None:
+            return False
+        left, right = Dotted(known.group()), Dotted(text)
+        return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[operator]
+
+
+def truth(text: str | None) -> bool | None:
+    """What a person means by a yes or a no; None where it is neither."""
+    word = (text or "").strip().lower()
+    return True if word in _TRUE else False if word in _FALSE else None

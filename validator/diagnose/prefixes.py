@@ -1,0 +1,44 @@
+"""What others put before a line: Kubernetes, docker compose, journald, time stamps, ranks."""
+
+from __future__ import annotations
+
+import re
+
+_STAMP = r"\[?\d{4}[-/]\d\d[-/]\d\d[T ,]{1,2}\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?"
+#: Each is tried at the beginning, in this order, as often as it takes; all are anchored and bounded.
+_PREFIX = re.compile(
+    r"\s{0,8}(?:"
+    + "|".join(
+        [
+            _STAMP + r"(?: (?:stdout|stderr) [FP])?",
+            r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,64} [\w./-]{1,64}(?:\[\d{1,8}\])?:",
+            r"\[?(?:default|rank|Rank)\s?\d{1,5}\]?:",
+            r"\((?:\w{1,40} )?(?:pid|rank|ip)=[^)]{1,80}\)",
+            r"\d{1,5}: (?=\S)",
+            r"[\w.-]{1,64}\s{1,20}\|",
+            r"\[(?:pod|container)/[^\]]{1,160}\]",
+            r"#\d{1,4}(?: \d{1,6}\.\d{1,4})?",
+            r"(?:INFO|WARN(?:ING)?|ERROR|DEBUG|CRITICAL|FATAL)\s?[:|-]",
+            r"\[(?:INFO|WARN(?:ING)?|ERROR|DEBUG|CRITICAL)\]",
+        ]
+    )
+    + r")\s?"
+)
+_RANK = re.compile(r"\[?(?:rank|Rank|default)\s?(\d{1,5})\]?:|\bRank (\d{1,5})\b|\brank=(\d{1,5})\b")
+_MOST = 4
+
+
+def without_prefix(line: str) -> str:
+    """A line without what was put before it; at most four prefixes, one inside the other, are taken off."""
+    for _ in range(_MOST):
+        hit = _PREFIX.match(line)
+        if hit is None or hit.end() == len(line):
+            return line
+        line = line[hit.end() :]
+    return line
+
+
+def rank_of(line: str) -> int | None:
+    """The rank that a line names as its own, or None."""
+    hit = _RANK.search(line[:200])
+    return int(next(group for group in hit.groups() if group)) if hit else None

@@ -1,0 +1,89 @@
+"""From hits to an order of causes: what each hit means here, how they add up, what is a root and what its aftermath."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from validator.diagnose.evidence import Line
+from validator.diagnose.matching import Hit
+from validator.diagnose.place import Place
+from validator.diagnose.signatures import relations
+
+#: A second, different sign of the same cause closes this share of what is missing to certainty.
+_SECOND = 0.2
+#: What the very first of several signs gains over the last one; decides between equals only.
+_EARLY = 4.0
+#: What is left of a cause that another one, firmly seen, brings about.
+_AFTERMATH = 0.5
+#: A cause is firm enough to explain others away from here on.
+_FIRM = 60.0
+#: Less than this names nothing.
+NAMED_FROM = 30.0
+
+
+@dataclass
+class Sign:
+    """One piece of evidence for one cause."""
+
+    cause: str
+    weight: float
+    places: tuple[Line, ...]
+    order: int
+    id: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Scored:
+    """A cause with all its signs, the weightiest first."""
+
+    cause: str
+    score: float
+    signs: list[Sign]
+
+
+def signs(hits: Iterable[Hit], place: Place) -> list[Sign]:
+    """What the hits mean in this place: the first case that holds decides, else the signature itself."""
+    found = []
+    for hit in hits:
+        signature = hit.signature
+        case = next((case for case in signature.cases if place.holds(case.when)), None)
+        cause = case.cause if case else signature.cause
+        weight = case.weight if case else signature.weight
+        if cause:
+            found.append(Sign(cause, float(weight), tuple(hit.places), hit.order, signature.id, hit.values))
+    return found
+
+
+def rank(found: Iterable[Sign]) -> list[Scored]:
+    """Causes by score, the likeliest first; those too weak to be named are left out."""
+    by_cause: dict[str, list[Sign]] = {}
+    for sign in found:
+        by_cause.setdefault(sign.cause, []).append(sign)
+    if not by_cause:
+        return []
+    last = max(sign.order for group in by_cause.values() for sign in group) or 1
+    scored = {}
+    for cause, group in by_cause.items():
+        group.sort(key=lambda sign: (-sign.weight, sign.order))
+        score = group[0].weight
+        if len(group) > 1:
+            score += _SECOND * (100 - score) * group[1].weight / 100
+        score += _EARLY * (1 - min(sign.order for sign in group) / last)
+        scored[cause] = Scored(cause, score, group)
+    firm = {cause for cause, one in scored.items() if one.score >= _FIRM}
+    for root, brought in relations().items():
+        if root in firm:
+            for cause in brought:
+                if cause in scored and scored[cause].score <= scored[root].score + 25:
+                    scored[cause].score *= _AFTERMATH
+    order = sorted(scored.values(), key=lambda one: (-one.score, min(sign.order for sign in one.signs), one.cause))
+    return [one for one in order if one.score >= NAMED_FROM]
+
+
+def confidence(score: float, rival: float) -> float:
+    """0 … 0.99: the score itself, less where another cause is nearly as likely."""
+    own = min(score, 99.0) / 100
+    lead = max(0.0, score - rival) / max(score, 1.0)
+    return round(own * (0.55 + 0.45 * min(1.0, 2.5 * lead)), 2)

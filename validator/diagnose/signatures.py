@@ -1,0 +1,112 @@
+"""Signatures: data/signatures/*.yaml loaded and checked. What a message means is data; nothing here knows any message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+import yaml
+
+from validator.causes import catalogue
+from validator.diagnose.patterns import Pattern, parse
+from validator.resources import DATA
+
+FOLDER = DATA / "signatures"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a signature means where certain facts hold."""
+
+    when: tuple[str, ...]
+    """All must hold: clues, ``!clue``, ``a|b``, ``hit:ID``, ``torch<1.6``."""
+    cause: str | None
+    """None: it then says nothing at all."""
+    weight: int
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Messages that mean the same."""
+
+    id: str
+    patterns: tuple[Pattern, ...]
+    unless: tuple[Pattern, ...]
+    """Where one of these is on the same line too, it is another message."""
+    cause: str | None
+    """None for a clue: a fact that decides between causes and names none."""
+    weight: int
+    """0 … 100: how firmly it names its cause when it stands alone."""
+    cases: tuple[Case, ...]
+    examples: tuple[str, ...]
+    """Logs that the whole engine must put down to this cause."""
+    counterexamples: tuple[str, ...]
+    """Logs that look alike and must not be put down to it."""
+
+
+@cache
+def signatures() -> tuple[Signature, ...]:
+    """Every signature and clue, by file and then in the order of the file. Raises ValueError for a broken one."""
+    found: dict[str, Signature] = {}
+    for path in sorted(FOLDER.glob("*.yaml")):
+        if path.name == "relations.yaml":
+            continue
+        for row in yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER):  # noqa: S506 - a safe loader, in C where it is
+            signature = _signature(row)
+            if signature.id in found:
+                raise ValueError(f"{path.name}: two signatures are called {signature.id}")
+            found[signature.id] = signature
+    return tuple(found.values())
+
+
+@cache
+def relations() -> Mapping[str, tuple[str, ...]]:
+    """Cause → causes whose messages it also brings about; where both are seen, the first one is the root."""
+    rows = yaml.safe_load((FOLDER / "relations.yaml").read_text(encoding="utf-8"))
+    for cause, others in rows.items():
+        for name in (cause, *others):
+            _known(name, "relations.yaml")
+    return {cause: tuple(others) for cause, others in rows.items()}
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_FIELDS = frozenset({"id", "cause", "weight", "any", "unless", "cases", "example", "counterexample"})
+
+
+def _signature(row: Mapping[str, object]) -> Signature:
+    name = str(row.get("id"))
+    if extra := set(row) - _FIELDS:
+        raise ValueError(f"signature {name}: unknown fields {sorted(extra)}")
+    cause = row.get("cause")
+    cases = tuple(_case(item, name) for item in _list(row.get("cases")))
+    return Signature(
+        id=name,
+        patterns=tuple(parse(str(text)) for text in _list(row["any"])),
+        unless=tuple(parse(str(text)) for text in _list(row.get("unless"))),
+        cause=_known(str(cause), name) if cause else None,
+        weight=int(str(row.get("weight", 0))),
+        cases=cases,
+        examples=tuple(str(text) for text in _list(row.get("example"))),
+        counterexamples=tuple(str(text) for text in _list(row.get("counterexample"))),
+    )
+
+
+def _case(item: object, name: str) -> Case:
+    if not isinstance(item, dict):
+        raise ValueError(f"signature {name}: a case is a mapping")
+    cause = item.get("cause")
+    when = tuple(str(text) for text in _list(item["when"]))
+    return Case(when=when, cause=_known(str(cause), name) if cause else None, weight=int(item.get("weight", 0)))
+
+
+def _list(value: object) -> list[object]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _known(cause: str, name: str) -> str:
+    if cause not in catalogue():
+        raise ValueError(f"{name}: {cause} is not a cause of the catalogue")
+    return cause

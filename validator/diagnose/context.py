@@ -17,8 +17,8 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
     """Facts for the conditions. What is stated is matched as lines ``name: value`` too, so that one clue serves both."""
     stated = {name.strip().lower(): value.strip() for name, value in evidence.stated.items() if value.strip()}
     if evidence.content is not None:
-        for name, value in (("torch", evidence.content.torch), ("cuda", evidence.content.cuda), ("python", evidence.content.python)):
-            if value:
+        for name in ("torch", "cuda", "python"):
+            if value := getattr(evidence.content, name):
                 stated.setdefault(name, value)
     if evidence.nvml is not None:
         if evidence.nvml.driver_version:

@@ -31,7 +31,8 @@ _WRAPPED = 400
 #: Everything but letters and digits becomes a space, letters become small: the words of a block.
 _WORDS = bytes(c + 32 if 65 <= c <= 90 else (c if 48 <= c <= 57 or 97 <= c <= 122 or c >= 128 else 32) for c in range(256))
 _TELLING = frozenset(
-    b"error errno exception failed failure fatal traceback killed critical panic aborted segfault denied refused cannot invalid".split()
+    b"error errno exception failed failure fatal traceback killed critical panic aborted segfault denied refused cannot "
+    b"invalid".split()
 )
 _TELLING_SUFFIXES = re.compile(r"(?:Error|Exception)\b|\b(?:error|fatal|failed|killed|denied|cannot)\b", re.IGNORECASE)
 
@@ -94,7 +95,8 @@ def index() -> _Index:
 _COMMON = frozenset(
     b"the a an is are to of in on for and or not no with be was has have this that your you it at by from as if can use "
     b"cuda gpu torch error file line loss epoch step train training model batch memory device python runtimeerror info warning "
-    b"lib usr site packages self return data version driver nvidia failed found failed 0 1 2 3 docker image user please see".split()
+    b"lib usr site packages self return data version driver nvidia failed found 0 1 2 3 docker image user please "
+    b"see".split()
 )
 
 
@@ -120,6 +122,11 @@ def _anchors(pattern: Pattern) -> set[bytes]:
     return found
 
 
+def _telling(words: set[bytes], raw: bytes) -> bool:
+    """Whether it may hold a line that a person would look at."""
+    return bool(words & _TELLING) or b"Error" in raw or b"Exception" in raw
+
+
 class Matcher:
     """Collects the hits of several texts; the log is one of them."""
 
@@ -139,13 +146,13 @@ class Matcher:
         for number, block in blocks(log):
             self.lines = max(self.lines, number + block.count(b"\n") - (block.endswith(b"\n"))) if numbered else self.lines
             present = set(block.translate(_WORDS).split())
-            if not (present & known or present & _TELLING):
+            if not (present & known or _telling(present, block)):
                 before = None
                 continue
             for at, raw in lines(number, block):
                 words = set(raw.translate(_WORDS).split())
                 found = words & known
-                telling = bool(words & _TELLING)
+                telling = _telling(words, raw)
                 if not found and not telling and before is None:
                     continue
                 self._line(raw, found, telling, before, Line("", at if numbered else None, source))

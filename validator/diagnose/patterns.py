@@ -2,6 +2,7 @@
 
 ``*`` is any text on the same line; ``{name}`` takes a value that starts there, ``{name:kind}`` says of which kind. Letters are
 lower case, every quotation mark is ``'``, and white space is one space: lines are brought to that form before (``normal``).
+A pattern begins and ends at the edge of a word where it begins and ends with a letter or a digit.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _KINDS: Mapping[str, str] = {
     "text": r"[^'\"\n]{1,120}",
 }
 _PART = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}|\*")
-_QUOTES = str.maketrans({c: "'" for c in "\"`´‘’“”″"} | {c: " " for c in "│┃║╭╮╰╯─━❱\t\u00a0\u200b\ufeff"})
+_QUOTES = str.maketrans(dict.fromkeys('"`´‘’“”″', "'") | dict.fromkeys("│┃║╭╮╰╯─━❱\t\xa0\u200b\ufeff", " "))
 _SPACES = re.compile(r"\s+")
 #: What is left of a line break, a tab or a quote inside another text (JSON, a repr); ``\\torch`` in a path is none.
 _ESCAPED = re.compile(r"\\+(?:([nrt])(?![a-z])|[\"'])")
@@ -57,7 +58,8 @@ class Pattern:
             at = line.find(head, start)
             if at < 0:
                 return None
-            found = self._rest(line, at + len(head))
+            whole = not (head[0].isalnum() and at and line[at - 1].isalnum())
+            found = self._rest(line, at + len(head)) if whole else None
             if found is not None:
                 return found
             start = at + 1
@@ -80,6 +82,9 @@ class Pattern:
                 if hit is None:
                     return None
                 values[name], position, gap = hit.group().rstrip(".,"), hit.start() + len(hit.group().rstrip(".,")), False
+        last = self.parts[-1]
+        if isinstance(last, str) and last[-1].isalnum() and position < len(line) and line[position].isalnum():
+            return None
         return values
 
 

@@ -18,7 +18,9 @@ MAX_LINE = 1 << 16
 BLOCK = 1 << 13
 
 #: Colours and cursor movements, also where the escape itself was lost on the way (``^[[31m``, U+FFFD, or nothing at all).
-_ANSI = re.compile(rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)?|(?:\^\[|\xef\xbf\xbd)?\[[0-9;]{1,12}m")
+_ANSI = re.compile(
+    rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)?|(?:\^\[|\xef\xbf\xbd)?\[[0-9;]{1,12}m"
+)
 
 
 def blocks(log: Log) -> Iterator[tuple[int, bytes]]:

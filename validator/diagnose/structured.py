@@ -35,14 +35,15 @@ def structured_signs(evidence: Evidence) -> list[Sign]:
     if evidence.oom_killed:
         found.append(_sign("killed_by_oom_killer", 94, Line("the memory limit was reached", source="engine")))
     ended = evidence.signal or _EXIT.get(evidence.exit_code or 0)
-    if ended in _SIGNALS and not evidence.timed_out:
+    if ended is not None and ended in _SIGNALS and not evidence.timed_out:
         cause, weight = _SIGNALS[ended]
         found.append(_sign(cause, weight, Line(f"ended by {ended}", source="exit")))
     if evidence.timed_out:
         found.append(_sign("hang", 55, Line("it was still running when the time was up", source="exit")))
-    if evidence.nvml is not None and evidence.nvml.problem_kind in _NVML:
-        cause, weight = _NVML[evidence.nvml.problem_kind]
-        found.append(_sign(cause, weight, Line(evidence.nvml.problem or evidence.nvml.problem_kind, source="nvml")))
+    kind = evidence.nvml.problem_kind if evidence.nvml is not None else None
+    if evidence.nvml is not None and kind is not None and kind in _NVML:
+        cause, weight = _NVML[kind]
+        found.append(_sign(cause, weight, Line(evidence.nvml.problem or kind, source="nvml")))
     return found
 
 

@@ -1,0 +1,100 @@
+"""The diagnosis as a whole: structured evidence, messages, and the context that decides between neighbours."""
+
+from __future__ import annotations
+
+import pytest
+
+from validator.diagnose import Diagnosis, Evidence, diagnose
+from validator.model import CheckResult, CheckStatus, Level, NvmlInfo
+
+
+def of(log: str, **stated: str) -> Diagnosis:
+    return diagnose(Evidence(log=log, stated=stated))
+
+
+NO_DRIVER = "RuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU."
+
+
+def test_nothing_is_unknown_and_not_a_guess() -> None:
+    found = of("epoch 1 loss 0.53\nepoch 2 loss 0.41\n")
+    assert (found.cause, found.confidence, found.causes) == ("unknown", 0.0, ())
+
+
+def test_unknown_shows_the_lines_that_say_most() -> None:
+    found = of("step 1\nFrobnicatorError: the frob is off\nstep 2\n")
+    assert found.cause == "unknown"
+    assert [(line.line, line.text) for line in found.informative] == [(2, "FrobnicatorError: the frob is off")]
+
+
+def test_evidence_has_the_line_it_stands_on() -> None:
+    found = of("a\nb\nRuntimeError: CUDA error: no kernel image is available for execution on the device\n")
+    assert found.cause == "arch_not_supported"
+    assert [line.line for line in found.causes[0].evidence] == [3]
+    assert found.confidence > 0.8
+
+
+@pytest.mark.parametrize(
+    ("stated", "cause"),
+    [
+        ({}, "driver_not_loaded"),
+        ({"in_container": "true"}, "no_gpu_in_container"),
+        ({"in_container": "false"}, "driver_not_loaded"),
+    ],
+)
+def test_the_same_line_on_a_host_and_in_a_container(stated: dict[str, str], cause: str) -> None:
+    assert of(NO_DRIVER, **stated).cause == cause
+
+
+def test_a_full_gpu_explains_what_cublas_says() -> None:
+    cublas = "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+    assert of(cublas).cause == "cublas_init"
+    assert of("torch.cuda.OutOfMemoryError: CUDA out of memory.\n" + cublas).cause == "out_of_memory"
+    assertion = "Indexing.cu:1237: block: [1,0,0] Assertion `srcIndex < srcSelectDimSize` failed.\n"
+    assert of(assertion + cublas).cause == "index_out_of_bounds"
+
+
+def test_the_amp_check_is_decided_by_what_stands_around_it() -> None:
+    line = "AMP: checks failed ❌. Anomalies were detected with AMP on your system that may lead to NaN losses"
+    assert of(line, gpu="NVIDIA GeForce RTX 3090").cause == "amp_check_false_alarm"
+    assert of(line, gpu="NVIDIA GeForce GTX 1660 Ti").cause == "fp16_nan"
+    shape = "RuntimeError: Given groups=1, weight of size [16, 1, 3, 3], expected input[1, 3, 64, 64] to have 1 channels, "
+    assert of(f"{shape}but got 3 channels instead\n{line}").cause == "input_shape_mismatch"
+    offline = "AMP: checks skipped ⚠️. Offline and unable to download YOLO11n for AMP checks."
+    assert of(offline).cause == "weights_download_failed"
+
+
+def check(name: str, **fields: object) -> CheckResult:
+    base = {"status": CheckStatus.FAIL, "level": Level.REQUIRED, "message": "it failed", "seconds": 0.1}
+    return CheckResult(name=name, **{**base, **fields})  # type: ignore[arg-type]
+
+
+def test_what_a_check_knows_by_construction_comes_first() -> None:
+    found = diagnose(
+        Evidence(
+            log="AMP: checks failed\nRuntimeError: CUDA error: unknown error",
+            checks=(check("own_model", metrics={"cause": "input_shape_mismatch"}),),
+        )
+    )
+    assert found.cause == "input_shape_mismatch"
+
+
+def test_a_cause_the_catalogue_does_not_know_is_not_believed() -> None:
+    assert diagnose(Evidence(checks=(check("own_model", metrics={"cause": "rm -rf"}),))).cause == "unknown"
+
+
+def test_how_a_process_ended_counts() -> None:
+    assert diagnose(Evidence(oom_killed=True, exit_code=137)).cause == "killed_by_oom_killer"
+    assert diagnose(Evidence(signal="SIGILL")).cause == "cpu_instructions_missing"
+    died = check("dataloader", died="signal 7 (SIGBUS)")
+    assert diagnose(Evidence(checks=(died,))).cause == "shm_too_small"
+
+
+def test_checks_that_passed_say_nothing() -> None:
+    assert diagnose(Evidence(checks=(check("x", status=CheckStatus.PASS, metrics={"cause": "hang"}),))).cause == "unknown"
+
+
+def test_nvml_says_that_the_driver_disagrees_with_itself() -> None:
+    info = NvmlInfo(problem="library 535.183 and module 535.171 differ", problem_kind="version_mismatch")
+    found = diagnose(Evidence(log="torch.cuda.is_available(): False", nvml=info))
+    assert found.cause == "driver_library_mismatch"
+    assert found.causes[0].evidence[0].source == "nvml"

@@ -206,6 +206,19 @@ class GpuProcess:
 
 
 @dataclass(frozen=True)
+class GpuClocks:
+    """How fast a GPU may run, as NVML says before anything runs on it; None where it does not say."""
+
+    sm_hz: float | None = None
+    """Clock of the multiprocessors now; low on an idle GPU."""
+    sm_max_hz: float | None = None
+    power_limit_watts: float | None = None
+    power_default_watts: float | None = None
+    throttle_reasons: tuple[str, ...] = ()
+    """What holds the clock down, being idle left out: ``power_cap``, ``hardware_slowdown``, ``thermal`` …"""
+
+
+@dataclass(frozen=True)
 class Gpu:
     """One GPU as NVML describes it. A field is None where this GPU or driver does not answer for it."""
 
@@ -222,6 +235,7 @@ class Gpu:
     compute_mode: str | None = None
     """``default``, ``exclusive_thread``, ``prohibited`` or ``exclusive_process``."""
     processes: tuple[GpuProcess, ...] = ()
+    clocks: GpuClocks | None = None
     problem: str | None = None
     """Why this GPU could not be (fully) read: lost, no permission …; None when it answered."""
 

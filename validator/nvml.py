@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from validator.model import Gpu, GpuProcess, NvmlInfo
+from validator.model import Gpu, GpuClocks, GpuProcess, NvmlInfo
 from validator.resources import PACKAGE
 from validator.text import one_line
 
@@ -43,6 +43,18 @@ _COMPUTE_MODES = {
     "NVML_COMPUTEMODE_EXCLUSIVE_THREAD": "exclusive_thread",
     "NVML_COMPUTEMODE_PROHIBITED": "prohibited",
     "NVML_COMPUTEMODE_EXCLUSIVE_PROCESS": "exclusive_process",
+}
+
+#: What holds a clock down, by NVML's bits. That a GPU is idle (bit 0) holds nothing down.
+_THROTTLE = {
+    0x2: "applications_clocks",
+    0x4: "power_cap",
+    0x8: "hardware_slowdown",
+    0x10: "sync_boost",
+    0x20: "thermal",
+    0x40: "hardware_thermal",
+    0x80: "hardware_power_brake",
+    0x100: "display_clocks",
 }
 
 
@@ -179,6 +191,7 @@ def _read_gpu(nvml: Any, index: int) -> tuple[Gpu, _Problem | None]:
     ecc = ask("nvmlDeviceGetEccMode", handle)
     mode = ask("nvmlDeviceGetComputeMode", handle)
     processes = _processes(nvml, ask, handle)
+    clocks = None if ask.problem and ask.problem.kind == "gpu_lost" else _clocks(nvml, handle)
     problem = _at(index, ask.problem) if ask.problem else None
     gpu = Gpu(
         index=index,
@@ -192,9 +205,27 @@ def _read_gpu(nvml: Any, index: int) -> tuple[Gpu, _Problem | None]:
         ecc_enabled=bool(ecc[0]) if ecc else None,
         compute_mode=_by_code(nvml, _COMPUTE_MODES).get(mode),
         processes=processes,
+        clocks=clocks,
         problem=problem.sentence if problem else None,
     )
     return gpu, problem
+
+
+def _clocks(nvml: Any, handle: Any) -> GpuClocks | None:
+    """Clocks, power limits and what holds them down: a courtesy, so a question that is refused is no problem of the GPU."""
+    ask = _Questions(nvml)
+    clock = getattr(nvml, "NVML_CLOCK_SM", 1)
+    now, highest = (ask(f"nvmlDeviceGet{what}ClockInfo", handle, clock) for what in ("", "Max"))
+    limit, usual = (ask(f"nvmlDeviceGet{what}", handle) for what in ("EnforcedPowerLimit", "PowerManagementDefaultLimit"))
+    reasons = ask("nvmlDeviceGetCurrentClocksThrottleReasons", handle) or 0
+    found = GpuClocks(
+        sm_hz=now * 1e6 if now else None,
+        sm_max_hz=highest * 1e6 if highest else None,
+        power_limit_watts=limit / 1000 if limit else None,
+        power_default_watts=usual / 1000 if usual else None,
+        throttle_reasons=tuple(name for bit, name in _THROTTLE.items() if reasons & bit),
+    )
+    return None if found == GpuClocks() else found
 
 
 def _mig_devices(ask: _Questions, handle: Any) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from validator import rates
 from validator.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, Metric, Metrics
 from validator.probe_schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
@@ -132,6 +133,7 @@ def environment(plan: ProbePlan) -> dict[str, str]:
             "compute_capability": gpu.compute_capability,
             "memory_total_bytes": None if gpu.in_slices else gpu.memory_total_bytes,
             "uuid": gpu.device_uuid,
+            "rates": rates.of(gpu),
         },
         "scratch": plan.scratch,
         "asked": dict(plan.asked),

@@ -16,6 +16,7 @@ from validator.model import (
     Environment,
     Finding,
     Gpu,
+    GpuClocks,
     GpuProcess,
     HostInfo,
     HostInterpreter,
@@ -86,8 +87,17 @@ def run_info(id_: str = "20261124T120000Z-a1b2c3", **fields: Any) -> RunInfo:
     )
 
 
+GPU = Gpu(
+    0,
+    "GPU-1",
+    "NVIDIA L4",
+    "8.9",
+    24 << 30,
+    processes=(GpuProcess(1, None, 5),),
+    clocks=GpuClocks(210e6, 2040e6, 60.0, 72.0, ("power_cap",)),
+)
 HOST = HostInfo(
-    nvml=NvmlInfo("580.95.05", "13.0", (Gpu(0, "GPU-1", "NVIDIA L4", "8.9", 24 << 30, processes=(GpuProcess(1, None, 5),)),)),
+    nvml=NvmlInfo("580.95.05", "13.0", (GPU,)),
     engine=EngineInfo("docker", "27.1.1", "1.46", "unix:///run/docker.sock", ("runc", "nvidia"), toolkit_version="1.17.0"),
     system="Debian, Linux 6.1, x86_64",
     python="3.11.7",

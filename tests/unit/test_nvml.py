@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from validator import nvml
-from validator.model import Gpu, GpuProcess, NvmlInfo
+from validator.model import Gpu, GpuClocks, GpuProcess, NvmlInfo
 
 SOURCE = Path(__file__).parent / "nvml" / "libnvidia_ml_fake.c"
 
@@ -165,6 +165,26 @@ def test_processes_are_merged_by_pid_and_named_where_they_can_be(ask: Ask) -> No
         GpuProcess(pid=4711, name="python3 train.py", memory_bytes=1_073_741_824),
         GpuProcess(pid=5000, name=None, memory_bytes=None),
     )
+
+
+def test_clocks_are_read_in_units_and_being_idle_is_no_reason(ask: Ask) -> None:
+    (gpu,) = ask(ONE_GPU + "clocks 210 1410 250000 400000 101\n").gpus  # idle 1 + power cap 4 + 32 + 64
+
+    assert gpu.problem is None
+    assert gpu.clocks == GpuClocks(
+        sm_hz=210e6,
+        sm_max_hz=1410e6,
+        power_limit_watts=250.0,
+        power_default_watts=400.0,
+        throttle_reasons=("power_cap", "thermal", "hardware_thermal"),
+    )
+
+
+def test_clocks_that_are_refused_are_no_problem_of_the_gpu(ask: Ask) -> None:
+    (gpu,) = ask(ONE_GPU + "clocks 210 1410 250000 400000 0\nfail nvmlDeviceGetEnforcedPowerLimit 4\n").gpus
+
+    assert gpu.problem is None
+    assert gpu.clocks == GpuClocks(sm_hz=210e6, sm_max_hz=1410e6, power_default_watts=400.0)
 
 
 def test_process_name_that_is_not_utf8_is_left_out(ask: Ask) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from validator import probe_host
 from validator.checks import CheckSpec
-from validator.model import CheckStatus, Gpu, Level
+from validator.model import CheckStatus, Gpu, GpuClocks, Level
 from validator.probe_host import EventStream, ProbePlan
 
 NONCE = "0123456789abcdef" * 2
@@ -340,7 +340,8 @@ def test_nonces_are_128_bits_and_differ():
 
 
 def test_the_request_carries_the_plan_and_fits_into_environment_variables():
-    gpu = Gpu(0, "GPU-1", "Tesla T4", compute_capability="7.5", memory_total_bytes=16 << 30)
+    clocks = GpuClocks(300e6, 1590e6, 60.0, 70.0, ("power_cap",))
+    gpu = Gpu(0, "GPU-1", "Tesla T4", compute_capability="7.5", memory_total_bytes=16 << 30, clocks=clocks)
     variables = probe_host.environment(replace(PLAN, device="cuda", host_gpu=gpu, scratch="/scratch", asked={"torch": "2.7.1"}))
     parts = int(variables["VALIDATOR_PROBE_PARTS"])
     zips = [f"VALIDATOR_PROBE_ZIP_{number}" for number in range(parts)]
@@ -351,7 +352,20 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
         "nonce": NONCE,
         "deadline_seconds": 60.0,
         "device": "cuda",
-        "host_gpu": {"name": "Tesla T4", "compute_capability": "7.5", "memory_total_bytes": 16 << 30, "uuid": "GPU-1"},
+        "host_gpu": {
+            "name": "Tesla T4",
+            "compute_capability": "7.5",
+            "memory_total_bytes": 16 << 30,
+            "uuid": "GPU-1",
+            "rates": {
+                "fp16_flops_per_clock": 512,
+                "clock_hz": 300e6,
+                "clock_max_hz": 1590e6,
+                "power_limit_watts": 60.0,
+                "power_default_watts": 70.0,
+                "throttle_reasons": ["power_cap"],
+            },
+        },
         "scratch": "/scratch",
         "asked": {"torch": "2.7.1"},
         "quick": False,
@@ -381,4 +395,5 @@ def test_the_command_runs_the_bootstrap_isolated():
 def test_a_slice_of_a_gpu_is_not_compared_with_the_name_and_memory_of_the_whole():
     gpu = Gpu(0, "GPU-1", "NVIDIA A100-SXM4-80GB", "8.0", 80 << 30, mig_enabled=True, mig_devices=("MIG-1", "MIG-2"))
     plan = json.loads(probe_host.environment(replace(PLAN, device="cuda", host_gpu=gpu))["VALIDATOR_PROBE_PLAN"])
-    assert plan["host_gpu"] == {"name": None, "compute_capability": "8.0", "memory_total_bytes": None, "uuid": "MIG-1"}
+    compared = {name: value for name, value in plan["host_gpu"].items() if name != "rates"}
+    assert compared == {"name": None, "compute_capability": "8.0", "memory_total_bytes": None, "uuid": "MIG-1"}

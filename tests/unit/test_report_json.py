@@ -21,7 +21,8 @@ FROZEN = {
     "host": "nvml engine system python cpu_count memory_bytes",
     "host.nvml": "driver_version cuda_driver_version gpus problem problem_kind",
     "host.nvml.gpus": "index uuid name compute_capability memory_total_bytes memory_free_bytes mig_enabled mig_devices"
-    " ecc_enabled compute_mode processes problem",
+    " ecc_enabled compute_mode processes clocks problem",
+    "host.nvml.gpus.clocks": "sm_hz sm_max_hz power_limit_watts power_default_watts throttle_reasons",
     "host.nvml.gpus.processes": "pid name memory_bytes",
     "host.engine": "name version api_version address runtimes default_runtime cdi_dirs cdi_devices toolkit_version"
     " toolkit_mode problem",

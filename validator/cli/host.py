@@ -11,7 +11,7 @@ import click
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
-    from validator.model import Gpu, HostInfo
+    from validator.model import Gpu, GpuClocks, HostInfo
 
 
 @click.command("host")
@@ -67,6 +67,8 @@ def _gpu(gpu: Gpu) -> list[str]:
     if gpu.compute_mode:
         known.append(f"compute mode {gpu.compute_mode}")
     lines = [f"GPU {gpu.index}         {gpu.name or 'unknown'} ({gpu.uuid or 'no UUID'}): {'; '.join(known)}"]
+    if gpu.clocks:
+        lines += [f"              {text}" for text in _clocks(gpu.clocks)]
     lines += [f"              MIG device {uuid}" for uuid in gpu.mig_devices]
     lines += [
         f"              process {process.pid} {process.name or ''} "
@@ -75,6 +77,17 @@ def _gpu(gpu: Gpu) -> list[str]:
     ]
     if gpu.problem:
         lines.append(f"              problem: {gpu.problem}")
+    return lines
+
+
+def _clocks(clocks: GpuClocks) -> list[str]:
+    """What keeps a GPU below its usual rate; nothing where nothing does."""
+    lines = []
+    limit, usual = clocks.power_limit_watts, clocks.power_default_watts
+    if limit and usual and limit < usual:
+        lines.append(f"power capped at {limit:g} W of {usual:g} W")
+    if clocks.throttle_reasons:
+        lines.append(f"clock held down by {', '.join(clocks.throttle_reasons)}")
     return lines
 
 

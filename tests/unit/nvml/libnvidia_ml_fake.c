@@ -7,6 +7,7 @@
  *   gpu UUID MAJOR MINOR TOTAL FREE MIG ECC MODE NAME  (MIG and ECC: 0, 1, or -1 where the GPU has no such thing)
  *   mig SLOT UUID             a MIG device of the last gpu
  *   compute PID BYTES         a process of the last gpu (BYTES -1: not available), likewise  graphics PID BYTES
+ *   clocks NOW MAX LIMIT DEFAULT REASONS   of every gpu: MHz, milliwatts, bits (without it: not supported)
  *   named PID NAME            what nvmlSystemGetProcessName says; a pid not named is not found
  *   fail FUNCTION CODE        this function returns this error
  *   lose INDEX CALLS          this GPU answers so many calls and is lost from then on; it aborts when asked once more
@@ -271,6 +272,46 @@ int nvmlDeviceGetComputeMode(device *gpu, unsigned int *mode)
     *mode = (unsigned int)gpu->mode;
     return SUCCESS;
 }
+
+/* The clocks and power limits of every GPU, by their place in the statement. */
+static int of_clocks(int place, unsigned long long *value)
+{
+    unsigned long long values[5];
+    const char *text = statement("clocks", "");
+    if (!text || sscanf(text, "%llu %llu %llu %llu %llu", values, values + 1, values + 2, values + 3, values + 4) != 5)
+        return NOT_SUPPORTED;
+    *value = values[place];
+    return SUCCESS;
+}
+#define CLOCKS(place, out)                          \
+    do {                                            \
+        unsigned long long value;                   \
+        ENTER(gpu);                                 \
+        int answered = of_clocks(place, &value);    \
+        if (answered == SUCCESS)                    \
+            *(out) = value;                         \
+        return answered;                            \
+    } while (0)
+
+int nvmlDeviceGetClockInfo(device *gpu, int kind, unsigned int *clock)
+{
+    if (kind != 1) /* that of the multiprocessors */
+        return INVALID_ARGUMENT;
+    CLOCKS(0, clock);
+}
+
+int nvmlDeviceGetMaxClockInfo(device *gpu, int kind, unsigned int *clock)
+{
+    if (kind != 1)
+        return INVALID_ARGUMENT;
+    CLOCKS(1, clock);
+}
+
+int nvmlDeviceGetEnforcedPowerLimit(device *gpu, unsigned int *limit) { CLOCKS(2, limit); }
+
+int nvmlDeviceGetPowerManagementDefaultLimit(device *gpu, unsigned int *limit) { CLOCKS(3, limit); }
+
+int nvmlDeviceGetCurrentClocksThrottleReasons(device *gpu, unsigned long long *reasons) { CLOCKS(4, reasons); }
 
 static int copy_processes(const processes_t *from, unsigned int *count, process_t *list)
 {

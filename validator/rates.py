@@ -1,0 +1,43 @@
+"""How fast a GPU should multiply, from ``data/rates.yaml``: what the probe's ``throughput`` check compares with."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import yaml
+
+from validator.model import Gpu, GpuClocks
+from validator.resources import DATA
+
+
+@cache
+def _table() -> Mapping[str, Any]:
+    return dict(yaml.safe_load((DATA / "rates.yaml").read_text(encoding="utf-8")))
+
+
+def fp16_flops_per_clock(compute_capability: str | None, name: str | None) -> int | None:
+    """Operations of one multiprocessor in a clock, float16 with sums in float32; None for a capability not in the table."""
+    table = _table()
+    row = table["fp16_flops_per_clock"].get(compute_capability)
+    if row is None:
+        return None
+    lesser = table["without_tensor_cores"]
+    pattern = "|".join(rf"\b{re.escape(word)}" + ("" if word == "GTX 16" else r"\b") for word in lesser["names"])
+    without = compute_capability == "7.5" and re.search(pattern, name or "")
+    return int(lesser["value"] if without else row["value"])
+
+
+def of(gpu: Gpu) -> dict[str, Any]:
+    """What the probe is told of a GPU's rate: what it should do, and what NVML says may hold it back."""
+    clocks = gpu.clocks or GpuClocks()
+    return {
+        "fp16_flops_per_clock": fp16_flops_per_clock(gpu.compute_capability, gpu.name),
+        "clock_hz": clocks.sm_hz,
+        "clock_max_hz": clocks.sm_max_hz,
+        "power_limit_watts": clocks.power_limit_watts,
+        "power_default_watts": clocks.power_default_watts,
+        "throttle_reasons": list(clocks.throttle_reasons),
+    }

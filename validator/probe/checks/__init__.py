@@ -1,6 +1,28 @@
 """The checks by name. The host's registry (``data/checks.yaml``) says in which order and under which deadlines they run."""
 
-from . import agreement, benefit, bf16, device, imports, repeat, training
+from . import (
+    agreement,
+    benefit,
+    bf16,
+    collectives,
+    compiled,
+    cuda_graphs,
+    device,
+    forking,
+    fp8,
+    imports,
+    jit,
+    kernels,
+    loading,
+    memory,
+    multi_gpu,
+    repeat,
+    sdpa,
+    tf32,
+    throughput,
+    training,
+    versions,
+)
 
 CHECKS = {
     "import": imports.run,
@@ -13,4 +35,19 @@ CHECKS = {
     "determinism": repeat.determinism,
     "bf16": bf16.run,
     "amp_benefit": benefit.run,
+    "versions": versions.run,
+    "kernels": kernels.run,
+    "tf32": tf32.run,
+    "fp8": fp8.run,
+    "sdpa": sdpa.run,
+    "memory": memory.run,
+    "fork": forking.run,
+    "dataloader": loading.run,
+    "gloo": collectives.gloo,
+    "nccl": collectives.nccl,
+    "multi_gpu": multi_gpu.run,
+    "throughput": throughput.run,
+    "cuda_graphs": cuda_graphs.run,
+    "jit": jit.run,
+    "compile": compiled.run,
 }

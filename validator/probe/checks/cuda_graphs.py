@@ -1,0 +1,77 @@
+"""``cuda_graphs``: a training step recorded as a CUDA graph gives on replay what it gives step by step."""
+
+from typing import Any, Dict
+
+from ..compare import error
+from ..context import Context, Result
+
+#: The same kernels on the same numbers; only atomic sums may come in another order.
+TOLERANCE = 1e-5
+_WARM_UP = 3
+_REPLAYS = 3
+_LEARNING_RATE = 0.1
+
+
+def run(context: Context) -> Result:
+    """Record a step with its update of the weights, replay it, and compare the weights."""
+    if not context.on_gpu:
+        return Result("skip", "CUDA graphs need a GPU", {})
+    torch = context.torch
+    if not hasattr(torch.cuda, "graph"):
+        return Result("skip", "torch {} cannot record CUDA graphs".format(torch.__version__), {})
+    inputs = _inputs(torch, context.place)
+    plain = _weights(torch, context.place)
+    for _ in range(_REPLAYS):
+        _step(torch, plain, *inputs)
+    replayed = _weights(torch, context.place)
+    _record(torch, replayed, inputs)
+    context.sync()
+    return judged(max(error(found, reference) for found, reference in zip(replayed, plain)))
+
+
+def judged(off: float) -> Result:
+    """The verdict on an error of the weights."""
+    metrics: Dict[str, Any] = {"error_ratio": off, "tolerance_ratio": TOLERANCE, "replays": _REPLAYS}
+    if off <= TOLERANCE:
+        told = "a recorded step, replayed {} times, moves the weights as a plain one does".format(_REPLAYS)
+        return Result("pass", told, metrics)
+    metrics["cause"] = "wrong_results"
+    return Result("fail", "replayed, the weights are off by {:.2g}, {:.2g} is allowed".format(off, TOLERANCE), metrics)
+
+
+def _inputs(torch: Any, device: str) -> Any:
+    torch.manual_seed(13)
+    return torch.randn(64, 32).to(device), torch.randn(64, 8).to(device)
+
+
+def _weights(torch: Any, device: str) -> Any:
+    torch.manual_seed(14)
+    return [(torch.randn(*shape) / 8).to(device).requires_grad_() for shape in ((32, 64), (64, 8))]
+
+
+def _step(torch: Any, weights: Any, images: Any, targets: Any) -> None:
+    output = images.matmul(weights[0]).relu().matmul(weights[1])
+    gradients = torch.autograd.grad((output - targets).pow(2).mean(), weights)
+    with torch.no_grad():
+        for weight, gradient in zip(weights, gradients):
+            weight.sub_(_LEARNING_RATE * gradient)
+
+
+def _record(torch: Any, weights: Any, inputs: Any) -> None:
+    """Warm up on a side stream, as recording demands, put the weights back, record, and replay."""
+    before = [weight.detach().clone() for weight in weights]
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(_WARM_UP):
+            _step(torch, weights, *inputs)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):  # records, and does nothing yet
+        _step(torch, weights, *inputs)
+    with torch.no_grad():
+        for weight, first in zip(weights, before):
+            weight.copy_(first)
+    for _ in range(_REPLAYS):
+        graph.replay()
+    torch.cuda.synchronize()

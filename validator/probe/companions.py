@@ -1,0 +1,90 @@
+"""torchvision and torchaudio: whether each was built for the torch and the CUDA beside it."""
+
+import importlib
+import warnings
+from typing import Any, Dict, List, Optional
+
+from . import distributions
+from .context import headline
+
+#: How a missing torch operator, an undefined symbol or another CUDA shows when the packages were built for another torch.
+_OTHER_TORCH = (
+    "torchvision::",
+    "torchaudio::",
+    "undefined symbol",
+    "custom C++ ops",
+    "different CUDA",
+    "from the 'CUDA' backend",
+    "not compiled with GPU support",
+    "was compiled with",
+    "_torchaudio",
+    "object has no attribute",
+    "cannot import name",
+)
+
+
+def look(torch: Any, name: str, device: str, metrics: Dict[str, Any]) -> List[str]:
+    """What is wrong with a companion of torch, a sentence each; nothing when it is not installed."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            module = importlib.import_module(name)
+        except ImportError as raised:
+            if raised.name == name:
+                metrics[name + "_version"] = None
+                return []
+            return [_cannot(name, raised, metrics)]
+        except Exception as raised:  # noqa: BLE001 - operators that are missing raise RuntimeError, symbols OSError
+            return [_cannot(name, raised, metrics)]
+    found = str(getattr(module, "__version__", None) or distributions.version(name) or "of unknown version")
+    metrics[name + "_version"] = found
+    metrics[name + "_cuda"] = _cuda(module)
+    faults = _pinned(torch, name, found)
+    faults += _other_cuda(torch, name, metrics[name + "_cuda"])
+    if name == "torchvision":
+        faults += _nms(torch, module, device)
+        faults += [headline(each.message) for each in caught if "Failed to load image" in str(each.message)][:1]
+    return faults
+
+
+def _cannot(name: str, raised: BaseException, metrics: Dict[str, Any]) -> str:
+    found = distributions.version(name)
+    metrics[name + "_version"] = found
+    return "{} {} cannot be imported: {}".format(name, found or "of unknown version", headline(raised))
+
+
+def _cuda(module: Any) -> Optional[str]:
+    return getattr(getattr(module, "version", None), "cuda", None)
+
+
+def _pinned(torch: Any, name: str, found: str) -> List[str]:
+    """That the package's own metadata demands another torch."""
+    wanted = distributions.pins(name).get("torch")
+    if wanted is None or distributions.same(distributions.public(wanted), str(torch.__version__)):
+        return []
+    return ["{} {} is built for torch {}, and torch is {}".format(name, found, wanted, torch.__version__)]
+
+
+def _other_cuda(torch: Any, name: str, cuda: Optional[str]) -> List[str]:
+    """That the package was built for CUDA of another major version, which torch's own extension loader refuses too."""
+    ours = getattr(torch.version, "cuda", None)
+    if cuda and ours and cuda.split(".")[0] != ours.split(".")[0]:
+        return ["{} is built for CUDA {}, torch for {}".format(name, cuda, ours)]
+    return []
+
+
+def _nms(torch: Any, module: Any, device: str) -> List[str]:
+    """That torchvision's own operator does not run on the device, or gives other boxes than it must."""
+    boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0], [50.0, 50.0, 60.0, 60.0]])
+    scores = torch.tensor([0.9, 0.8, 0.7])
+    try:
+        kept = module.ops.nms(boxes.to(device), scores.to(device), 0.5).cpu().tolist()
+    except Exception as raised:  # noqa: BLE001 - see look
+        return ["torchvision.ops.nms does not run: {}".format(headline(raised))]
+    # The first two overlap by 81 of 119, more than half, so the weaker one goes.
+    return [] if kept == [0, 2] else ["torchvision.ops.nms keeps boxes {}, not [0, 2]".format(kept)]
+
+
+def other_torch(fault: str) -> bool:
+    """Whether a fault says that a package was built for another torch."""
+    return "is built for" in fault or any(words in fault for words in _OTHER_TORCH)

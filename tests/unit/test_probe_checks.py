@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from validator.probe import amp, emit, loop
-from validator.probe.checks import device, training
+from validator.probe.checks import device, kernels, training
 from validator.probe.context import Context, headline
 
 T4 = {"name": "Tesla T4", "compute_capability": "7.5", "memory_total_bytes": 16106127360, "uuid": "GPU-1"}
@@ -212,3 +212,25 @@ def test_an_exception_in_one_line(error, line):
     assert headline(error).startswith(line[:400])
     assert "\n" not in headline(error)
     assert len(headline(error)) <= 400
+
+
+# ---------------------------------------------------------------- operations on a CPU
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong_in", "status"),
+    [("cpu", "bfloat16", "warn"), ("cpu", "float32", "fail"), ("cuda", "bfloat16", "fail")],
+)
+def test_wrong_halves_on_a_cpu_are_a_warning_and_wrong_anything_else_a_failure(monkeypatch, where, wrong_in, status):
+    torch = SimpleNamespace(bfloat16=object(), cuda=SimpleNamespace(get_device_capability=lambda _: (8, 6)))
+    monkeypatch.setattr(Context, "torch", torch)
+    monkeypatch.setattr(kernels, "compare", lambda _, __, dtype: ([("norm", 0.5 if dtype == wrong_in else 0.0)], []))
+    result = kernels.run(Context(where, None))
+    assert (result.status, result.metrics["cause"]) == (status, "wrong_results")
+    assert f"norm in {wrong_in} is off by 0.5" in result.message
+
+
+def test_an_autocast_that_knows_bfloat16_alone_is_skipped_for_float16(monkeypatch):
+    monkeypatch.setattr(Context, "torch", SimpleNamespace(__version__="1.10.2"))
+    error = RuntimeError("Currently, AutocastCPU only support Bfloat16 as the autocast_cpu_dtype")
+    assert amp.refusal(Context("cpu", None), "float16", error).status == "skip"

@@ -145,7 +145,9 @@ def _conditioned(torch: Any, make: Maker) -> Any:
 def _solve(torch: Any, make: Maker) -> Tuple[Any, ...]:
     matrix, right = _conditioned(torch, make), make(24, 5)
     linalg = getattr(torch, "linalg", None)
-    return (linalg.solve(matrix, right) if hasattr(linalg, "solve") else torch.solve(right, matrix)[0],)
+    if hasattr(linalg, "solve"):
+        return (linalg.solve(matrix, right),)
+    return ((getattr(torch, "solve", None) or torch.gesv)(right, matrix)[0],)  # gesv until 1.1
 
 
 def _cholesky(torch: Any, make: Maker) -> Tuple[Any, ...]:

@@ -1,5 +1,6 @@
 """``dataloader``: two worker processes hand over batches larger than a container's default /dev/shm."""
 
+import importlib
 import inspect
 import os
 import resource
@@ -64,7 +65,7 @@ def shared_memory() -> Any:
 
 
 def _loader(torch: Any, context: Context) -> Any:
-    data = torch.utils.data
+    data = importlib.import_module("torch.utils.data")  # `import torch` alone does not, in torch 1.0
     options = {"batch_size": _BATCH, "num_workers": _WORKERS, "timeout": _TIMEOUT_SECONDS, "pin_memory": context.on_gpu}
     # Forked, whatever the Python's default: a new interpreter would have to import torch first, twice.
     if "multiprocessing_context" in inspect.signature(data.DataLoader.__init__).parameters:

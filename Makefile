@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint span clean
+.PHONY: help matrix test lint span verdicts clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -16,6 +16,9 @@ matrix: $(VENV)/.installed ## Run the matrix and print the compatibility table (
 
 test: $(VENV)/.installed-test ## Run the tests (ARGS: options of pytest)
 	@$(BIN)/python -m pytest $(ARGS)
+
+verdicts: $(VENV)/.installed ## Score the rules on a file of real reports (ARGS: the file, options)
+	@$(BIN)/python bin/score_verdicts $(ARGS)
 
 lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -27,6 +27,7 @@ TABLES = {
     "toolkits": "toolkits",
     "floors": "drivers",
     "branches": "drivers",
+    "distributions": "drivers",
     "compat_lines": "drivers",
     "compat_bases": "drivers",
     "brand_sets": "drivers",
@@ -49,6 +50,7 @@ class Facts:
     toolkits: Mapping[str, rows.Toolkit]
     floors: Mapping[int, rows.Floor]
     branches: Mapping[int, rows.Branch]
+    distributions: Mapping[str, rows.Distribution]
     compat_lines: Mapping[str, frozenset[str]]
     """``allowed``, ``maybe``, ``refused`` → product lines, for forward compatibility."""
     compat_origin: rows.Origin
@@ -129,7 +131,7 @@ def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, A
 
     def wrong(place: tuple[str, ...], problem: str) -> InvalidInputError:
         return InvalidInputError(
-            f"{document.file}:{document.line(place)}: {'.'.join(place)}: {problem}",
+            f"{document.file}:{document.key_line(place)}: {'.'.join(part for part in place if part)}: {problem}",
             why="a file of facts has the tables and fields of the shipped ones",
             hint="docs/facts.md lists them; `validator facts` shows a shipped row to copy",
         )
@@ -154,7 +156,7 @@ def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, A
     try:
         return _build(raw, sources)
     except _WrongRow as error:
-        raise wrong((error.table, error.key, *error.field.split(".")), error.problem) from None
+        raise wrong((error.table, error.key, *error.field.split("/")), error.problem) from None
 
 
 def _laid_over(row: Any, added: Any) -> Any:
@@ -210,6 +212,7 @@ def _build(raw: Mapping[str, Mapping[str, Any]], documents: Mapping[str, Mapping
         toolkits=table("toolkits", _toolkit),
         floors={int(key): row for key, row in table("floors", _floor).items()},
         branches={row.number: row for row in table("branches", _branch).values()},
+        distributions=table("distributions", _distribution),
         compat_lines=lines[0],
         compat_origin=lines[1],
         compat_bases=table("compat_bases", _compat_base),
@@ -244,6 +247,10 @@ def _floor(major: str, row: Reader) -> rows.Floor:
 def _branch(number: str, row: Reader) -> rows.Branch:
     cuda = row.parsed("cuda", rows.cuda_version)
     return rows.Branch(int(number), cuda, row.text("kind", ""), row.text("end_of_life", ""), row.origin())
+
+
+def _distribution(name: str, row: Reader) -> rows.Distribution:
+    return rows.Distribution(name, row.parsed("branch", int), row.origin())
 
 
 def _compat_lines(_: str, row: Reader) -> tuple[dict[str, frozenset[str]], rows.Origin]:

@@ -23,7 +23,7 @@ _ARCH = re.compile(r"(sm|compute)_([0-9]{1,2})([0-9])([af]?)", re.ASCII)
 
 
 class RowError(ValueError):
-    """A row that cannot be used: which field, and why."""
+    """A row that cannot be used: which field (``builds/13.2/arch``), and why."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
@@ -83,6 +83,15 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Distribution:
+    """The driver branch that a distribution's own package is of."""
+
+    name: str
+    branch: int
+    origin: Origin
+
+
+@dataclass(frozen=True)
 class CompatBase:
     """Which driver branches the cuda-compat library of a CUDA version may stand on."""
 
@@ -128,6 +137,8 @@ class GpuRow:
     tensor_cores: bool | None
     """False where the product lacks what its capability has; None: as its capability."""
     defects: tuple[str, ...]
+    host: str
+    """The platform of the only machines it is in; empty where any."""
     origin: Origin
 
 
@@ -331,9 +342,9 @@ def release(version: str, reader: Reader, sources: Mapping[str, tuple[str, str]]
         try:
             builds[cuda] = build(cuda, Reader(row, sources))
         except RowError as error:
-            raise RowError(f"builds.{cuda}.{error.field}", error.problem) from None
+            raise RowError(f"builds/{cuda}/{error.field}", error.problem) from None
         except ValueError as error:
-            raise RowError(f"builds.{cuda}", str(error)) from None
+            raise RowError(f"builds/{cuda}", str(error)) from None
     return Release(
         version=parsed,
         released=reader.text("released", ""),
@@ -359,6 +370,7 @@ def gpu(name: str, reader: Reader) -> GpuRow:
         first_driver=reader.optional("first_driver", Dotted),
         tensor_cores=reader.optional("tensor_cores", truth),
         defects=reader.words("defects"),
+        host=reader.choice("host", ("", *PLATFORMS), ""),
         origin=reader.origin(),
     )
 

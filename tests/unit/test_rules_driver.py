@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from rules_values import causes, status_of
+from rules_values import causes, finding, predict, status_of
 
+from validator.facts import load
 from validator.model import Outlook
+from validator.rules.driver_value import parse
 
 
 # Floors of NVIDIA's release notes, table 2; below CUDA 11 the toolkit's own driver, table 3.
@@ -31,3 +33,105 @@ def test_windows_has_its_own_floors() -> None:
     ada = {"torch": "2.5.1", "cuda": "12.4", "gpu": "RTX 4090", "platform": "windows"}
     assert status_of(**ada, driver="528.24") is Outlook.FAIL
     assert status_of(**ada, driver="528.33") is Outlook.PASS
+
+
+# Last branches: NVRM's own message (580 for Maxwell, Pascal and Volta), 470 for Kepler.
+@pytest.mark.parametrize(
+    ("gpu", "last", "first_without"),
+    [
+        ("Tesla K80", "470.256.02", "495.29.05"),
+        ("GTX 980 Ti", "580.95.05", "590.44.01"),
+        ("GTX 1080", "580.178.04", "590.44.01"),
+        ("Tesla V100-SXM2-16GB", "580.95.05", "595.58.03"),
+    ],
+)
+def test_a_branch_drops_old_gpus(gpu: str, last: str, first_without: str) -> None:
+    assert "driver_drops_gpu" not in causes(gpu=gpu, driver=last)
+    row = finding("driver_drops_gpu", gpu=gpu, driver=first_without)
+    assert last.split(".")[0] in (row.remedy or "")
+
+
+def test_turing_is_still_run_by_the_newest_branch() -> None:
+    assert status_of(gpu="Tesla T4", driver="616.00") is Outlook.PASS
+
+
+@pytest.mark.parametrize(
+    ("gpu", "before", "first"),
+    [("RTX 5090", "565.57.01", "570.86.16"), ("NVIDIA A100-SXM4-40GB", "440.33.01", "450.80.02")],
+)
+def test_a_driver_does_not_know_gpus_of_later_architectures(gpu: str, before: str, first: str) -> None:
+    assert "driver_too_old" in causes(gpu=gpu, driver=before)
+    assert "driver_too_old" not in causes(gpu=gpu, driver=first)
+
+
+def test_a_product_newer_than_its_branch_is_an_assumption_only() -> None:
+    prediction = predict(gpu="RTX 5060 Ti", driver="570.86.16")
+    assert prediction.status is Outlook.PASS
+    assert any("575.51.02" in sentence for sentence in prediction.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "open_modules", "works"),
+    [
+        ("Tesla P4", True, False),
+        ("Tesla P4", False, True),
+        ("Tesla V100-SXM2-16GB", True, False),
+        ("Tesla T4", True, True),
+        ("Tesla T4", False, True),
+        ("RTX 5090", False, False),
+        ("RTX 5090", True, True),
+        ("Tesla P4", None, True),
+    ],
+)
+def test_open_kernel_modules(gpu: str, open_modules: bool | None, works: bool) -> None:
+    found = causes(gpu=gpu, driver="580.95.05", open_kernel_modules=open_modules)
+    assert ("open_kernel_module_unsupported" not in found) is works
+
+
+def test_end_of_life_is_told_and_changes_nothing() -> None:
+    prediction = predict(torch="2.5.1", cuda="12.4", gpu="NVIDIA A100-SXM4-40GB", driver="535.183.01")
+    assert prediction.status is Outlook.PASS
+    assert prediction.causes == ("driver_end_of_life",)
+    assert predict(torch="2.5.1", cuda="12.4", gpu="NVIDIA A100-SXM4-40GB", driver="580.95.05").causes == ()
+
+
+def test_a_cuda_beyond_the_facts() -> None:
+    assert status_of(torch="2.15.0", cuda="14.0", gpu="RTX 4090", driver="580.95.05") is Outlook.FAIL  # its driver knows 13.0
+    assert predict(cuda="13.9", gpu="RTX 4090", driver="700.10", is_container=False).status is Outlook.PASS
+    assert "newer than the facts" in " ".join(predict(gpu="RTX 4090", driver="700.10").assumptions)
+    assert predict(cuda="14.0", gpu="RTX 4090", driver="700.10").status is Outlook.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("driver", "status"),
+    [
+        ("535", Outlook.PASS),
+        ("R535", Outlook.PASS),
+        ("CUDA 12.2", Outlook.PASS),
+        ("12.2", Outlook.PASS),
+        ("12020", Outlook.PASS),
+        ("520", Outlook.FAIL),
+        ("CUDA 11.8", Outlook.FAIL),
+        ("11080", Outlook.FAIL),
+        ("Debian 12", Outlook.PASS),
+        ("Debian 11", Outlook.FAIL),
+        ("525.60", Outlook.PASS),
+    ],
+)
+def test_drivers_as_people_say_them(driver: str, status: Outlook) -> None:
+    assert status_of(torch="2.5.1", cuda="12.4", gpu="NVIDIA A100-SXM4-40GB", driver=driver) is status
+
+
+def test_windows_own_number_of_a_driver() -> None:
+    assert parse("31.0.15.3667", load()).numbers == (536, 67)
+
+
+@pytest.mark.parametrize("driver", ["", "12", "banana", "535.104.05.01.02", "5355.1", "CUDA 7.5"])
+def test_what_is_no_driver_is_refused(driver: str) -> None:
+    with pytest.raises(ValueError, match="driver"):
+        predict(gpu="Tesla T4", driver=driver)
+
+
+def test_the_remedy_does_not_name_a_driver_that_drops_the_gpu() -> None:
+    row = finding("driver_too_old", torch="2.13.0", cuda="13.2", gpu="Tesla K80", driver="450.80.02")
+    assert "install driver" not in (row.remedy or "")

@@ -15,6 +15,7 @@ from validator.errors import AcquireError, EngineUnavailableError, ExitCode, Val
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",
     "plan": "Show what a run would do, cell by cell; runs nothing.",
+    "check": "Judge one environment on one target from facts; runs nothing.",
     "probe": "Run the probe in one interpreter of this machine; no container.",
     "host": "Show this machine: driver, GPUs, container engine.",
     "report": "Show the report of an earlier run again, in any format.",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from validator.facts import Facts
 from validator.model import Finding, Outlook, Prediction, Severity
@@ -26,17 +27,22 @@ def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
     Raises ValueError with a sentence where a value of subject or place is not one at all (``torch banana``); a value that is one
     but is not in the facts gives ``unknown``. What is known of one subject and of one place is kept with the facts.
     """
-    view = _subject(subject, facts)
     spot = _place(place, facts)
+    spot_says: tuple[str, ...] = ()
+    if spot.platform and subject.platform != spot.platform and subject.platform != "windows":
+        subject = replace(subject, platform=spot.platform)
+        spot_says = (f"{spot.label} is in {spot.platform} machines only: the builds for that platform are judged",)
+    view = _subject(subject, facts)
     answers = (
         container_gate.gate(view, spot, facts),
-        _driver(view, spot, facts),
-        _arch(view, spot, facts),
+        driver.floor(view, spot, facts),
+        arch.code(view, spot, facts),
         python_libs.cpu_build(view, spot, asked_for=_asked_for_cpu(subject)),
+        python_libs.vendor(view, spot),
         amp.hardware(view, spot, facts),
     )
     findings = [*spot.findings, *view.findings]
-    assumptions = [*view.assumptions, *spot.assumptions]
+    assumptions = [*view.assumptions, *spot_says, *spot.assumptions]
     missing = [*view.missing, *spot.missing]
     for answer in answers:
         findings += answer.findings
@@ -66,7 +72,7 @@ def _status(findings: list[Finding], missing: list[str]) -> Outlook:
 
 def _not_given(view: SubjectView, place: PlaceView) -> Iterable[str]:
     """What was not judged because it was not given."""
-    if place.has_gpu and place.cc is None and not place.missing and not view.is_cpu:
+    if place.has_gpu and place.cc is None and not place.missing and not place.vendor and not view.is_cpu:
         yield "no GPU is given: whether there is code for it is not judged"
     if view.torch is None and view.cuda is None and not view.is_cpu:
         yield "no torch and no CUDA is given: only driver and GPU are judged"
@@ -76,8 +82,6 @@ def _not_given(view: SubjectView, place: PlaceView) -> Iterable[str]:
 
 def _asked_for_cpu(subject: Subject) -> bool:
     """Whether a CPU build was meant, not only found."""
-    if subject.inspected is None or subject.inspected.cuda != "cpu":
-        return True
     return subject.cuda == "cpu" or bool(subject.torch and "+cpu" in subject.torch)
 
 
@@ -117,10 +121,3 @@ def _add(view: SubjectView | PlaceView, answer: Answer) -> None:
     view.assumptions += answer.assumptions
     view.missing += answer.missing
 
-
-def _driver(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    return driver.floor(view, place, facts)
-
-
-def _arch(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    return arch.code(view, place, facts)

@@ -34,16 +34,19 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     answer = holds(alternatives, Machine(driver.cuda.numbers if driver.cuda else None, driver.numbers, cc, brands))
     if answer:
         return NOTHING
-    if answer is None:
-        what = "the brand of the GPU" if not brands else f"the exact release of driver {driver.text}"
-        return Answer(missing=(f"whether the image's container gate opens hangs on {what} ({_short(view.requirement)})",))
+    if answer is None or driver.newer:
+        hangs_on = "the brand of the GPU" if not brands else f"the exact release of driver {driver.text}"
+        if driver.newer:
+            hangs_on = f"which CUDA driver {driver.text} knows, which is newer than the facts"
+        return Answer(missing=(f"whether the image's container gate opens hangs on {hangs_on} ({_short(view.requirement)})",))
     wanted = _cuda_wanted(view.requirement)
     need = toolkit_driver(Dotted(wanted), "linux_x86_64", facts) if wanted else None
+    what = f"a container of nvidia/cuda for CUDA {view.cuda}" if view.requirement_assumed else "the container"
     return Answer(
         findings=(
             fail(
                 "driver_too_old",
-                f"NVIDIA's runtime does not start the container: driver {driver.text} does not meet the image's requirement"
+                f"NVIDIA's runtime does not start {what}: driver {driver.text} does not meet its requirement"
                 + (f" (unsatisfied condition: cuda>={wanted})" if wanted else ""),
                 f"driver {driver.text} knows CUDA {driver.cuda or 'unknown'}; brand {' or '.join(sorted(brands)) or 'unknown'}",
                 f"required: {_short(view.requirement)}",
@@ -51,6 +54,7 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
                     f"install driver {need.driver} or newer" if need else None,
                     f"use an image for CUDA {driver.cuda} or older" if driver.cuda else None,
                     "set NVIDIA_DISABLE_REQUIRE=1, where the build inside needs no newer driver than that",
+                    "judge a torch wheel outside such an image with --torch" if view.requirement_assumed else None,
                 ),
                 source=view.requirement_from,
             ),

@@ -33,7 +33,7 @@ def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts) -> Answ
     driver, cuda = place.driver, view.cuda
     assert driver is not None  # noqa: S101 - for the type checker; floor() has seen to it
     assert cuda is not None  # noqa: S101
-    if driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and driver.branch <= facts.newest_branch:
+    if driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and not driver.newer:
         return Answer(
             findings=(
                 fail(

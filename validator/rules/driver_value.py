@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from validator.facts import Facts
 from validator.versions import Dotted
@@ -25,6 +25,8 @@ class Driver:
     cuda: Dotted | None
     """The newest CUDA it knows; None where the branch is older than the facts."""
     assumption: str = ""
+    newer: bool = False
+    """Whether it is of a branch newer than the facts: it may know more CUDA than ``cuda``."""
 
     @property
     def branch(self) -> int:
@@ -48,6 +50,9 @@ def parse(text: str, facts: Facts) -> Driver:
         return _from_cuda(plain, Dotted(f"{number[1]}.{number[2]}"), facts)
     if found := _CUDA.fullmatch(plain):
         return _from_cuda(plain, Dotted(found[1]), facts)
+    if row := facts.distributions.get(" ".join(plain.casefold().split())):
+        driver = _driver(plain, (row.branch,), facts)
+        return replace(driver, assumption=f"the driver package of {plain} is of branch {row.branch} ({row.origin})")
     raise ValueError(
         f"{text!r} is not a driver: give a version such as 580.95.05, a branch such as 535, or what nvidia-smi shows as CUDA 12.2"
     )
@@ -59,9 +64,10 @@ def _driver(text: str, numbers: tuple[int, ...], facts: Facts) -> Driver:
     assumptions = []
     if len(numbers) == 1:
         assumptions.append(f"any release of driver branch {branch} is meant")
-    if branch > facts.newest_branch:
+    newer = branch > facts.newest_branch
+    if newer:
         assumptions.append(f"driver {text} is newer than the facts and taken to run what branch {facts.newest_branch} runs")
-    return Driver(text, numbers, facts.branches[known].cuda if known is not None else None, "; ".join(assumptions))
+    return Driver(text, numbers, facts.branches[known].cuda if known is not None else None, "; ".join(assumptions), newer)
 
 
 def _from_cuda(text: str, cuda: Dotted, facts: Facts) -> Driver:

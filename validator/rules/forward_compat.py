@@ -127,7 +127,7 @@ def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer
                 ),
             )
         )
-    in_front = view.compat_on_path or driver.cuda < compat
+    in_front = view.compat_on_path or (driver.cuda < compat and not driver.newer)
     if in_front and place.line in facts.compat_lines["refused"]:
         return Answer(
             findings=(

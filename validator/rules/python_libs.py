@@ -41,3 +41,19 @@ def cpu_build(view: SubjectView, place: PlaceView, *, asked_for: bool) -> Answer
     evidence = "torch is built without CUDA; torch.cuda.is_available() is False"
     make = degraded if asked_for else fail
     return Answer(findings=(make("cpu_only_torch", text, evidence, remedy=remedy),))
+
+
+def vendor(view: SubjectView, place: PlaceView) -> Answer:
+    """A CUDA build runs on NVIDIA GPUs only."""
+    if not place.vendor or view.is_cpu or not place.has_gpu:
+        return NOTHING
+    return Answer(
+        findings=(
+            fail(
+                "gpu_vendor_unsupported",
+                f"{view.label} runs on NVIDIA GPUs; {place.asked} is none",
+                f"vendor or product line: {place.vendor}",
+                remedy="use the ROCm or XPU build of torch for that GPU, or the CPU build",
+            ),
+        )
+    )

@@ -17,9 +17,14 @@ from validator.rules.subject import Inspected, Place, Subject
 from validator.text import one_line
 from validator.versions import Dotted, torch_version
 
-_PYTHON = re.compile(r"([0-9]+\.[0-9]+)(?:\.[0-9]+[a-z0-9]*)?(t?)", re.ASCII)
+_PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
+_PYTHON_TAG = re.compile(r"cp([0-9])([0-9]{1,2})(t?)", re.ASCII)
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)+", re.ASCII)
 _CHANNEL = re.compile(r"cu([0-9]{2,3})([0-9])", re.ASCII)
+_OTHER_VENDORS = re.compile(
+    r"\b(?:radeon|instinct|firepro|amd|ati|mi[0-9]{2,3}[ax]?|gfx[0-9a-f]+|intel|arc|iris|xe|uhd|apple|adreno|mali)\b",
+    re.IGNORECASE | re.ASCII,
+)
 _NOTHING_INSIDE = Inspected()
 
 
@@ -44,6 +49,8 @@ class SubjectView:
     requirement: str | None = None
     """The container gate; None where there is none that is known of."""
     requirement_from: str = ""
+    requirement_assumed: bool = False
+    """Whether the gate is only that of the image that a CUDA version by itself is taken for."""
     has_compat: bool | None = None
     compat_on_path: bool = False
     needs: frozenset[str] = frozenset()
@@ -60,7 +67,7 @@ class SubjectView:
         """``torch 2.7.1 for CUDA 12.8``."""
         torch = f"torch {self.torch}" if self.torch else "torch"
         if self.is_cpu:
-            return f"{torch} for the CPU"
+            return f"{torch} built without CUDA"
         return f"{torch} for CUDA {self.cuda}" if self.cuda else torch
 
 
@@ -75,6 +82,10 @@ class PlaceView:
     capability: Capability | None = None
     line: str | None = None
     """Product line, where all candidates share it."""
+    platform: str = ""
+    """The platform of the only machines that have this GPU; empty where any."""
+    vendor: str = ""
+    """Whose GPU it is, where it is not NVIDIA's."""
     driver: Driver | None = None
     container: bool | None = None
     open_modules: bool | None = None
@@ -108,7 +119,23 @@ def view_subject(subject: Subject, facts: Facts) -> SubjectView:
     _code(view, inside, facts)
     _python_and_libraries(view, inside, subject)
     _container(view, inside)
+    if view.torch is None and not view.is_cpu:
+        _without_torch(view, subject, facts)
     return view
+
+
+def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
+    """An image whose content its name does not tell, or a CUDA version by itself, which people say of nvidia/cuda images."""
+    if view.cuda is None:
+        if subject.image is not None and subject.inspected is None:
+            view.missing.append(f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda")
+        return
+    if subject.image is None and subject.inspected is None and view.platform != "windows":
+        gate = facts.gates.get(_short(view.cuda))
+        view.requirement = gate.requirement if gate else f"cuda>={_short(view.cuda)}"
+        view.requirement_from = str(gate.origin) if gate else ""
+        view.requirement_assumed = True
+        view.assumptions.append(f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate")
 
 
 def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
@@ -120,13 +147,28 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
     if view.release is not None:
         return
     if public.is_prerelease:
-        view.from_source = True
+        _not_a_release(view, public, facts)
         return
     same_minor = [row for version, row in facts.releases.items() if version.release[:2] == public.release[:2]]
     if same_minor:
         short = len(public.release) < 3 or public.release[2:] == (0,)
-        view.release = same_minor[-1] if short else min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
+        nearest = min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
+        view.release = same_minor[-1] if short else nearest
         view.assumptions.append(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
+
+
+def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
+    """A nightly is near its release; a build of NGC is known by its commit; anything else is not known before it is opened."""
+    base = facts.releases.get(Version(public.base_version))
+    if base is not None and (public.is_devrelease or (public.pre or ("",))[0] == "rc"):
+        view.release = base
+        view.assumptions.append(f"torch {public} is taken to be built like its release {base.version}")
+        return
+    view.from_source = True
+    row = next((row for row in facts.tags.values() if row.torch == str(view.torch) and row.torch), None)
+    if row is not None and view.image == ImageFacts():
+        view.image = read_image(row.reference, facts)
+        view.assumptions.append(f"torch {view.torch} is the one of {row.reference}")
 
 
 def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) -> None:
@@ -147,10 +189,14 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) 
 
 
 def cuda_of(text: str) -> Dotted:
-    """A CUDA version of two numbers from ``12.8``, ``12.8.1`` or ``cu128``. Raises ValueError."""
-    if channel := _CHANNEL.fullmatch(text.strip().casefold()):
+    """A CUDA version of two numbers from ``12.8``, ``12.8.1``, ``cuda12.8`` or ``cu128``. Raises ValueError."""
+    plain = text.strip().casefold()
+    if channel := _CHANNEL.fullmatch(plain):
         return Dotted(f"{channel[1]}.{channel[2]}")
-    version = Dotted(text.strip())
+    try:
+        version = Dotted(plain.removeprefix("cuda").strip(" -"))
+    except ValueError:
+        raise ValueError(f"{text!r} is not a CUDA version such as 12.8") from None
     parts = version.text.split(".")
     if int(parts[0]) > 99:
         raise ValueError(f"{text!r} is not a CUDA version such as 12.8")
@@ -158,10 +204,10 @@ def cuda_of(text: str) -> Dotted:
 
 
 def _of_local(local: str | None) -> str | None:
-    """``cu121`` and ``cpu`` of 2.1.0+cu121 and 2.13.0+cpu."""
+    """``cu121`` and ``cpu`` of 2.1.0+cu121 and 2.13.0+cpu. ROCm and XPU builds are builds without CUDA too."""
     if local is None:
         return None
-    if local.startswith("cpu"):
+    if local.startswith(("cpu", "rocm", "xpu")):
         return "cpu"
     found = _CHANNEL.match(local)
     return f"{found[1]}.{found[2]}" if found else None
@@ -191,10 +237,7 @@ def _code(view: SubjectView, inside: Inspected, facts: Facts) -> None:
 def _python_and_libraries(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     python = inside.python or subject.python
     if python is not None:
-        found = _PYTHON.fullmatch(python.strip())
-        if found is None:
-            raise ValueError(f"{python!r} is not a Python version such as 3.12")
-        view.python = found[1] + found[2]
+        view.python = python_of(python)
     libc = inside.libc or subject.libc
     if libc is not None and "musl" not in libc.casefold() and (found_libc := _NUMBERS.search(libc)):
         view.libc = Dotted(found_libc[0])
@@ -203,6 +246,16 @@ def _python_and_libraries(view: SubjectView, inside: Inspected, subject: Subject
     numpy = inside.numpy or subject.numpy
     if numpy is not None:
         view.numpy = torch_version(numpy)
+
+
+def python_of(text: str) -> str:
+    """``3.12``, ``3.13t`` from what people write (``3.12.4``, ``cp312``). Raises ValueError."""
+    if tag := _PYTHON_TAG.fullmatch(text.strip()):
+        return f"{tag[1]}.{tag[2]}{tag[3]}"
+    found = _PYTHON.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is not a Python version such as 3.12")
+    return found[1] + found[2].casefold()
 
 
 def _container(view: SubjectView, inside: Inspected) -> None:
@@ -231,6 +284,7 @@ def view_place(place: Place, facts: Facts) -> PlaceView:
         view.capability = facts.capabilities.get(_short(view.cc))
         if view.capability is None:
             view.missing.append(f"compute capability {view.cc} is not in the facts")
+    _too_early_for_product(view)
     return view
 
 
@@ -250,6 +304,9 @@ def _capability_of(text: str) -> Dotted:
 def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
     match = find(name, facts)
     shown = view.asked = one_line(name, 80)
+    if not match.rows and (other := _OTHER_VENDORS.search(name)):
+        view.vendor = other[0]
+        return
     if not match.rows:
         if view.cc is not None:
             view.assumptions.append(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
@@ -276,6 +333,19 @@ def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
     view.cc = view.gpus[0].cc
     lines = {row.line for row in view.gpus}
     view.line = lines.pop() if len(lines) == 1 else None
+    hosts = {row.host for row in view.gpus}
+    view.platform = hosts.pop() if len(hosts) == 1 else ""
+
+
+def _too_early_for_product(view: PlaceView) -> None:
+    """A product can be newer than its architecture; what the facts know of it is an upper bound, so no fault is made of it."""
+    driver, capability = view.driver, view.capability
+    firsts = [row.first_driver for row in view.gpus if row.first_driver is not None]
+    if driver is None or not firsts or any(driver.reaches(first) for first in firsts):
+        return
+    if capability is None or capability.first_branch is None or driver.branch >= capability.first_branch:
+        view.assumptions.append(f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}")
+
 
 
 def _list(versions: set[Dotted]) -> str:

@@ -1,0 +1,70 @@
+"""GPU names as NVML prints them, as people shorten them, and what is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from validator.facts import load
+from validator.gpu_names import closest, find
+
+
+def _names(text: str) -> list[str]:
+    return [row.name for row in find(text, load()).rows]
+
+
+def test_every_shipped_name_is_found_with_and_without_the_vendor_in_any_case() -> None:
+    for name in load().gpus:
+        for text in (name, f"NVIDIA {name}", name.upper(), name.lower()):
+            assert name in _names(text), text
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("4090", "GeForce RTX 4090"),
+        ("rtx4090", "GeForce RTX 4090"),
+        ("T4", "Tesla T4"),
+        ("RTX 3060", "GeForce RTX 3060"),
+        ("3060ti", "GeForce RTX 3060 Ti"),
+        ("RTX3060Ti", "GeForce RTX 3060 Ti"),
+        ("1080 Ti", "GeForce GTX 1080 Ti"),
+        ("K80", "Tesla K80"),
+        ("A6000", "RTX A6000"),
+        ("RTX 6000 Ada", "RTX 6000 Ada Generation"),
+        ("GeForce GTX 1660 Super", "GeForce GTX 1660 SUPER"),
+        ("NVIDIA GeForce RTX 5090 Laptop", "GeForce RTX 5090 Laptop GPU"),
+        ("RTX 3090 (24GB)", "GeForce RTX 3090"),
+        ("GeForce RTX 2070 with Max-Q Design", "GeForce RTX 2070"),
+    ],
+)
+def test_short_names_mean_one_product(text: str, name: str) -> None:
+    assert _names(text) == [name]
+
+
+@pytest.mark.parametrize("text", ["A100", "NVIDIA A100", "Tesla A100", "a100 80gb", "H100", "H100 SXM", "V100", "P100"])
+def test_names_that_leave_the_variant_open_give_candidates_of_one_capability(text: str) -> None:
+    rows = find(text, load()).rows
+    assert len(rows) > 1
+    assert len({row.cc for row in rows}) == 1
+
+
+def test_variants_are_told_apart() -> None:
+    assert "GeForce RTX 3060 Ti" not in _names("RTX 3060")
+    assert "GeForce RTX 3080 Ti" not in _names("3080")
+    assert _names("A10") == ["A10"]
+    assert _names("L40") == ["L40"]
+    assert "A100 80GB PCIe" not in _names("A10")
+
+
+@pytest.mark.parametrize("text", ["NVIDIA A100-SXM4-40GB MIG 1g.5gb", "A100-SXM4-40GB MIG 3g.20gb"])
+def test_a_mig_device_is_its_gpu(text: str) -> None:
+    assert _names(text) == ["A100-SXM4-40GB"]
+
+
+@pytest.mark.parametrize("text", ["", "RTX", "GeForce", "Radeon RX 7900 XTX", "RTX 9999", "banana", "NVIDIA", "GPU"])
+def test_what_is_none_is_none(text: str) -> None:
+    assert _names(text) == []
+
+
+def test_a_misspelt_name_has_neighbours() -> None:
+    assert "GeForce RTX 4090" in closest("GeForce RTX 4O90", load())

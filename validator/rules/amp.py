@@ -86,7 +86,7 @@ def _compile_on_python(view: SubjectView, boundary: Boundary, facts: Facts) -> l
 
 
 def _too_old(view: SubjectView, boundary: Boundary, what: str) -> Finding:
-    amp = "amp" in boundary.ident or "autocast" in boundary.ident or boundary.ident.startswith("bf16")
+    amp = any(word in boundary.ident for word in ("amp", "autocast", "scaler"))
     return fail(
         "torch_too_old_for_amp" if amp else "torch_too_old",
         f"torch {view.torch} has no {what}",

@@ -143,7 +143,8 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
         return
     view.torch = torch_version(text)
     public = Version(view.torch.public)
-    view.release = facts.releases.get(public)
+    in_part = len(public.release) < 3
+    view.release = facts.releases.get(public) if not in_part else None
     if view.release is not None:
         return
     if public.is_prerelease:
@@ -151,9 +152,8 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
         return
     same_minor = [row for version, row in facts.releases.items() if version.release[:2] == public.release[:2]]
     if same_minor:
-        short = len(public.release) < 3 or public.release[2:] == (0,)
         nearest = min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
-        view.release = same_minor[-1] if short else nearest
+        view.release = same_minor[-1] if in_part else nearest
         view.assumptions.append(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
 
 

@@ -1,0 +1,93 @@
+"""validator check: the JSON of its answer, its exit codes, and what it says to values that are none."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from validator.causes import catalogue
+from validator.cli import cli
+from validator.errors import InvalidInputError
+
+
+def _check(*args: str) -> Result:
+    return CliRunner().invoke(cli, ["check", *args])
+
+
+def test_the_answer_as_json() -> None:
+    volta = ("--torch", "2.7.1", "--cuda", "12.8", "--gpu", "Tesla V100-SXM2-32GB", "--driver", "570.124.06")
+    result = _check(*volta, "--format", "json")
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 1
+    assert list(answer) == ["verdict", "basis", "findings", "assumptions", "missing"]
+    assert answer["verdict"] == "fail"
+    assert answer["basis"] == "predicted"
+    first = answer["findings"][0]
+    assert list(first) == ["cause", "family", "severity", "message", "evidence", "remedy", "source"]
+    assert first["cause"] == "arch_not_supported"
+    assert "sm_75" in first["evidence"][0]
+    assert "cu126" in first["remedy"]
+    assert all(row["cause"] in catalogue() for row in answer["findings"])
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "word"),
+    [
+        (("--torch", "2.7.1", "--cuda", "12.8", "--gpu", "RTX 5090", "--driver", "570.133.07"), 0, "pass"),
+        (("--torch", "2.5.1", "--gpu", "T4", "--driver", "535.183.01"), 0, "degraded"),
+        (("--torch", "2.15.0", "--gpu", "T4", "--driver", "535.183.01"), 1, "fail"),
+        (("--torch", "2.99.0", "--gpu", "T4"), 4, "unknown"),
+        (("--torch", "2.13.0", "--cuda", "cpu"), 0, "pass"),
+        (("--cc", "12.0", "--torch", "2.6.0"), 1, "fail"),
+        (("--image", "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime", "--gpu", "4090", "--driver", "550"), 0, "pass"),
+        (("--torch", "2.2.2", "--cuda", "12.1", "--gpu", "V100", "--need", "bf16"), 1, "fail"),
+        (("--gpu", "Tesla P4", "--driver", "580.95.05", "--open-modules"), 1, "fail"),
+        (("--torch", "2.2.2", "--numpy", "2.0.0"), 1, "fail"),
+        (("--torch", "2.7.1", "--glibc", "2.27"), 1, "fail"),
+    ],
+)
+def test_exit_codes(args: tuple[str, ...], code: int, word: str) -> None:
+    result = _check(*args)
+    assert result.stdout.startswith(word)
+    assert result.exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ((), "nothing to judge"),
+        (("--torch", "banana"), "torch version"),
+        (("--torch", ""), "--torch is empty"),
+        (("--torch", "2.7.1", "--cuda", "twelve"), "CUDA version"),
+        (("--torch", "2.7.1", "--cc", "x"), "compute capability"),
+        (("--gpu", "T4", "--driver", "12"), "driver"),
+        (("--torch", "2.7.1", "--python", "three"), "Python version"),
+        (("--torch", "2.7.1", "--need", "speed"), "--need"),
+        (("--torch", "2.7.1", "--numpy", "new"), "version"),
+    ],
+)
+def test_values_that_are_none_are_invalid_input_and_say_what_would_be(args: tuple[str, ...], says: str) -> None:
+    result = _check(*args)
+    assert isinstance(result.exception, InvalidInputError)
+    assert result.exception.exit_code == 3
+    assert says in str(result.exception)
+    assert result.exception.hint
+
+
+def test_a_facts_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "facts.yaml"
+    path.write_text("gpus:\n  Thing 9000: {cc: 8.6, line: workstation}\n", encoding="utf-8")
+    stack = ("--torch", "2.7.1", "--cuda", "12.8", "--gpu", "Thing 9000", "--driver", "570.133.07")
+    assert _check(*stack).exit_code == 4
+    assert _check(*stack, "--facts", str(path)).exit_code == 0
+
+
+def test_the_text_shows_evidence_remedy_and_what_was_assumed() -> None:
+    text = _check("--torch", "2.15.0", "--gpu", "4090", "--driver", "575.57.08").stdout
+    assert "575.57.08 < 580.65.06" in text
+    assert "install driver 580.65.06" in text
+    assert "assumed:" in text
+    assert "CUDA 13.2" in text

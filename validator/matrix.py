@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from validator import matrix_values as values
+from validator import user_model
 from validator.checks import registry
 from validator.expand import Combination, is_id, target_id, texts
 from validator.matrix_axes import MAX_COMPARISONS, EntryAxes, check_sizes, entry_axes
@@ -26,6 +27,7 @@ from validator.model import (
     PackageOptions,
     Status,
     Target,
+    UserModel,
     Where,
 )
 from validator.problems import Problems, quote
@@ -53,7 +55,7 @@ class _Loading:
             check_entry(self.document, self.problems, ("environments", index), entry)
         environment_axes = [self._environment_axes(index, entry) for index, entry in enumerate(self.entry.environments)]
         target_axes = [self._target_axes(index, entry) for index, entry in enumerate(self.entry.targets)]
-        levels, packages = self._levels(), self._packages()
+        levels, packages, model = self._levels(), self._packages(), self._model()
         self.problems.check()
         check_sizes(self.document, environment_axes, target_axes)
         environments = EnvironmentMaker(self.document, self.problems, self.folder).make(self.entry.environments, environment_axes)
@@ -71,6 +73,7 @@ class _Loading:
             build=BuildOptions(network=self.entry.build.network),
             packages=packages,
             expectations=expectations,
+            model=model,
         )
 
     def _environment_axes(self, index: int, entry: EnvironmentEntry) -> EntryAxes:
@@ -120,6 +123,22 @@ class _Loading:
                     f"there is no check {quote(name)}{suggestion(name, known)} (the checks are {', '.join(known)})",
                 )
         return {name: Level(level) for name, level in self.entry.checks.items()}
+
+    def _model(self) -> UserModel | None:
+        entry = self.entry.model
+        if entry is None:
+            return None
+        options = {"dtype": entry.dtype, "loss": entry.loss, "batch_size": entry.batch, "amp": entry.amp}
+        try:
+            if (entry.file is None) == (entry.module is None):
+                raise ValueError("a model has one of `file` and `module`: where the factory is")
+            if entry.module is not None:
+                return user_model.from_module(entry.module, entry.factory, entry.input, **options)
+            path = Path(os.path.abspath(self.folder / values.printable(entry.file or "")))
+            return user_model.from_file(path, entry.factory, entry.input, **options)
+        except ValueError as error:
+            self.problems.add(self.document.key_line(("model",)), f"`model`: {error}")
+            return None
 
     def _packages(self) -> PackageOptions:
         entry = self.entry.packages

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from validator import matrix_values as values
+from validator import user_model
 from validator.checks import registry
 
 # An editor's YAML parser makes numbers of unquoted versions; the loader reads the text. So the schema allows both.
@@ -187,6 +188,37 @@ class PackagesEntry(Section):
     """URL of the PyTorch channel with `{channel}` in it; an empty text asks no channel."""
 
 
+class ModelEntry(Section):
+    """A model of your own that is trained in every environment. One of `file` and `module`."""
+
+    model_config = ConfigDict(title="Model", json_schema_extra={"oneOf": [{"required": [key]} for key in ("file", "module")]})
+
+    file: Text = Field(None, examples=["net.py"])
+    """Python file that makes it, relative to this file; the file travels into every environment."""
+    module: Annotated[str | None, AfterValidator(user_model.dotted), WithJsonSchema({"type": "string"})] = Field(
+        None, examples=["torchvision.models"]
+    )
+    """Module that makes it, installed inside the environments."""
+    factory: Annotated[str, AfterValidator(user_model.dotted)] = Field(examples=["build"])
+    """Function or class that is called without arguments and gives the model."""
+    input: Annotated[str, AfterValidator(user_model.shapes)] = Field(examples=["3x640x640"])
+    """Shape of one sample, without the batch; several inputs with commas between."""
+    dtype: Annotated[str | None, AfterValidator(user_model.dtypes), WithJsonSchema({"type": "string"})] = Field(
+        None, examples=["float32", "long:30000"]
+    )
+    """Dtype of the input, or one for each with commas between; `long:1000` are integers below 1000."""
+    loss: Annotated[str | None, AfterValidator(user_model.dotted), WithJsonSchema({"type": "string"})] = Field(
+        None, examples=["auto", "mean", "cross_entropy"]
+    )
+    """`auto`, `mean`, `cross_entropy`, or the name of a function of the file: result of the model → loss."""
+    batch: Annotated[str | None, AfterValidator(user_model.batch), WithJsonSchema(_INTEGER_LIKE)] = Field(None, examples=["2"])
+    """Samples in a batch; 0 puts no batch dimension in front."""
+    amp: Annotated[str | None, AfterValidator(user_model.amp_dtype), WithJsonSchema({"type": "string"})] = Field(
+        None, examples=["bfloat16"]
+    )
+    """Dtype of autocast: `float16` or `bfloat16`; unless set, what the device has."""
+
+
 def _target_kind(value: object) -> str:
     # The tags become part of pydantic's location; no key of a file can be mistaken for these.
     return "<host>" if isinstance(value, str) else "<target>"
@@ -224,6 +256,10 @@ class MatrixFile(Section):
     """How images are built."""
     packages: PackagesEntry = Field(PackagesEntry(), examples=[{"index": "https://pypi.org/simple"}])
     """Package sources."""
+    model: ModelEntry | None = Field(
+        None, examples=[{"file": "net.py", "factory": "build", "input": "3x640x640"}]
+    )
+    """A model of your own, trained in every environment."""
     expect: dict[str, Literal["pass", "degraded", "fail"]] = Field({}, examples=[{"torch1.13*@v100*": "fail"}])
     """Statuses that cells are expected to have, by glob over their ids."""
 
@@ -235,6 +271,8 @@ def schema() -> dict[str, Any]:
         for entry in model["properties"].values():
             if not entry.get("default", True):  # absent, and nothing a person would write
                 del entry["default"]
+            if {"type": "null"} in entry.get("anyOf", ()):  # a section that may be absent, and is never null
+                entry["$ref"] = entry.pop("anyOf")[0]["$ref"]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
 
 

@@ -178,6 +178,32 @@ class Expectation:
 
 
 @dataclass(frozen=True)
+class UserModel:
+    """The user's own model, and what it is fed. Exactly one of ``file`` and ``module``."""
+
+    file: str | None
+    """Name of the file it is in, without a folder; the file travels with the probe."""
+    content: bytes | None
+    """What is in the file."""
+    module: str | None
+    """Name of the module it is in, installed inside the environment."""
+    factory: str
+    """What makes the model: a function or class, called without arguments."""
+    input: str | None
+    """Shape of one sample, ``1x640x640``; of several inputs with commas between."""
+    dtype: str | None = None
+    """Dtypes of the inputs, with commas between; ``long:1000`` are integers below 1000. None is float32."""
+    loss: str | None = None
+    """``auto``, ``mean``, ``cross_entropy``, or the name of a function beside the factory; None is ``auto``."""
+    batch: str | None = None
+    """Samples in a batch, ``0`` for none; None leaves it to the probe."""
+    amp: str | None = None
+    """The dtype of autocast; None takes what the device has."""
+    folder: str | None = None
+    """Folder of the file on this machine, for what lies beside it; None where the probe runs elsewhere."""
+
+
+@dataclass(frozen=True)
 class Matrix:
     """A matrix.yaml, read and expanded."""
 
@@ -191,6 +217,8 @@ class Matrix:
     build: BuildOptions = BuildOptions()
     packages: PackageOptions = PackageOptions()
     expectations: tuple[Expectation, ...] = ()
+    model: UserModel | None = None
+    """A model of the user's own that is trained in every environment."""
 
 
 # ---------------------------------------------------------------- host

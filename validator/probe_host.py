@@ -18,7 +18,7 @@ from typing import Any
 
 from validator import rates
 from validator.checks import CheckSpec
-from validator.model import CheckStatus, Gpu, Metric, Metrics
+from validator.model import CheckStatus, Gpu, Metric, Metrics, UserModel
 from validator.probe_schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
 from validator.resources import PROBE
 from validator.text import clean, one_line
@@ -61,13 +61,13 @@ _VIOLATIONS = 20
 
 
 @cache
-def pack(model: ModelSource | None = None) -> bytes:
+def pack(model: UserModel | None = None) -> bytes:
     """The probe as a zipapp, with the file of the user's model where there is one; the same bytes every time."""
     entries = {"__main__.py": b"from validator_probe.main import main\n\nmain()\n"}
     for path in sorted(PROBE.rglob("*.py")):
         entries["validator_probe/" + path.relative_to(PROBE).as_posix()] = path.read_bytes()
-    if model is not None:
-        entries[f"{MODEL_FOLDER}/{model.name}"] = model.content
+    if model is not None and model.content is not None:
+        entries[f"{MODEL_FOLDER}/{model.file}"] = model.content
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, content in entries.items():
@@ -80,15 +80,6 @@ def pack(model: ModelSource | None = None) -> bytes:
 def new_nonce() -> str:
     """128 random bits as 32 hex digits; one for each attempt."""
     return secrets.token_hex(16)
-
-
-@dataclass(frozen=True)
-class ModelSource:
-    """A Python file that travels with the probe."""
-
-    name: str
-    """Its name without a folder."""
-    content: bytes
 
 
 @dataclass(frozen=True)
@@ -108,9 +99,8 @@ class ProbePlan:
     """What the matrix says is inside: ``torch``, ``cuda`` (``cpu`` for a CPU build), ``python``; None where it does not say."""
     quick: bool = False
     """Fewer steps and a smaller net: an answer in little more than the time of ``import torch``."""
-    model: Mapping[str, str] = field(default_factory=dict)
-    """The user's own model as the probe is told of it; empty where there is none."""
-    model_source: ModelSource | None = None
+    model: UserModel | None = None
+    """The user's own model, where there is one."""
 
 
 def command(python: str) -> tuple[str, ...]:
@@ -138,18 +128,24 @@ def environment(plan: ProbePlan) -> dict[str, str]:
         "scratch": plan.scratch,
         "asked": dict(plan.asked),
         "quick": plan.quick,
-        "model": dict(plan.model),
+        "model": _told(plan.model) if plan.model else {},
         "checks": [
             {"name": spec.name, "deadline_seconds": spec.deadline_seconds, "needs": list(spec.needs)} for spec in plan.checks
         ],
     }
-    packed = base64.b64encode(pack(plan.model_source)).decode("ascii")
+    packed = base64.b64encode(pack(plan.model)).decode("ascii")
     parts = [packed[at : at + PART_CHARS] for at in range(0, len(packed), PART_CHARS)]
     return {
         "VALIDATOR_PROBE_PARTS": str(len(parts)),
         **{f"VALIDATOR_PROBE_ZIP_{number}": part for number, part in enumerate(parts)},
         "VALIDATOR_PROBE_PLAN": json.dumps(document),
     }
+
+
+def _told(model: UserModel) -> dict[str, str]:
+    """The model as the probe is told of it; its file travels beside the probe."""
+    names = ("file", "module", "factory", "input", "dtype", "loss", "batch", "amp", "folder")
+    return {name: value for name in names if (value := getattr(model, name)) is not None}
 
 
 # ---------------------------------------------------------------- reading

@@ -63,9 +63,7 @@ def cell(
     **fields: Any,
 ) -> CellResult:
     env = environment(env) if isinstance(env, str) else env
-    return CellResult(
-        f"{env.id}@{on}", env, target(on), status, None if status is Status.SKIP else basis, reason, **fields
-    )
+    return CellResult(f"{env.id}@{on}", env, target(on), status, None if status is Status.SKIP else basis, reason, **fields)
 
 
 def check(status: CheckStatus = CheckStatus.FAIL, message: str = "loss did not fall", **fields: Any) -> CheckResult:

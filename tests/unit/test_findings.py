@@ -182,7 +182,7 @@ def test_content_that_is_not_what_the_matrix_says_is_a_label_mismatch() -> None:
 
 
 def test_a_green_cell_has_none() -> None:
-    assert judged(RunOutcome(report(), exit_code=0)) [1] == ()
+    assert judged(RunOutcome(report(), exit_code=0))[1] == ()
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,7 @@ def acquire(engine: EngineStandIn, policy: str, reference: str = REFERENCE, line
         ("never", STALE, "sha256:old", 0),
     ],
 )
-def test_an_image_is_pulled_as_the_policy_says(
-    policy: str, present: dict[str, Any] | None, handle: str, pulls: int
-) -> None:
+def test_an_image_is_pulled_as_the_policy_says(policy: str, present: dict[str, Any] | None, handle: str, pulls: int) -> None:
     engine = EngineStandIn(present)
     assert acquire(engine, policy).handle == handle
     assert len(engine.pulls) == pulls

@@ -103,9 +103,7 @@ def test_the_schema_is_there_and_is_a_schema(installed: Installed) -> None:
 
 def test_the_probe_is_packed_from_the_installed_files(installed: Installed) -> None:
     here = {path.relative_to(CHECKOUT / "validator/probe").as_posix() for path in (CHECKOUT / "validator/probe").rglob("*.py")}
-    packed = installed.evaluate(
-        "__import__('zipfile').ZipFile(__import__('io').BytesIO(probe_host.pack())).namelist()"
-    )
+    packed = installed.evaluate("__import__('zipfile').ZipFile(__import__('io').BytesIO(probe_host.pack())).namelist()")
     assert isinstance(packed, list)
     assert {f"validator_probe/{name}" for name in here} | {"__main__.py"} == set(packed)
     assert len(here) > 1

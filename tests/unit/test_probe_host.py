@@ -11,7 +11,7 @@ import pytest
 
 from validator import probe_host
 from validator.checks import CheckSpec
-from validator.model import CheckStatus, Gpu, GpuClocks, Level
+from validator.model import CheckStatus, Gpu, GpuClocks, Level, UserModel
 from validator.probe_host import EventStream, ProbePlan
 
 NONCE = "0123456789abcdef" * 2
@@ -380,7 +380,7 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
 
 def test_the_file_of_a_model_travels_with_the_probe_in_as_many_variables_as_it_takes():
     content = random.Random(2).randbytes(200_000)  # noqa: S311 - test data that does not compress
-    variables = probe_host.environment(replace(PLAN, model_source=probe_host.ModelSource("net.py", content)))
+    variables = probe_host.environment(replace(PLAN, model=UserModel("net.py", content, None, "build", "3x8x8")))
     zips = [value for name, value in variables.items() if name.startswith("VALIDATOR_PROBE_ZIP_")]
     assert len(zips) > 2
     assert all(len(value) <= probe_host.PART_CHARS for value in zips)

@@ -9,7 +9,7 @@ import zipfile
 import pytest
 
 from validator import checks, probe_host
-from validator.probe.checks import CHECKS
+from validator.probe.checks import CHECKS, find
 from validator.resources import PROBE
 
 SOURCES = sorted(PROBE.rglob("*.py"))
@@ -46,6 +46,7 @@ def test_the_linter_finds_nothing():
 
 def test_the_registry_and_the_probe_name_the_same_checks_in_the_same_order():
     assert list(checks.registry()) == list(CHECKS)
+    assert all(callable(find(name)) for name in CHECKS)
 
 
 def test_every_need_is_a_check_that_runs_earlier():

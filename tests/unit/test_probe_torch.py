@@ -3,40 +3,18 @@
 Needs VALIDATOR_TEST_TORCH_PYTHON: interpreters that have torch, separated by ``:``. Any torch since 1.0 will do.
 """
 
-import os
-import subprocess
-
 import pytest
+from torch_probe import NEEDS_TORCH, PYTHONS, found, probe
 
-from validator import checks, probe_host
+from validator import checks
 from validator.model import CheckStatus
-from validator.probe_host import EventStream, ProbePlan
 
-PYTHONS = [each for each in os.environ.get("VALIDATOR_TEST_TORCH_PYTHON", "").split(os.pathsep) if each]
-
-pytestmark = [
-    pytest.mark.heavy,
-    pytest.mark.skipif(not PYTHONS, reason="VALIDATOR_TEST_TORCH_PYTHON names no interpreter that has torch"),
-]
-
-
-def probe(python, specs, folder, device="cpu", **variables):
-    plan = ProbePlan(probe_host.new_nonce(), specs, device, None, 500.0, str(folder))
-    env = {**os.environ, **probe_host.environment(plan), **variables}
-    done = subprocess.run(probe_host.command(python), env=env, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    stream = EventStream(plan)
-    stream.feed(done.stdout)
-    return stream.close()
+pytestmark = NEEDS_TORCH
 
 
 @pytest.fixture(scope="module", params=PYTHONS or ["none"])
 def report(request, tmp_path_factory):
     return probe(request.param, tuple(checks.selected({}, inspect=False)), tmp_path_factory.mktemp("scratch"))
-
-
-def found(report, name):
-    return next(check for check in report.checks if check.name == name)
 
 
 def test_the_report_is_whole(report):
@@ -194,7 +172,7 @@ def test_a_broken_part_is_found_by_its_check(fault, tmp_path):
         f"import sys\nif sys.argv[1:2] == ['worker']:\n  exec({('import torch' + chr(10) + source)!r}, globals())\n"
     )
     specs = tuple(checks.chosen([name], checks.selected({}, inspect=False)))
-    check = found(probe(PYTHONS[-1], specs, tmp_path, PYTHONPATH=str(tmp_path)), name)
+    check = found(probe(PYTHONS[-1], specs, tmp_path, variables={"PYTHONPATH": str(tmp_path)}), name)
     if check.status is CheckStatus.SKIP:
         pytest.skip(check.message)
     assert check.status is CheckStatus.FAIL, check.message

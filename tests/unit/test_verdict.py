@@ -75,9 +75,7 @@ def test_what_the_cell_brought_along_is_handed_on() -> None:
             report(complete=False), {}, "without its final event (exit status 0)", id="exit 0, all checks, no end event"
         ),
         pytest.param(report(**TRUNCATED), {"exit_code": 137}, "during train_amp_fp16", id="died in a check"),
-        pytest.param(
-            report(**TRUNCATED), {"exit_code": 137, "oom_killed": True}, "memory limit", id="killed for its memory"
-        ),
+        pytest.param(report(**TRUNCATED), {"exit_code": 137, "oom_killed": True}, "memory limit", id="killed for its memory"),
         pytest.param(report(), {"exit_code": 1}, "exited with status 1", id="whole answer, bad exit"),
         pytest.param(report(), {"exit_code": None}, "exited with status None", id="whole answer, exit unknown"),
         pytest.param(report(violations=("a duplicate key: {",)), {}, "a duplicate key", id="forged event"),
@@ -126,7 +124,7 @@ def test_hostile_words_are_shown_inert() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        'failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: '
+        "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "
         '"python3": executable file not found in $PATH: unknown',
         'runc create failed: unable to start container process: exec: "/o/python3": stat /o/python3: '
         "no such file or directory: unknown",
@@ -148,7 +146,7 @@ def test_an_interpreter_that_is_not_there_is_a_fact_about_the_environment(words:
         'could not select device driver "nvidia" with capabilities: [[gpu compute utility]]',
         "error running prestart hook #0: exit status 1, stderr: nvidia-container-cli: initialization error: load library failed: "
         "libnvidia-ml.so.1: cannot open shared object file: no such file or directory: unknown",
-        'unable to retrieve OCI runtime error (open /run/x/log.json: no such file or directory): exec: '
+        "unable to retrieve OCI runtime error (open /run/x/log.json: no such file or directory): exec: "
         '"nvidia-container-runtime": executable file not found in $PATH: unknown',
         "error mounting tmpfs: no such file or directory",
         'failed to inject CDI devices: failed to stat CDI host device "/dev/nvidia2": no such file or directory',

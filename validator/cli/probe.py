@@ -6,10 +6,19 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from validator.cli.output import Output
+from validator.text import one_line
+
+if TYPE_CHECKING:
+    from validator.checks import CheckSpec
+    from validator.model import CheckResult, UserModel
+
+#: What `--quick` runs, beside what these need.
+_QUICK = ("import", "device", "train_amp_fp16", "train_amp_bf16")
 
 
 @click.command("probe")
@@ -26,19 +35,60 @@ from validator.cli.output import Output
     show_default=True,
     help="auto: the first GPU that NVML names, else the CPU. none: only open torch and read what it is.",
 )
+@click.option(
+    "--checks",
+    "globs",
+    metavar="GLOB[,GLOB]",
+    help="Only these checks, and what they need: 'train_*', bf16,sdpa. `validator probe --list` names them.",
+)
+@click.option("--list", "list_only", is_flag=True, help="List the checks and end.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Import, device and AMP training only, with one small net: in less than three times what `import torch` takes.",
+)
+@click.option(
+    "--model",
+    "model_text",
+    metavar="FILE.py:FACTORY",
+    help="A model of your own to train too: what FACTORY() returns. MODULE:FACTORY takes one that is installed beside torch.",
+)
+@click.option("--input", "shape", metavar="CxHxW", help="Shape of one sample for --model, without the batch: 3x640x640, or 128.")
+@click.option("--dtype", metavar="DTYPE", help="Dtype of the input (default: float32); long:1000 are integers below 1000.")
+@click.option(
+    "--loss", metavar="NAME", help="auto, mean, cross_entropy, or a function beside FACTORY: result of the model → loss."
+)
+@click.option("--batch", metavar="N", help="Samples in a batch (default: 2); 0 puts no batch dimension in front.")
+@click.option("--amp-dtype", metavar="DTYPE", help="float16 or bfloat16 for --model; unless given, what the device has.")
 @click.option("--timeout", "seconds", type=click.FloatRange(1, 86_400), default=600.0, show_default=True, help="Seconds.")
 @click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.pass_obj
-def command(output: Output, python: str, device: str, seconds: float, format_name: str) -> None:
+def command(
+    output: Output,
+    /,
+    python: str,
+    device: str,
+    globs: str | None,
+    list_only: bool,
+    quick: bool,
+    model_text: str | None,
+    seconds: float,
+    format_name: str,
+    **model_options: str | None,
+) -> None:
     """Run the probe in one interpreter of this machine; no container.
 
     The same checks that run inside an image, for a torch that is already installed somewhere: a virtual environment, conda,
-    a cluster's module.
+    a cluster's module. With --model, a model of your own is trained in float32 and under AMP, and a fault is told apart:
+    your code or data, how your model handles precision, or the environment.
 
     \b
     Examples:
       validator probe --python /opt/conda/bin/python
       validator probe --python .venv/bin/python --device cpu --format json
+      validator probe --quick
+      validator probe --checks 'train_*,bf16'
+      validator probe --model net.py:build --input 1x640x640
     """
     import shutil
 
@@ -52,6 +102,14 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
     from validator.runners.local import request_for, run_process
     from validator.verdict import judge
 
+    if list_only:
+        rows = [
+            f"{spec.name:16} {spec.level.value:9} needs {', '.join(spec.needs) or 'nothing'}"
+            for spec in checks.registry().values()
+        ]
+        output.result("\n".join(rows))
+        return
+    model = _model(model_text, model_options)
     found = shutil.which(python)
     if found is None:
         raise InvalidInputError(
@@ -65,10 +123,12 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
         device = "cuda" if gpu else "cpu"
     plan = probe_host.ProbePlan(
         nonce=probe_host.new_nonce(),
-        checks=tuple(checks.selected({}, inspect=device == "none")),
+        checks=_chosen(globs, quick=quick, inspect=device == "none", model=model is not None),
         device=device,
         host_gpu=gpu,
         deadline_seconds=seconds,
+        quick=quick,
+        model=model,
     )
     where = Where("the command line", 0)
     environment = Environment(id="python", source=HostInterpreter(Path(found)), where=where)
@@ -89,7 +149,60 @@ def command(output: Output, python: str, device: str, seconds: float, format_nam
 
         output.result(json.dumps(json.loads(dump_cell(result)), indent=2))
     else:
-        rows = [f"{check.status.value:5} {check.name:16} {check.seconds:6.1f} s  {check.message}" for check in result.checks]
+        rows = [f"{check.status.value:5} {check.name:16} {check.seconds:6.1f} s  {_short(check)}" for check in result.checks]
         output.result("\n".join([*rows, "", f"{result.status.value}: {result.reason}", *finding_lines(result)]))
     codes = {Status.FAIL: ExitCode.FAILED, Status.ERROR: ExitCode.NOT_FOUND_OUT}
     raise click.exceptions.Exit(codes.get(result.status, ExitCode.OK))
+
+
+def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tuple[CheckSpec, ...]:
+    """The checks that the options ask for."""
+    from validator import checks
+    from validator.errors import InvalidInputError
+    from validator.matrix_values import suggestion
+
+    among = checks.selected({}, inspect=inspect, model=model)
+    wanted = [glob.strip() for glob in globs.split(",") if glob.strip()] if globs else []
+    if quick and not wanted:
+        wanted = [name for name in _QUICK if not inspect or checks.registry()[name].inspect] + (["model"] if model else [])
+    if not wanted:
+        return tuple(among)
+    try:
+        return tuple(checks.chosen(wanted, among))
+    except KeyError as error:
+        glob, names = error.args[0], [spec.name for spec in among]
+        hint = f"the checks here are {', '.join(names)}"
+        if glob == "model":
+            hint = "the check `model` needs --model"
+        raise InvalidInputError(f"no check matches {glob!r}{suggestion(glob, names)}", hint=hint) from None
+
+
+def _model(text: str | None, options: dict[str, str | None]) -> UserModel | None:
+    """The model that the options describe."""
+    from validator import user_model
+    from validator.errors import InvalidInputError
+
+    given = [f"--{name.replace('shape', 'input').replace('_', '-')}" for name, value in options.items() if value is not None]
+    if text is None:
+        if given:
+            raise InvalidInputError(f"{', '.join(given)} without --model", hint="--model FILE.py:FACTORY names the model to feed")
+        return None
+    shape = options["shape"]
+    if shape is None:
+        hint = "give the shape of one sample without the batch, such as --input 3x640x640"
+        raise InvalidInputError("--model needs --input", hint=hint)
+    more = {"dtype": options["dtype"], "loss": options["loss"], "batch_size": options["batch"], "amp": options["amp_dtype"]}
+    try:
+        where, factory = user_model.split(text)
+        if not user_model.is_file(where):
+            return user_model.from_module(where, factory, shape, **more)
+        path = Path(where).absolute()
+        return replace(user_model.from_file(path, factory, shape, **more), folder=str(path.parent))
+    except ValueError as error:
+        raise InvalidInputError(f"--model: {error}") from None
+
+
+def _short(check: CheckResult) -> str:
+    """A message in one line: whole where something is wrong, cut where nothing is."""
+    limit = 100 if check.status.value == "pass" else 600
+    return one_line(check.message, limit)

@@ -33,6 +33,7 @@ class Context:
         """Whether a short answer is wanted: fewer steps, and nothing heavy imported beside torch itself."""
         self.model = model or {}
         """The user's own model as it was asked for; empty where there is none. See ``checks/own_model.py``."""
+        self._threads: Optional[int] = None
         self.runs: Dict[str, Any] = {}
         """The training runs of this worker by dtype: later checks compare with them. A new worker has none yet."""
 
@@ -64,14 +65,15 @@ class Context:
         found = re.match(r"(\d+)\.(\d+)", str(getattr(self.torch, "__version__", "")))
         return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
-    def steady(self) -> None:
-        """Use one thread on the CPU from here on: for small nets more are no gain.
+    def steady(self, threads: int = 1) -> None:
+        """Use that many threads on the CPU from here on, or as many as there are: for small nets more are no gain.
 
         They cost minutes where other processes have the cores, or where a container may use fewer than it sees: the threads of
         OpenMP then spin while they wait for one another.
         """
         if not self.on_gpu and hasattr(self.torch, "set_num_threads"):
-            self.torch.set_num_threads(1)
+            self._threads = self._threads or self.torch.get_num_threads()
+            self.torch.set_num_threads(min(threads, self._threads))
 
     def sync(self) -> None:
         """Wait for the GPU, so that an asynchronous error belongs to this check and a measured time is whole."""

@@ -92,3 +92,47 @@ def summary(found: List[Difference], prefix: str) -> Dict[str, Any]:
         prefix + ".worst_layer": top and "{} ({})".format(top.name, top.kind),
         prefix + ".worst_error_ratio": top and top.error,
     }
+
+
+#: A layer that is running: its name, the module, shape and dtype of its first tensor (None without one).
+Running = collections.namedtuple("Running", ("name", "module", "shape", "dtype"))
+
+
+class Tracker:
+    """Inside its block, knows the innermost layer that is running; after an exception, the one that raised it."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._stack: List[Running] = []
+        self._hooks: List[Any] = []
+        self.first: Optional[str] = None
+        """Name of the first innermost layer that ran."""
+
+    @property
+    def current(self) -> Optional[Running]:
+        """The innermost layer that began and did not end."""
+        return self._stack[-1] if self._stack else None
+
+    def __enter__(self) -> "Tracker":
+        for name, module in self._model.named_modules():
+            self._hooks.append(module.register_forward_pre_hook(self._enter(name)))
+            self._hooks.append(module.register_forward_hook(self._leave))
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for hook in self._hooks:
+            hook.remove()
+
+    def _enter(self, name: str) -> Callable[[Any, Any], None]:
+        def enter(module: Any, inputs: Any) -> None:
+            tensor = next((each for each in inputs if hasattr(each, "shape") and hasattr(each, "dtype")), None)
+            known = tensor is not None
+            self._stack.append(Running(name, module, tuple(tensor.shape) if known else None, dtype_of(tensor) if known else None))
+            if self.first is None and next(module.children(), None) is None:
+                self.first = name
+
+        return enter
+
+    def _leave(self, module: Any, *_: Any) -> None:
+        while self._stack and self._stack.pop().module is not module:
+            pass

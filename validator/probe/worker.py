@@ -12,7 +12,7 @@ import time
 import traceback
 from typing import Any, Dict, Optional
 
-from .checks import CHECKS
+from .checks import find
 from .context import Context, Result, headline
 from .emit import encode, metrics
 
@@ -34,7 +34,7 @@ def main(descriptor: int) -> int:
 def _run(name: str, context: Context) -> Dict[str, Any]:
     began = time.monotonic()
     try:
-        result = CHECKS[name](context)
+        result = find(name)(context)
     except Exception as error:  # noqa: BLE001 - the boundary: whatever torch raises is what the check found
         traceback.print_exc()
         result = Result("fail", headline(error), {"raised": type(error).__name__, "raised_at": _place(error)})

@@ -120,10 +120,11 @@ def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbeP
     inspecting = cell.action is Action.INSPECT
     return ProbePlan(
         nonce=probe_host.new_nonce(),
-        checks=tuple(checks.selected(matrix.levels, inspect=inspecting)),
+        checks=tuple(checks.selected(matrix.levels, inspect=inspecting, model=matrix.model is not None)),
         device="none" if inspecting else "cuda" if cell.gpu else "cpu",
         host_gpu=cell.gpu,
         deadline_seconds=matrix.limits.timeout_seconds,
         scratch=scratch,
         asked=asked(cell.environment),
+        model=matrix.model,
     )

@@ -232,3 +232,12 @@ def test_a_wrong_overlay_says_where_and_what(tmp_path: Path, text: str, line: in
 def test_an_overlay_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no such file"):
         load(tmp_path / "none.yaml")
+
+
+def test_the_overlay_of_the_docs_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "facts.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    facts = load(_overlay(tmp_path, example))
+    assert facts.gates["12.8"].requirement == "cuda>=12.8"
+    assert str(facts.newest_torch) == "2.16.0"
+    assert all(f"`{table}`" in page for table in TABLES)

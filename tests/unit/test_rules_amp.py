@@ -88,6 +88,16 @@ def test_fp16(gpu: str, slow: bool, nan: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("torch", "cuda", "severity"), [("1.12.1", "10.2", None), ("1.12.1", "11.6", "fail"), ("2.5.1", "12.4", "degraded")]
+)
+def test_nan_on_gtx_16_is_a_fact_for_cuda_11_and_a_worry_later(torch: str, cuda: str, severity: str | None) -> None:
+    if severity is None:
+        assert "fp16_nan" not in causes(torch=torch, cuda=cuda, gpu="GTX 1660")
+    else:
+        assert finding("fp16_nan", torch=torch, cuda=cuda, gpu="GTX 1660").severity.value == severity
+
+
+@pytest.mark.parametrize(
     ("need", "without", "with_it"),
     [
         ("fp8", "NVIDIA A100-SXM4-40GB", "RTX 4090"),

@@ -111,3 +111,10 @@ def test_a_cuda_by_itself_is_an_image_of_nvidia_cuda() -> None:
     prediction = predict(cuda="12.8", gpu="RTX 3090", driver="550.163.01")
     assert prediction.status is Outlook.FAIL
     assert any("nvidia/cuda" in sentence for sentence in prediction.assumptions)
+
+
+def test_the_rebuilt_images_of_11_8_name_tesla_on_fewer_branches() -> None:
+    image = "nvidia/cuda:11.8.0-runtime-ubuntu22.04"  # NVIDIA/nvidia-container-toolkit#152
+    assert "driver_too_old" in causes(image=image, gpu="Tesla T4", driver="510.108.03")
+    assert "driver_too_old" not in causes(image=image, gpu="Tesla T4", driver="470.256.02")
+    assert "driver_too_old" not in causes(image=image, gpu="NVIDIA RTX A6000", driver="510.108.03")

@@ -9,6 +9,8 @@ from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.view import PlaceView, SubjectView
 from validator.versions import Dotted
 
+#: The CUDA major whose builds were seen to give NaN on GTX 16xx (pytorch/pytorch#77955); those for CUDA 10.2 were not.
+_NAN_MAJOR = 11
 #: Features of a device that a user can need, and the cause that says they are not there.
 _DEVICE_FEATURES = {"bf16": "bf16_unsupported", "fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
 
@@ -100,11 +102,12 @@ def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     """fp16, bf16, fp8 and fp4 on the GPU."""
     if view.is_cpu or place.capability is None or not place.has_gpu:
         return NOTHING
-    key = ("amp", view.torch, tuple(sorted(view.needs)), place.capability.cc.text, tuple(row.name for row in place.gpus))
+    products = tuple(row.name for row in place.gpus)
+    key = ("amp", view.torch, view.cuda, view.needs, place.capability.cc.text, products)
     if key not in facts.memory:
         facts.memory[key] = Answer(
             findings=(
-                *_fp16(place),
+                *_fp16(view, place),
                 *_bf16(view, place, facts),
                 *_small_types(view, place, facts),
                 *_compile(view, place, facts),
@@ -113,17 +116,21 @@ def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     return facts.memory[key]  # type: ignore[no-any-return]
 
 
-def _fp16(place: PlaceView) -> list[Finding]:
+def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:
     capability = place.capability
     assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
     found = []
-    if place.gpus and all("fp16_nan" in row.defects for row in place.gpus):
+    major = view.cuda.numbers[0] if view.cuda is not None else None
+    if place.gpus and all("fp16_nan" in row.defects for row in place.gpus) and (major is None or major >= _NAN_MAJOR):
+        seen = major == _NAN_MAJOR
+        make = fail if seen else degraded
         found.append(
-            degraded(
+            make(
                 "fp16_nan",
-                f"half-precision convolutions can give NaN on {place.label}",
-                "product with the TU116/TU117 chip; seen with CUDA 11 builds, no source names a version without it",
-                remedy="train in fp32 on this GPU, or check a few steps for NaN first (validator run)",
+                f"half-precision convolutions give NaN on {place.label} with builds for CUDA {_NAN_MAJOR}"
+                + ("" if seen else "; no source says that later ones do not"),
+                f"product with the TU116 or TU117 chip; CUDA {view.cuda or 'not given'}",
+                remedy="train in fp32 on this GPU" if seen else "look for NaN in a few steps first, or train in fp32",
                 source=place.gpus[0].origin,
             )
         )

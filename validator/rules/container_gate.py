@@ -87,5 +87,5 @@ def brands_of(row: GpuRow) -> frozenset[str]:
             return frozenset({"quadro", "quadrortx"} if "rtx" in name else {"quadro"})
         return frozenset({"nvidiartx", "quadrortx"}) if "rtx" in name else frozenset({"nvidia"})
     if row.line == "datacenter":
-        return frozenset({"tesla", "nvidia"}) if not name.startswith("grid") else frozenset({"grid"})
+        return frozenset({"grid"} if name.startswith("grid") else {"tesla"} if name.startswith("tesla") else {"nvidia", "tesla"})
     return frozenset({"nvidia"})

@@ -13,8 +13,12 @@ from validator.rules.view import PlaceView, SubjectView
 
 def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     """A driver must reach the floor of the build's CUDA major; before CUDA 11 that of its very minor."""
-    if view.cuda is None or not place.has_gpu:
+    if not place.has_gpu or view.is_cpu:
         return NOTHING
+    if view.cuda is None:
+        if view.torch is None or place.driver is None:
+            return NOTHING
+        return Answer(missing=(f"which CUDA {view.label} is built for, so whether driver {place.driver.text} is enough",))
     need = floor_of(view.cuda, view.platform, facts)
     driver = place.driver
     if driver is None:

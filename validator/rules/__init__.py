@@ -52,17 +52,17 @@ def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
         findings.sort(key=lambda finding: _GRAVITY[finding.severity])
     return Prediction(
         status=_status(findings, missing),
-        causes=tuple(dict.fromkeys(finding.cause for finding in findings)),
+        causes=tuple(dict.fromkeys([finding.cause for finding in findings])),
         basis=view.basis,
-        findings=tuple(dict.fromkeys(findings)),
+        findings=tuple(findings),
         assumptions=tuple(dict.fromkeys([*assumptions, *_not_given(view, spot)])),
-        missing=tuple(dict.fromkeys(missing)),
+        missing=tuple(dict.fromkeys(missing)) if missing else (),
     )
 
 
 def _status(findings: list[Finding], missing: list[str]) -> Outlook:
     """A known fault outweighs what is not known; what is not known outweighs a known flaw."""
-    severities = {finding.severity for finding in findings}
+    severities = [finding.severity for finding in findings]
     if Severity.FAIL in severities:
         return Outlook.FAIL
     if missing or Severity.UNKNOWN in severities:

@@ -102,8 +102,7 @@ def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     """fp16, bf16, fp8 and fp4 on the GPU."""
     if view.is_cpu or place.capability is None or not place.has_gpu:
         return NOTHING
-    products = tuple(row.name for row in place.gpus)
-    key = ("amp", view.torch, view.cuda, view.needs, place.capability.cc.text, products)
+    key = ("amp", view.key, place.key)
     if key not in facts.memory:
         facts.memory[key] = Answer(
             findings=(

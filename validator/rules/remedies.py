@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from functools import cache
 
 from packaging.version import Version
 
@@ -51,24 +52,39 @@ def nearest_build(view: SubjectView, place: PlaceView, facts: Facts) -> str | No
         return None
     if view.torch is None:
         return _say(builds[-1], view)
-    known = list(facts.releases)
-    public = Version(view.torch.public)
-    here = known.index(public) if public in facts.releases else min(bisect_left(known, public), len(known) - 1)
-    cuda = view.cuda.numbers if view.cuda else (0,)
+    here = _position(view.torch, facts)
+    after = bisect_left(builds, here, key=lambda choice: choice[0])
+    positions = {builds[index][0] for index in (after - 1, after) if 0 <= index < len(builds)}
+    nearest = min(positions, key=lambda position: (abs(position - here), -position))
+    first = bisect_left(builds, nearest, key=lambda choice: choice[0])
+    last = bisect_left(builds, nearest + 1, key=lambda choice: choice[0])
+    major = view.cuda.numbers[0] if view.cuda else 0
 
-    def distance(choice: Choice) -> tuple[int, int, int]:
-        position, _, build = choice
-        return abs(position - here), -position, abs(build.cuda.numbers[0] * 100 - cuda[0] * 100) - build.cuda.numbers[-1]
+    def distance(choice: Choice) -> tuple[int, int]:
+        numbers = choice[2].cuda.numbers
+        return abs(numbers[0] - major), -numbers[-1]
 
-    return _say(min(builds, key=distance), view)
+    return _say(min(builds[first:last], key=distance), view)
+
+
+def _position(torch: Version, facts: Facts) -> int:
+    """Where a torch stands, or would stand, among the releases."""
+    key = ("position", torch)
+    if key not in facts.memory:
+        facts.memory[key] = min(bisect_left(list(facts.releases), Version(torch.public)), len(facts.releases) - 1)
+    return facts.memory[key]  # type: ignore[no-any-return]
 
 
 def _say(choice: Choice, view: SubjectView) -> str:
     _, release, build = choice
-    channel = channel_of(build.cuda.text)
-    same = view.torch is not None and release.version == Version(view.torch.public)
-    what = f"the {channel} build of {f'this torch ({release.version})' if same else f'torch {release.version}'}"
-    return f"use {what} (pip install torch=={release.version} --index-url https://download.pytorch.org/whl/{channel})"
+    return _words(release.version, build.cuda.text, release is view.release)
+
+
+@cache
+def _words(torch: Version, cuda: str, same: bool) -> str:
+    channel = channel_of(cuda)
+    what = f"the {channel} build of {f'this torch ({torch})' if same else f'torch {torch}'}"
+    return f"use {what} (pip install torch=={torch} --index-url https://download.pytorch.org/whl/{channel})"
 
 
 def either(*ways: str | None) -> str | None:

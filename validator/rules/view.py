@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from packaging.version import Version
 
@@ -62,7 +63,12 @@ class SubjectView:
     assumptions: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """What the rules of precision go by."""
+        return str(self.torch), self.cuda, self.needs
+
+    @cached_property
     def label(self) -> str:
         """``torch 2.7.1 for CUDA 12.8``."""
         torch = f"torch {self.torch}" if self.torch else "torch"
@@ -94,7 +100,12 @@ class PlaceView:
     assumptions: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
 
-    @property
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """What the rules of precision go by."""
+        return self.cc, tuple(row.name for row in self.gpus)
+
+    @cached_property
     def label(self) -> str:
         """``Tesla V100-SXM2-16GB (compute capability 7.0)``."""
         if self.gpus:
@@ -165,7 +176,7 @@ def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
         view.assumptions.append(f"torch {public} is taken to be built like its release {base.version}")
         return
     view.from_source = True
-    row = next((row for row in facts.tags.values() if row.torch == str(view.torch) and row.torch), None)
+    row = next((row for row in facts.tags.values() if row.torch == str(view.torch)), None) if public != view.torch else None
     if row is not None and view.image == ImageFacts():
         view.image = read_image(row.reference, facts)
         view.assumptions.append(f"torch {view.torch} is the one of {row.reference}")

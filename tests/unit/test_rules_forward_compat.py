@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rules_values import causes, finding, predict, status_of
+from rules_values import causes, finding, status_of
 
 from validator.model import Outlook
 
@@ -65,7 +65,17 @@ def test_a_library_older_than_the_driver_is_error_803_when_the_path_forces_it() 
     assert status_of(inside=inside, gpu="NVIDIA A30", driver="580.95.05") is Outlook.PASS
 
 
-def test_without_a_gpu_the_answer_is_open() -> None:
-    prediction = predict(**COMPAT, driver="570.133.20")
-    assert prediction.status is Outlook.UNKNOWN
-    assert "product line" in prediction.missing[0]
+def test_without_a_gpu_the_driver_is_too_old_and_the_answer_says_what_a_gpu_could_change() -> None:
+    row = finding("driver_too_old", **COMPAT, driver="570.133.20")
+    assert row.severity.value == "fail"
+    assert "data-centre" in (row.remedy or "")
+    assert "data-centre" not in (finding("driver_too_old", **COMPAT, driver="550.54.15").remedy or "")
+
+
+# AIR-DISCOVER/ICRA2024-Sim2Real-AXS#5, oobabooga/textgen#4407: a GeForce on R525 with an image of CUDA 12.1 ends in error 804.
+def test_a_cuda_by_itself_is_an_image_with_the_library() -> None:
+    assert "forward_compat_unsupported" in causes(cuda="12.1", gpu="RTX 3090", driver="525.147.05")
+    assert "forward_compat_unsupported" not in causes(cuda="12.1", gpu="RTX 3090", driver="530.30.02")
+    ampere = {"cuda": "13.0", "gpu": "NVIDIA A100-SXM4-80GB", "driver": "570.133.20"}
+    assert status_of(**ampere) is Outlook.DEGRADED
+    assert status_of(**ampere, inside={"has_compat_libs": False}) is Outlook.FAIL

@@ -20,12 +20,12 @@ def base_of(cuda: Dotted, facts: Facts) -> CompatBase | None:
 def allowed(cuda: Dotted, place: PlaceView, facts: Facts) -> bool | None:
     """Whether the compat library of a CUDA version may stand on this driver and GPU; None where that is not known."""
     base, driver = base_of(cuda, facts), place.driver
-    if driver is None or base is None or place.line is None:
+    if driver is None or base is None:
         return None
-    if place.line in facts.compat_lines["refused"]:
+    if place.line in facts.compat_lines["refused"] or driver.branch not in base.branches:
         return False
-    if driver.branch not in base.branches:
-        return False
+    if place.line is None:
+        return None
     return True if place.line in facts.compat_lines["allowed"] else None
 
 
@@ -61,17 +61,17 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
             )
         if permitted:
             return Answer(findings=(_through_compat(view, place, facts, below, newer),))
-        if permitted is None:
-            what = "the product line of the GPU" if place.line is None else f"whether {place.label} is allowed it"
-            return Answer(
-                missing=(f"driver {driver.text} runs {view.label} only through the image's compat library; {what} decides that",)
-            )
+        if permitted is None and place.line is not None:
+            text = f"whether {place.label} is allowed the image's compat library, without which driver {driver.text} is too old"
+            return Answer(missing=(text,))
     remedy = either(newer, nearest_build(view, place, facts))
     if permitted and not view.has_compat:
         remedy = either(remedy, f"put {package(cuda)} of NVIDIA into the image (this GPU and branch {driver.branch} may use it)")
     base = base_of(cuda, facts)
     evidence = [below]
-    if view.has_compat and base is not None:
+    if permitted is None and view.has_compat and place.line is None:
+        remedy = either(remedy, f"name the GPU: on branch {driver.branch} one of a data-centre line runs it ({package(cuda)})")
+    elif view.has_compat and base is not None:
         evidence.append(f"branch {driver.branch} is none of those its compat library may stand on ({_branches(base)})")
     return Answer(
         findings=(

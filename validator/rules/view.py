@@ -145,8 +145,10 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
         gate = facts.gates.get(_short(view.cuda))
         view.requirement = gate.requirement if gate else f"cuda>={_short(view.cuda)}"
         view.requirement_from = str(gate.origin) if gate else ""
-        view.requirement_assumed = True
-        view.assumptions.append(f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate")
+        view.requirement_assumed = view.has_compat = True
+        view.assumptions.append(
+            f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate and compat library"
+        )
 
 
 def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:

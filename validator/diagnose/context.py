@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from validator.diagnose.evidence import Evidence
@@ -11,6 +12,8 @@ from validator.diagnose.ranking import Scored
 
 #: Values that a signature may take from a log and that describe the place, not the one message.
 PLACE_VALUES = ("torch", "cuda", "python", "gpu", "driver", "os", "cc")
+#: The CUDA build in a torch version: ``2.1.0+cu121``.
+_CUDA_TAG = re.compile(r"\+cu(\d{1,2})(\d)")
 
 
 def place_of(evidence: Evidence, matcher: Matcher) -> Place:
@@ -30,12 +33,17 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
     matcher.read("\n".join(f"stated {name}: {value}" for name, value in stated.items()), "stated")
     values = dict(stated)
     clues = set()
+    if "cuda" not in values and (tag := _CUDA_TAG.search(values.get("torch", ""))):
+        values["cuda"] = f"{tag.group(1)}.{tag.group(2)}"
     for hit in sorted(matcher.hits.values(), key=lambda hit: hit.order):
         for name in PLACE_VALUES:
             if name in hit.values and hit.signature.cause is None:
                 values.setdefault(name, hit.values[name])
         if hit.signature.cause is None:
             clues.add(hit.signature.id)
+        for name, value in hit.values.items():
+            if name not in PLACE_VALUES:
+                values.setdefault(name, value)
     inside = truth(stated.get("in_container"))
     if inside is not None:
         clues.discard("in_container")

@@ -2,7 +2,8 @@
 
 ``*`` is any text on the same line; ``{name}`` takes a value that starts there, ``{name:kind}`` says of which kind. Letters are
 lower case, every quotation mark is ``'``, and white space is one space: lines are brought to that form before (``normal``).
-A pattern begins and ends at the edge of a word where it begins and ends with a letter or a digit.
+A pattern begins and ends at the edge of a word where it begins and ends with a letter or a digit; with ``^`` before it, it stands at
+the beginning of the line (after time stamps and the like), with ``$`` behind it at its end.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from validator.diagnose.prefixes import without_prefix
 
 #: Characters of a line that are looked at: its beginning and its end; a message is never longer.
 MAX_LOOKED_AT = 4000
@@ -23,6 +26,7 @@ _KINDS: Mapping[str, str] = {
     "path": r"[^\s'\"]{1,200}",
     "size": r"[0-9][0-9.]{0,12} ?[kmgt]?i?b(?:ytes)?",
     "text": r"[^'\"\n]{1,120}",
+    "weights": r"[^\s'\",]{1,200}\.(?:pt|pth|safetensors|ckpt|bin|onnx|h5|zip|tar\.gz)",
 }
 _PART = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}|\*")
 _QUOTES = str.maketrans(dict.fromkeys('"`´‘’“”″', "'") | dict.fromkeys("│┃║╭╮╰╯─━❱\t\xa0\u200b\ufeff", " "))
@@ -37,6 +41,8 @@ class Pattern:
 
     text: str
     parts: tuple[str | tuple[str, re.Pattern[str]] | None, ...]
+    at_start: bool = False
+    at_end: bool = False
 
     @property
     def literals(self) -> tuple[str, ...]:
@@ -53,10 +59,12 @@ class Pattern:
         head = self.parts[0]
         if not isinstance(head, str):
             return None
+        if self.at_start:
+            line = without_prefix(line)
         start = 0
         for _ in range(_TRIES):
             at = line.find(head, start)
-            if at < 0:
+            if at < 0 or (self.at_start and at):
                 return None
             whole = not (head[0].isalnum() and at and line[at - 1].isalnum())
             found = self._rest(line, at + len(head)) if whole else None
@@ -82,6 +90,8 @@ class Pattern:
                 if hit is None:
                     return None
                 values[name], position, gap = hit.group().rstrip(".,"), hit.start() + len(hit.group().rstrip(".,")), False
+        if self.at_end and position != len(line):
+            return None
         last = self.parts[-1]
         if isinstance(last, str) and last[-1].isalnum() and position < len(line) and line[position].isalnum():
             return None
@@ -92,6 +102,8 @@ def parse(text: str) -> Pattern:
     """A pattern from its text. Raises ValueError for a kind that is not there or a pattern that begins with no literal."""
     parts: list[str | tuple[str, re.Pattern[str]] | None] = []
     end = 0
+    whole, at_start, at_end = text, text.startswith("^"), text.endswith("$")
+    text = text[at_start : len(text) - at_end]
     for hit in _PART.finditer(text):
         if hit.start() > end:
             parts.append(text[end : hit.start()])
@@ -109,7 +121,7 @@ def parse(text: str) -> Pattern:
         raise ValueError(f"{text!r} does not begin with literal text")
     if normal(text) != text:
         raise ValueError(f"{text!r} is not in the form lines are brought to: {normal(text)!r}")
-    return Pattern(text, tuple(parts))
+    return Pattern(whole, tuple(parts), at_start, at_end)
 
 
 def normal(line: str) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from validator.versions import Dotted
 
-_COMPARISON = re.compile(r"([a-z_]+)(<=|>=|<|>|==)([0-9.]+)")
+_COMPARISON = re.compile(r"([a-z_]+)(<=|>=|<|>|==)(\$[a-z_]+|[0-9.]+)")
+_OTHER_MAJOR = re.compile(r"([a-z_]+)!~([a-z_]+)")
 _NUMBERS = re.compile(r"\d+(?:\.\d+){0,3}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -19,7 +20,7 @@ class Place:
     """Facts that conditions are held against."""
 
     values: Mapping[str, str]
-    """By name (``torch``, ``driver``, ``gpu`` …); stated ones before those the log says of itself."""
+    """By name (``torch``, ``driver``, ``gpu`` …); stated ones before those the log says of itself, those a signature took last."""
     clues: frozenset[str]
     hits: frozenset[str]
     """Ids of the signatures that occur."""
@@ -37,13 +38,17 @@ class Place:
             return bool(self.values.get(condition[4:]))
         if hit := _COMPARISON.fullmatch(condition):
             return self._compare(*hit.groups())
+        if hit := _OTHER_MAJOR.fullmatch(condition):
+            one, other = (_NUMBERS.search(self.values.get(name, "")) for name in hit.groups())
+            return bool(one and other and one.group().split(".")[0] != other.group().split(".")[0])
         return condition in self.clues
 
     def _compare(self, name: str, operator: str, text: str) -> bool:
         known = _NUMBERS.search(self.values.get(name, ""))
-        if known is None:
+        other = _NUMBERS.search(self.values.get(text[1:], "") if text.startswith("$") else text)
+        if known is None or other is None:
             return False
-        left, right = Dotted(known.group()), Dotted(text)
+        left, right = Dotted(known.group()), Dotted(other.group())
         return {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right, "==": left == right}[operator]
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 
-_STAMP = r"\[?\d{4}[-/]\d\d[-/]\d\d[T ,]{1,2}\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?"
+_STAMP = r"\[?\d{4}[-/]\d\d[-/]\d\d[Tt ,]{1,2}\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:[Zz]|[+-]\d\d:?\d\d)?\]?"
 #: Each is tried at the beginning, in this order, as often as it takes; all are anchored and bounded.
 _PREFIX = re.compile(
     r"\s{0,8}(?:"
     + "|".join(
         [
-            _STAMP + r"(?: (?:stdout|stderr) [FP])?",
-            r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S{1,64} [\w./-]{1,64}(?:\[\d{1,8}\])?:",
+            _STAMP + r"(?: (?:stdout|stderr) [FPfp])?",
+            r"[A-Za-z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d \S{1,64} [\w./-]{1,64}(?:\[\d{1,8}\])?:",
             r"\[?(?:default|rank|Rank)\s?\d{1,5}\]?:",
             r"\((?:\w{1,40} )?(?:pid|rank|ip)=[^)]{1,80}\)",
             r"\d{1,5}: (?=\S)",
             r"[\w.-]{1,64}\s{1,20}\|",
             r"\[(?:pod|container)/[^\]]{1,160}\]",
             r"#\d{1,4}(?: \d{1,6}\.\d{1,4})?",
-            r"(?:INFO|WARN(?:ING)?|ERROR|DEBUG|CRITICAL|FATAL)\s?[:|-]",
+            r"(?:INFO|WARN(?:ING)?|ERROR|DEBUG|CRITICAL|FATAL|info|warn(?:ing)?|error|debug)\s?[|-]",
             r"\[(?:INFO|WARN(?:ING)?|ERROR|DEBUG|CRITICAL)\]",
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,8 +19,14 @@ _EARLY = 4.0
 _AFTERMATH = 0.5
 #: A cause is firm enough to explain others away from here on.
 _FIRM = 60.0
-#: Less than this names nothing.
+#: What a message counts that a logger calls a warning: what stopped the program is said louder.
+_ONLY_WARNED = 0.85
+_WARNING = re.compile(r"\bWARN(?:ING)?\b|^\[W\b|^W\d{4} ")
+_HEAD = 60
+#: Less than this names nothing, and is told as an alternative at most.
 NAMED_FROM = 30.0
+#: What else a message may come from.
+_ALSO = 24.0
 
 
 @dataclass
@@ -51,13 +58,22 @@ def signs(hits: Iterable[Hit], place: Place) -> list[Sign]:
         case = next((case for case in signature.cases if place.holds(case.when)), None)
         cause = case.cause if case else signature.cause
         weight = case.weight if case else signature.weight
-        if cause:
-            found.append(Sign(cause, float(weight), tuple(hit.places), hit.order, signature.id, hit.values))
+        if not cause:
+            continue
+        if all(_WARNING.search(line.text[:_HEAD]) for line in hit.places):
+            weight = round(weight * _ONLY_WARNED)
+        found.append(Sign(cause, float(weight), tuple(hit.places), hit.order, signature.id, hit.values))
+        if signature.cause and signature.cause != cause:
+            found.append(Sign(signature.cause, min(_ALSO, weight - 1.0), tuple(hit.places), hit.order, f"also:{signature.id}"))
+        for position, other in enumerate(signature.also):
+            if other != cause:
+                weak = min(_ALSO - position, weight - 1.0)
+                found.append(Sign(other, weak, tuple(hit.places), hit.order, f"also:{signature.id}"))
     return found
 
 
 def rank(found: Iterable[Sign]) -> list[Scored]:
-    """Causes by score, the likeliest first; those too weak to be named are left out."""
+    """Causes by score, the likeliest first; none where even that one is too weak to be named."""
     by_cause: dict[str, list[Sign]] = {}
     for sign in found:
         by_cause.setdefault(sign.cause, []).append(sign)
@@ -70,7 +86,10 @@ def rank(found: Iterable[Sign]) -> list[Scored]:
         score = group[0].weight
         if len(group) > 1:
             score += _SECOND * (100 - score) * group[1].weight / 100
-        score += _EARLY * (1 - min(sign.order for sign in group) / last)
+        if group[0].weight > _ALSO:
+            score += _EARLY * (1 - min(sign.order for sign in group) / last)
+        else:
+            score = group[0].weight
         scored[cause] = Scored(cause, score, group)
     firm = {cause for cause, one in scored.items() if one.score >= _FIRM}
     for root, brought in relations().items():
@@ -79,7 +98,7 @@ def rank(found: Iterable[Sign]) -> list[Scored]:
                 if cause in scored and scored[cause].score <= scored[root].score + 25:
                     scored[cause].score *= _AFTERMATH
     order = sorted(scored.values(), key=lambda one: (-one.score, min(sign.order for sign in one.signs), one.cause))
-    return [one for one in order if one.score >= NAMED_FROM]
+    return order if order[0].score >= NAMED_FROM else []
 
 
 def confidence(score: float, rival: float) -> float:

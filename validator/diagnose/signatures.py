@@ -20,7 +20,8 @@ class Case:
     """What a signature means where certain facts hold."""
 
     when: tuple[str, ...]
-    """All must hold: clues, ``!clue``, ``a|b``, ``hit:ID``, ``torch<1.6``."""
+    """All must hold: a clue, ``!clue``, ``a|b``, ``hit:ID``, ``has:gpu``, ``torch<1.6``, ``asked<$first`` (two values),
+    ``library!~cuda`` (another major version)."""
     cause: str | None
     """None: it then says nothing at all."""
     weight: int
@@ -39,6 +40,8 @@ class Signature:
     weight: int
     """0 … 100: how firmly it names its cause when it stands alone."""
     cases: tuple[Case, ...]
+    also: tuple[str, ...]
+    """What else the same message may come from; told as alternatives, never named on its strength alone."""
     examples: tuple[str, ...]
     """Logs that the whole engine must put down to this cause."""
     counterexamples: tuple[str, ...]
@@ -71,7 +74,7 @@ def relations() -> Mapping[str, tuple[str, ...]]:
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_FIELDS = frozenset({"id", "cause", "weight", "any", "unless", "cases", "example", "counterexample"})
+_FIELDS = frozenset({"id", "cause", "weight", "any", "unless", "cases", "also", "example", "counterexample"})
 
 
 def _signature(row: Mapping[str, object]) -> Signature:
@@ -87,6 +90,7 @@ def _signature(row: Mapping[str, object]) -> Signature:
         cause=_known(str(cause), name) if cause else None,
         weight=int(str(row.get("weight", 0))),
         cases=cases,
+        also=tuple(_known(str(other), name) for other in _list(row.get("also"))),
         examples=tuple(str(text) for text in _list(row.get("example"))),
         counterexamples=tuple(str(text) for text in _list(row.get("counterexample"))),
     )

@@ -46,7 +46,7 @@ def test_the_same_line_on_a_host_and_in_a_container(stated: dict[str, str], caus
 
 
 def test_a_full_gpu_explains_what_cublas_says() -> None:
-    cublas = "RuntimeError: CUDA error: CUBLAS_STATUS_NOT_INITIALIZED when calling `cublasCreate(handle)`"
+    cublas = "RuntimeError: CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm(handle, opa, opb, m, n, k)`"
     assert of(cublas).cause == "cublas_init"
     assert of("torch.cuda.OutOfMemoryError: CUDA out of memory.\n" + cublas).cause == "out_of_memory"
     assertion = "Indexing.cu:1237: block: [1,0,0] Assertion `srcIndex < srcSelectDimSize` failed.\n"

@@ -18,6 +18,8 @@ _COMMANDS = {
     "check": "Judge one environment on one target from facts; runs nothing.",
     "probe": "Run the probe in one interpreter of this machine; no container.",
     "host": "Show this machine: driver, GPUs, container engine.",
+    "diagnose": "Name the cause behind a log: what broke, why, and what to do.",
+    "causes": "Show the causes the validator can name.",
     "report": "Show the report of an earlier run again, in any format.",
     "schema": "Print the JSON Schema of matrix.yaml.",
     "init": "Write a matrix.yaml to start from, with the image it builds.",

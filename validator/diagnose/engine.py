@@ -32,7 +32,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     ranked = rank(found)
     values = known_values(ranked, place)
     named = tuple(_named(ranked, position, values) for position in range(min(len(ranked), MOST_CAUSES)))
-    telling = () if named else tuple(matcher.first + matcher.last)
+    telling = () if named else matcher.telling
     return Diagnosis(causes=named, informative=telling, lines=matcher.lines)
 
 

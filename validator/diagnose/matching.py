@@ -1,14 +1,14 @@
 """One pass over a log: which signatures occur, where first and last, how often. Linear in its length, bounded in memory.
 
 Every pattern hangs on one rare word. A block of the log is reduced to its set of words, and where that meets no such word the
-block is done with; only lines that hold one are decoded, normalised and compared.
+block is done with. Of its lines, only those that hold all words of some pattern are decoded, normalised and compared.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -23,18 +23,20 @@ from validator.text import one_line
 KEPT = 3
 #: After so many places a signature is known to be there, and is not looked for any more.
 ENOUGH = 500
+#: A line that differs in its numbers only is looked at so often; of so many such lines it is known how often they came.
+_REPEATED, _TEMPLATES = 8, 4096
 #: Lines kept as the most telling ones where no cause is found: so many of the first, and of the last.
 _TELLING_FIRST, _TELLING_LAST = 3, 6
 #: A message that a terminal broke in two is looked for in two lines together, where both are no longer than this.
 _WRAPPED = 400
 
 #: Everything but letters and digits becomes a space, letters become small: the words of a block.
-_WORDS = bytes(c + 32 if 65 <= c <= 90 else (c if 48 <= c <= 57 or 97 <= c <= 122 or c >= 128 else 32) for c in range(256))
+_WORDS = bytes(c + 32 if 65 <= c <= 90 else (c if 48 <= c <= 57 or 97 <= c <= 122 else 32) for c in range(256))
 _TELLING = frozenset(
     b"error errno exception failed failure fatal traceback killed critical panic aborted segfault denied refused cannot "
     b"invalid".split()
 )
-_TELLING_SUFFIXES = re.compile(r"(?:Error|Exception)\b|\b(?:error|fatal|failed|killed|denied|cannot)\b", re.IGNORECASE)
+_TELLING_SUFFIXES = re.compile(rb"(?:Error|Exception)\b|\b(?:error|fatal|failed|killed|denied|cannot)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -63,10 +65,29 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class _Before:
+    """The line before, where it may be the first half of a message."""
+
+    raw: bytes
+    words: set[bytes]
+    found: set[bytes]
+    """Those of its words that patterns hang on."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A pattern, with the words that a line it is in must hold."""
+
+    signature: Signature
+    pattern: Pattern
+    needs: frozenset[bytes]
+
+
+@dataclass(frozen=True)
 class _Index:
     """Rare word → the patterns that hang on it."""
 
-    by_word: Mapping[bytes, tuple[tuple[Signature, Pattern], ...]]
+    by_word: Mapping[bytes, tuple[_Entry, ...]]
     words: frozenset[bytes]
 
 
@@ -80,14 +101,13 @@ def index() -> _Index:
     """The index over all shipped signatures."""
     pairs = [(signature, pattern) for signature in signatures() for pattern in signature.patterns]
     frequency = Counter(word for _, pattern in pairs for word in _anchors(pattern))
-    table: dict[bytes, list[tuple[Signature, Pattern]]] = {}
+    table: dict[bytes, list[_Entry]] = {}
     for signature, pattern in pairs:
         words = _anchors(pattern)
         if not words:
             raise ValueError(f"{signature.id}: {pattern.text!r} has no whole word to be found by")
-        table.setdefault(min(words, key=lambda word: (frequency[word] + _commonness(word), -len(word), word)), []).append(
-            (signature, pattern)
-        )
+        rarest = min(words, key=lambda word: (frequency[word] + _commonness(word), -len(word), word))
+        table.setdefault(rarest, []).append(_Entry(signature, pattern, frozenset(words)))
     return _Index({word: tuple(found) for word, found in table.items()}, frozenset(table))
 
 
@@ -101,7 +121,7 @@ _COMMON = frozenset(
 
 
 def _commonness(word: bytes) -> int:
-    return 1000 if word in _COMMON else (200 if len(word) < 4 else 0)
+    return 1000 if word in _COMMON else 600 if word.isdigit() else 200 if len(word) < 4 else 0
 
 
 def _anchors(pattern: Pattern) -> set[bytes]:
@@ -132,72 +152,116 @@ class Matcher:
 
     def __init__(self) -> None:
         self.hits: dict[str, Hit] = {}
-        self.first: list[Line] = []
-        self.last: list[Line] = []
         self.lines = 0
+        self._first: list[tuple[bytes, Line]] = []
+        self._last: list[tuple[bytes, Line]] = []
         self._order = 0
-        self._index = index()
+        self._by_word = dict(index().by_word)
+        """What is still looked for: a signature that was found often enough leaves."""
+        self._words = set(index().words)
+        self._templates: dict[bytes, int] = {}
+
+    @property
+    def telling(self) -> tuple[Line, ...]:
+        """The lines a person would look at first: some of the first, and the last."""
+        kept = (*self._first, *self._last)
+        return tuple(Line(one_line(raw.decode("utf-8", "replace"), 300), line.line, line.source) for raw, line in kept)
 
     def read(self, log: Log, source: str = "log") -> None:
         """Go through a text once."""
         numbered = source == "log"
-        known = self._index.words
-        before: tuple[int, str] | None = None
+        before: _Before | None = None
         for number, block in blocks(log):
-            self.lines = max(self.lines, number + block.count(b"\n") - (block.endswith(b"\n"))) if numbered else self.lines
+            if numbered:
+                self.lines = max(self.lines, number + block.count(b"\n") - block.endswith(b"\n"))
             present = set(block.translate(_WORDS).split())
-            if not (present & known or _telling(present, block)):
+            if present.isdisjoint(self._words) and not _telling(present, block):
                 before = None
                 continue
             for at, raw in lines(number, block):
-                words = set(raw.translate(_WORDS).split())
-                found = words & known
-                telling = _telling(words, raw)
-                if not found and not telling and before is None:
+                if self._often(raw):
                     continue
-                self._line(raw, found, telling, before, Line("", at if numbered else None, source))
-                before = (at, raw.decode("utf-8", "replace")[:_WRAPPED]) if found and len(raw) <= _WRAPPED else None
+                words = set(raw.translate(_WORDS).split())
+                found = words & self._words
+                where = Line("", at if numbered else None, source)
+                if _telling(words, raw):
+                    self._tell(raw, where)
+                if found:
+                    self._line(raw, words, found, where)
+                if before is not None and (found or before.found) and len(raw) <= _WRAPPED:
+                    self._joined(before, raw, words, found, where)
+                before = _Before(raw, words, found) if len(raw) <= _WRAPPED and (found or words) else None
 
-    def _line(self, raw: bytes, found: Iterable[bytes], telling: bool, before: tuple[int, str] | None, where: Line) -> None:
+    def _often(self, raw: bytes) -> bool:
+        """Whether this line, but for its numbers, has come so often that it cannot say anything new."""
+        if len(raw) > _WRAPPED:
+            return False
+        template = raw.translate(None, b"0123456789")
+        seen = self._templates.get(template, 0)
+        if seen >= _REPEATED:
+            return True
+        if len(self._templates) >= _TEMPLATES:
+            self._templates.clear()
+        self._templates[template] = seen + 1
+        return False
+
+    def _line(self, raw: bytes, words: set[bytes], found: set[bytes], where: Line) -> None:
+        """Compare one line with the patterns all of whose words it holds."""
+        entries = [entry for word in found for entry in self._by_word.get(word, ()) if entry.needs <= words]
+        if not entries:
+            return
         text = raw.decode("utf-8", "replace")
         line = normal(text)
-        tried: set[bytes] = set()
-        hit = False
-        for word in sorted(found):
-            tried.add(word)
-            hit |= self._try(word, line, text, where)
-        if before is not None and line and len(raw) <= _WRAPPED:
-            joined = normal(before[1] + " " + without_prefix(text))
-            parts = (normal(before[1]), line)
-            for word in set(words_of(joined.encode())) & self._index.words:
-                self._try(word, joined, f"{before[1].rstrip()} {text.strip()}", where, parts)
-        if telling or hit:
-            self._tell(text, where)
+        for entry in entries:
+            self._compare(entry.signature, entry.pattern, line, text, where)
 
-    def _try(self, word: bytes, line: str, shown: str, where: Line, parts: tuple[str, ...] = ()) -> bool:
-        any_hit = False
-        for signature, pattern in self._index.by_word[word]:
-            known = self.hits.get(signature.id)
-            if known is not None and known.count >= ENOUGH:
-                continue
-            if parts and (pattern.has_gap or any(pattern.match(part) is not None for part in parts)):
-                continue
-            values = pattern.match(line)
-            if values is None or any(other.match(line) is not None for other in signature.unless):
-                continue
-            if known is None:
-                known = self.hits[signature.id] = Hit(signature)
-            self._order += 1
-            known.add(Line(one_line(shown, 300), where.line, where.source), values, self._order)
-            any_hit = True
-        return any_hit
+    def _joined(self, before: _Before, raw: bytes, words: set[bytes], found: set[bytes], where: Line) -> None:
+        """Look for what a terminal broke in two: only literal messages that were not seen whole anywhere."""
+        both = words | before.words
+        entries = [
+            entry
+            for word in found | before.found
+            for entry in self._by_word.get(word, ())
+            if entry.needs <= both
+            and not entry.needs <= words
+            and not entry.needs <= before.words
+            and entry.signature.id not in self.hits
+            and not entry.pattern.has_gap
+        ]
+        if not entries:
+            return
+        first = before.raw.decode("utf-8", "replace").rstrip()
+        text = f"{first} {without_prefix(raw.decode('utf-8', 'replace')).strip()}"
+        line = normal(text)
+        for entry in entries:
+            self._compare(entry.signature, entry.pattern, line, text, where)
 
-    def _tell(self, text: str, where: Line) -> None:
-        if not _TELLING_SUFFIXES.search(text[:_WRAPPED]):
+    def _compare(self, signature: Signature, pattern: Pattern, line: str, shown: str, where: Line) -> None:
+        values = pattern.match(line)
+        if values is None or any(other in line for other in signature.unless):
             return
-        line = Line(one_line(text, 300), where.line, where.source)
-        if len(self.first) < _TELLING_FIRST:
-            self.first.append(line)
+        known = self.hits.get(signature.id)
+        if known is None:
+            known = self.hits[signature.id] = Hit(signature)
+        self._order += 1
+        known.add(Line(one_line(shown, 300), where.line, where.source), values, self._order)
+        if known.count == ENOUGH:
+            self._leave(signature)
+
+    def _leave(self, signature: Signature) -> None:
+        for word, entries in list(self._by_word.items()):
+            left = tuple(entry for entry in entries if entry.signature is not signature)
+            if len(left) != len(entries):
+                self._by_word[word] = left
+                if not left:
+                    self._words.discard(word)
+
+    def _tell(self, raw: bytes, where: Line) -> None:
+        if not _TELLING_SUFFIXES.search(raw[:_WRAPPED]):
             return
-        self.last.append(line)
-        del self.last[:-_TELLING_LAST]
+        if len(self._first) < _TELLING_FIRST:
+            self._first.append((raw[:_WRAPPED], where))
+            return
+        self._last.append((raw[:_WRAPPED], where))
+        if len(self._last) > _TELLING_LAST:
+            del self._last[0]

@@ -2,8 +2,8 @@
 
 ``*`` is any text on the same line; ``{name}`` takes a value that starts there, ``{name:kind}`` says of which kind. Letters are
 lower case, every quotation mark is ``'``, and white space is one space: lines are brought to that form before (``normal``).
-A pattern begins and ends at the edge of a word where it begins and ends with a letter or a digit; with ``^`` before it, it stands at
-the beginning of the line (after time stamps and the like), with ``$`` behind it at its end.
+A pattern begins and ends at the edge of a word where it begins and ends with a letter or a digit; with ``^`` before it, it stands
+at the beginning of the line (after time stamps and the like), with ``$`` behind it at its end.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ _TRIES = 12
 _KINDS: Mapping[str, str] = {
     "word": r"[^\s'\",;()\[\]{}]{1,120}",
     "version": r"v?[0-9][0-9a-z.+_-]{0,40}",
+    "release": r"v?[0-9][0-9a-z._-]{0,40}",
     "number": r"[0-9][0-9.,]{0,20}",
     "path": r"[^\s'\"]{1,200}",
     "size": r"[0-9][0-9.]{0,12} ?[kmgt]?i?b(?:ytes)?",
@@ -31,8 +32,8 @@ _KINDS: Mapping[str, str] = {
 _PART = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}|\*")
 _QUOTES = str.maketrans(dict.fromkeys('"`´‘’“”″', "'") | dict.fromkeys("│┃║╭╮╰╯─━❱\t\xa0\u200b\ufeff", " "))
 _SPACES = re.compile(r"\s+")
-#: What is left of a line break, a tab or a quote inside another text (JSON, a repr); ``\\torch`` in a path is none.
-_ESCAPED = re.compile(r"\\+(?:([nrt])(?![a-z])|[\"'])")
+#: A quotation mark inside another text (JSON, a repr).
+_ESCAPED = re.compile(r"\\+[\"']")
 
 
 @dataclass(frozen=True)
@@ -129,5 +130,5 @@ def normal(line: str) -> str:
     if len(line) > MAX_LOOKED_AT:
         line = line[: MAX_LOOKED_AT // 2] + " … " + line[-MAX_LOOKED_AT // 2 :]
     if "\\" in line:
-        line = _ESCAPED.sub(lambda hit: " " if hit.group(1) else "'", line)
+        line = _ESCAPED.sub("'", line)
     return _SPACES.sub(" ", line.lower().translate(_QUOTES)).strip()

@@ -20,7 +20,7 @@ class Place:
     """Facts that conditions are held against."""
 
     values: Mapping[str, str]
-    """By name (``torch``, ``driver``, ``gpu`` …); stated ones before those the log says of itself, those a signature took last."""
+    """By name (``torch``, ``driver``, ``gpu`` …); stated ones first, then what the log says of itself."""
     clues: frozenset[str]
     hits: frozenset[str]
     """Ids of the signatures that occur."""

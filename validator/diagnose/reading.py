@@ -17,10 +17,13 @@ MAX_LINE = 1 << 16
 #: About how much is handed on at once; the first filter looks at a block as a whole.
 BLOCK = 1 << 13
 
-#: Colours and cursor movements, also where the escape itself was lost on the way (``^[[31m``, U+FFFD, or nothing at all).
-_ANSI = re.compile(
-    rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)?|(?:\^\[|\xef\xbf\xbd)?\[[0-9;]{1,12}m"
-)
+#: Colours, cursor movements and titles.
+_ANSI = re.compile(rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)?")
+#: The same where the escape itself was lost on the way (``^[[31m``, U+FFFD, or nothing); a reset tells that there are any.
+_ORPHANS = re.compile(rb"(?:\^\[|\xef\xbf\xbd)?\[[0-9;]{1,12}m")
+_RESETS = (b"[0m", b"[m", b"[39m", b"[22m")
+#: A line break or a tab as another text holds it (JSON, a repr); ``\\torch`` in a path is none.
+_BREAK = re.compile(rb"\\{1,8}[nrt](?![a-z])")
 
 
 def blocks(log: Log) -> Iterator[tuple[int, bytes]]:
@@ -61,8 +64,12 @@ def _blocks(number: int, whole: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _plain(raw: bytes) -> bytes:
-    if b"[" in raw:
+    if b"\x1b" in raw:
         raw = _ANSI.sub(b"", raw)
+    if any(reset in raw for reset in _RESETS):
+        raw = _ORPHANS.sub(b"", raw)
+    if b"\\" in raw:
+        raw = _BREAK.sub(b" ", raw)
     return raw.replace(b"\0", b"") if b"\0" in raw else raw
 
 
@@ -98,7 +105,7 @@ def _encoding(first: bytes) -> tuple[str, int]:
     """The encoding, and the length of its mark. UTF-16 without a mark is told by where the NULs stand."""
     if first.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
-    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and (b"\0" in first[:4096] or len(first) < 4):
         return ("utf-16-le" if first.startswith(codecs.BOM_UTF16_LE) else "utf-16-be"), 2
     head = first[:4096]
     half = len(head) // 2

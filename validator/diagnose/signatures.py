@@ -9,7 +9,7 @@ from functools import cache
 import yaml
 
 from validator.causes import catalogue
-from validator.diagnose.patterns import Pattern, parse
+from validator.diagnose.patterns import Pattern, normal, parse
 from validator.resources import DATA
 
 FOLDER = DATA / "signatures"
@@ -33,8 +33,8 @@ class Signature:
 
     id: str
     patterns: tuple[Pattern, ...]
-    unless: tuple[Pattern, ...]
-    """Where one of these is on the same line too, it is another message."""
+    unless: tuple[str, ...]
+    """Where one of these texts is in the same line too, it is another message."""
     cause: str | None
     """None for a clue: a fact that decides between causes and names none."""
     weight: int
@@ -86,7 +86,7 @@ def _signature(row: Mapping[str, object]) -> Signature:
     return Signature(
         id=name,
         patterns=tuple(parse(str(text)) for text in _list(row["any"])),
-        unless=tuple(parse(str(text)) for text in _list(row.get("unless"))),
+        unless=tuple(_text(text, name) for text in _list(row.get("unless"))),
         cause=_known(str(cause), name) if cause else None,
         weight=int(str(row.get("weight", 0))),
         cases=cases,
@@ -102,6 +102,13 @@ def _case(item: object, name: str) -> Case:
     cause = item.get("cause")
     when = tuple(str(text) for text in _list(item["when"]))
     return Case(when=when, cause=_known(str(cause), name) if cause else None, weight=int(item.get("weight", 0)))
+
+
+def _text(value: object, name: str) -> str:
+    text = str(value)
+    if normal(text) != text or set(text) & set("{}*"):
+        raise ValueError(f"{name}: {text!r} is no plain text in the form lines are brought to")
+    return text
 
 
 def _list(value: object) -> list[object]:

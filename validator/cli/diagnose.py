@@ -1,0 +1,70 @@
+"""``validator diagnose``: the cause behind a log that somebody brings."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import click
+
+from validator.cli.output import Output
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
+_LONGEST_VALUE = 1000
+
+
+def _stated(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not _NAME.fullmatch(name.strip()):
+            raise click.BadParameter(f"{value!r} is not NAME=VALUE, such as torch=2.7.1")
+        if len(text) > _LONGEST_VALUE:
+            raise click.BadParameter(f"the value of {name} is longer than {_LONGEST_VALUE} characters; a log goes into the file")
+        found[name.strip().lower()] = text.strip()
+    return found
+
+
+@click.command("diagnose")
+@click.argument("log", type=click.Path(path_type=Path, allow_dash=True))
+@click.option(
+    "--env",
+    "stated",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_stated,
+    help="What is known of the place: torch, cuda, python, gpu, driver, image, os, in_container, or any other name.",
+)
+@click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def command(output: Output, log: Path, stated: dict[str, str], format_name: str) -> None:
+    """Name the cause behind a log.
+
+    LOG is a file, or - for what comes on stdin: a training log, the output of docker, pip or kubectl, a kernel log; in any
+    encoding, with colours and progress bars, of any length. It is read once. Exit code 0 when a cause is named, 4 when none can
+    be, 3 when the log cannot be read.
+    """
+    from validator.diagnose import Evidence, diagnose
+    from validator.diagnose.render import as_json, as_text
+    from validator.errors import ExitCode, InvalidInputError
+
+    try:
+        if str(log) == "-":
+            if sys.stdin is None or sys.stdin.closed:
+                raise InvalidInputError("stdin is closed", why="`-` reads the log from it", hint="name a file, or pipe a log in")
+            found = diagnose(Evidence(log=sys.stdin.buffer, stated=stated))
+        else:
+            with log.open("rb") as stream:
+                found = diagnose(Evidence(log=stream, stated=stated))
+    except OSError as error:
+        raise InvalidInputError(
+            f"{log}: the log cannot be read", why=error.strerror or str(error), hint="name a file, or - for stdin"
+        ) from error
+    if format_name == "json":
+        output.result(json.dumps(as_json(found), indent=2, ensure_ascii=False))
+    else:
+        output.result(as_text(found, output.width))
+    if not found.causes:
+        raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)

@@ -1,0 +1,89 @@
+"""The catalogue of causes as a table, as one entry, as JSON and as the page docs/causes.md. Pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+from validator.causes import Cause, Family
+from validator.diagnose.remedies import fill
+
+#: What the page says before the first cause.
+_HEAD = """# Causes
+
+Every cause the validator can name, in a prediction, by a check of the probe, or from a log. Made from `validator/data/causes/`
+with `validator causes --format markdown`; do not edit here. In a remedy, `{driver}` and the like stand for what is known of the
+case; a sentence whose value is not known is left out when the remedy is shown.
+"""
+
+
+def as_json(cause: Cause) -> dict[str, Any]:
+    """One cause as plain values."""
+    return {
+        "cause": cause.ident,
+        "family": cause.family.value,
+        "title": cause.title,
+        "severity": cause.severity.value,
+        "explanation": cause.explanation,
+        "remedy": cause.remedy,
+        "confirm": cause.confirm or None,
+        "neighbours": dict(cause.neighbours or {}),
+        "sources": list(cause.sources),
+        "anchor": f"docs/causes.md#{cause.ident}",
+    }
+
+
+def table(causes: Mapping[str, Cause]) -> str:
+    """All causes, a line each, by family."""
+    width = max(len(ident) for ident in causes)
+    lines: list[str] = []
+    for family in Family:
+        lines += ["", family.value] if lines else [family.value]
+        for cause in causes.values():
+            if cause.family is family:
+                lines.append(f"  {cause.ident:{width}}  {cause.severity.value:8}  {cause.title}")
+    return "\n".join(lines)
+
+
+def entry(cause: Cause, width: int = 100) -> str:
+    """One cause in full."""
+    lines = [f"{cause.ident} ({cause.family.value}, {cause.severity.value})", f"  {cause.title}", ""]
+    lines += _wrapped(cause.explanation, width)
+    lines += ["", "what to do", *_wrapped(fill(cause.remedy, {}), width)]
+    if cause.confirm:
+        lines += ["", "how to make sure", f"  {cause.confirm}"]
+    if cause.neighbours:
+        lines += ["", "easily mistaken for"]
+        for other, told in cause.neighbours.items():
+            lines += textwrap.wrap(f"{other}: {told}", width, initial_indent="  ", subsequent_indent="    ")
+    if cause.sources:
+        lines += ["", "sources", *(f"  {url}" for url in cause.sources)]
+    return "\n".join(lines)
+
+
+def markdown(causes: Mapping[str, Cause]) -> str:
+    """docs/causes.md: an anchor for every ident."""
+    parts = [_HEAD]
+    for family in Family:
+        own = [cause for cause in causes.values() if cause.family is family]
+        listed = " · ".join(f"[{cause.ident}](#{cause.ident})" for cause in own)
+        parts.append(f"## {family.value.capitalize()}\n\n{listed}\n")
+        parts += [_section(cause) for cause in own]
+    return "\n".join(parts)
+
+
+def _section(cause: Cause) -> str:
+    lines = [f'### <a id="{cause.ident}"></a>`{cause.ident}`', "", f"**{cause.title}.** Usually `{cause.severity.value}`.", ""]
+    lines += [cause.explanation, "", f"*What to do:* {cause.remedy}".rstrip(), ""]
+    if cause.confirm:
+        lines += ["```console", cause.confirm, "```", ""]
+    if cause.neighbours:
+        lines += [f"- Not [{other}](#{other}): {told}" for other, told in cause.neighbours.items()] + [""]
+    if cause.sources:
+        lines += ["Sources: " + ", ".join(f"<{url}>" for url in cause.sources), ""]
+    return "\n".join(lines)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False) if text else []

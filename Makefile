@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint span verdicts clean
+.PHONY: help matrix test lint span verdicts gpu-check clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 matrix: $(VENV)/.installed ## Run the matrix and print the compatibility table (ARGS: options of `validator run`)
 	@$(BIN)/validator run $(ARGS)
@@ -27,6 +27,9 @@ lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 
 span: $(VENV)/.installed ## Measure one torch of every generation on the CPU (ARGS: --torch 2.6.0, --list, --keep)
 	@$(BIN)/python tests/span $(ARGS)
+
+gpu-check: $(VENV)/.installed-test ## Measure this machine's GPU with its own torch, into docs/measured (PYTHON: whose torch)
+	@$(BIN)/python tests/gpu --python '$(PYTHON)' $(ARGS)
 
 clean: ## Remove the virtual environment, the results and all caches
 	rm -rf $(VENV) .validator build dist .pytest_cache .ruff_cache .mypy_cache .import_linter_cache

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, Callable, List, NamedTuple, Optional
+from typing import Any, Callable, List, NamedTuple, Optional, Union
 
 from .context import headline
 
@@ -23,8 +23,12 @@ class Answer(NamedTuple):
     """``returned``, ``raised``, ``hung``, or ``died: signal 11``."""
 
 
-def run(functions: List[Callable[[], Any]], seconds: float) -> List[Answer]:
-    """Fork a child for each function, all at once, and return how each ended.
+#: What a child does: a function here, or a program whose output ends in a line that begins with ``=`` and the answer.
+Work = Union[Callable[[], Any], List[str]]
+
+
+def run(works: List[Work], seconds: float) -> List[Answer]:
+    """Fork a child for each work, all at once, and return how each ended.
 
     ``seconds`` is for all together; what still runs then is killed. Every child has been waited for when this returns.
     """
@@ -32,8 +36,8 @@ def run(functions: List[Callable[[], Any]], seconds: float) -> List[Answer]:
     sys.stderr.flush()
     children: List[_Child] = []
     try:
-        for function in functions:
-            children.append(_Child(function))
+        for work in works:
+            children.append(_Child(work))
         end = time.monotonic() + seconds
         return [child.answer(end) for child in children]
     finally:
@@ -42,18 +46,18 @@ def run(functions: List[Callable[[], Any]], seconds: float) -> List[Answer]:
 
 
 class _Child:
-    def __init__(self, function: Callable[[], Any]) -> None:
+    def __init__(self, work: Work) -> None:
         self._reader, writer = os.pipe()
         self._status: Optional[int] = None
         self.pid = os.fork()
         if self.pid == 0:
-            _serve(function, writer)  # never returns
+            _serve(work, writer)  # never returns
         os.close(writer)
 
     def answer(self, end: float) -> Answer:
         data = b""
-        # The end of the pipe does not tell that the child ended: a later child holds a copy of nothing of ours, but a
-        # library's own helper process may. So both are looked at.
+        # The end of the pipe does not tell that the child ended: the next child, or a library's own helper process, may hold
+        # a copy. So both are looked at.
         while time.monotonic() < end:
             ready, _, _ = select.select([self._reader], [], [], _POLL_SECONDS)
             part = os.read(self._reader, _ANSWER_BYTES) if ready else b""
@@ -69,7 +73,8 @@ class _Child:
             return Answer("", "died: signal {}".format(os.WTERMSIG(self._status)))
         ready, _, _ = select.select([self._reader], [], [], 0)
         data += os.read(self._reader, _ANSWER_BYTES) if ready else b""
-        text = data.decode("utf-8", "replace")
+        # The last line: a program may have printed others before.
+        text = data.decode("utf-8", "replace").rpartition("\n")[2]
         if text[:1] not in ("=", "!"):
             return Answer("", "died: exit status {}".format(os.WEXITSTATUS(self._status)))
         return Answer(text[1:], "returned" if text[0] == "=" else "raised")
@@ -88,11 +93,14 @@ class _Child:
         os.close(self._reader)
 
 
-def _serve(function: Callable[[], Any], writer: int) -> None:
+def _serve(work: Work, writer: int) -> None:
     """In the child: answer, and end at once, with none of the parent's own cleaning up."""
     answer = "!BaseException"
     try:
-        answer = "=" + str(function())
+        if isinstance(work, list):
+            os.dup2(writer, 1)
+            os.execv(work[0], work)
+        answer = "=" + str(work())
     except BaseException as error:  # noqa: BLE001 - whatever it was, the parent says it
         answer = "!" + headline(error)
         traceback.print_exc()

@@ -1,8 +1,9 @@
 """``gloo`` and ``nccl``: processes, or GPUs, add up tensors together, and every one gets the sum."""
 
 import os
+import sys
 import tempfile
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from .. import children
 from ..context import Context, Result, headline
@@ -13,7 +14,7 @@ _SECONDS = 60.0
 
 
 def gloo(context: Context) -> Result:
-    """Two forked processes all-reduce over loopback; they find each other through a file, so no network is needed."""
+    """Two processes all-reduce over loopback; they find each other through a file, so no network is needed."""
     torch = context.torch
     lacking = lacks(torch, "gloo")
     if lacking:
@@ -21,7 +22,9 @@ def gloo(context: Context) -> Result:
     metrics: Dict[str, Any] = {"ranks": _RANKS, "values": _LENGTH}
     with tempfile.TemporaryDirectory() as folder:
         store = os.path.join(folder, "store")
-        answers = children.run([_rank(torch, store, rank) for rank in range(_RANKS)], _SECONDS)
+        # A fork is quick, and not to be trusted once CUDA is in use; there each rank is a new interpreter, as of torchrun.
+        make = _fresh_rank if context.on_gpu else _forked_rank
+        answers = children.run([make(torch, store, rank) for rank in range(_RANKS)], _SECONDS)
     expected = str(float(sum(range(1, _RANKS + 1))))
     for rank, answer in enumerate(answers):
         if answer.status == "hung":
@@ -37,9 +40,9 @@ def gloo(context: Context) -> Result:
 
 def nccl(context: Context) -> Result:
     """One process all-reduces through torch.distributed; where several GPUs are visible, all of them add up together."""
-    torch = context.torch
     if not context.on_gpu:
         return Result("skip", "NCCL needs a GPU", {})
+    torch = context.torch
     count = torch.cuda.device_count()
     metrics: Dict[str, Any] = {"gpus": count, "values": _LENGTH}
     try:
@@ -75,14 +78,24 @@ def lacks(torch: Any, backend: str) -> Optional[str]:
     return None
 
 
-def _rank(torch: Any, store: str, rank: int) -> Any:
-    def work() -> float:
-        torch.set_num_threads(1)  # the threads of the parent did not come along (see forking.py)
-        # Without a network a container's own name leads nowhere; loopback is there always.
-        os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-        return _all_reduce(torch, "gloo", store, rank, _RANKS, "cpu")
+def gloo_rank(torch: Any, store: str, rank: int) -> Any:
+    """One of the processes: what it gets of the sum."""
+    torch.set_num_threads(1)  # the threads of the parent did not come along (see forking.py)
+    # Without a network a container's own name leads nowhere; loopback is there always.
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    return _all_reduce(torch, "gloo", store, rank, _RANKS, "cpu")
 
-    return work
+
+def _forked_rank(torch: Any, store: str, rank: int) -> Callable[[], Any]:
+    return lambda: gloo_rank(torch, store, rank)
+
+
+def _fresh_rank(torch: Any, store: str, rank: int) -> List[str]:
+    package = __name__.rpartition(".")[0]
+    source = "import sys, torch; sys.path.insert(0, sys.argv[1]); from {} import collectives; {}".format(
+        package, "sys.stdout.write('\\n=%s' % collectives.gloo_rank(torch, sys.argv[2], int(sys.argv[3])))"
+    )
+    return [sys.executable, "-c", source, os.path.abspath(sys.argv[0]), store, str(rank)]
 
 
 def _all_reduce(torch: Any, backend: str, store: str, rank: int, ranks: int, device: str) -> Any:

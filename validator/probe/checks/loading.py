@@ -1,9 +1,12 @@
 """``dataloader``: two worker processes hand over batches larger than a container's default /dev/shm."""
 
+import contextlib
 import importlib
 import inspect
+import multiprocessing
 import os
 import resource
+import tempfile
 from typing import Any, Dict, Iterator, List, Optional
 
 from ..context import Context, Result, headline
@@ -14,6 +17,8 @@ _WORKERS = 2
 _BATCH = 3
 _ITEM_FLOATS = 6 << 20  # 24 MiB: a batch is 72 MiB, and each worker has one under way
 _TIMEOUT_SECONDS = 60
+#: A socket's path holds 107 characters; /pymp-xxxxxxxx/listener-xxxxxxxx come after the folder.
+_FOLDER_CHARS = 107 - 32
 #: How torch of any release says that /dev/shm is full; a worker that writes beyond it dies of SIGBUS, "Bus error".
 _SHM_WORDS = ("shared memory", "shm", "Bus error", "No space left on device")
 
@@ -44,7 +49,8 @@ def run(context: Context) -> Result:
         "open_files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
     }
     try:
-        wrong = _wrong_batches(torch, context)
+        with short_folder():
+            wrong = _wrong_batches(torch, context)
     except Exception as raised:  # noqa: BLE001 - torch raises the worker's own exception, whatever its type
         return explained(raised, metrics)
     if wrong:
@@ -62,6 +68,25 @@ def shared_memory() -> Any:
     except OSError:
         return None, None
     return found.f_frsize * found.f_blocks, found.f_frsize * found.f_bavail
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[None]:
+    """A short name for the folder of temporary files, where its own is too long for the sockets of workers.
+
+    That it lies deep is the probe's doing, not the environment's. A descriptor of it means the same in every forked worker.
+    """
+    folder, config = tempfile.gettempdir(), getattr(multiprocessing.current_process(), "_config", None)
+    if len(os.fsencode(folder)) <= _FOLDER_CHARS or config is None:
+        yield
+        return
+    descriptor, before = os.open(folder, os.O_RDONLY), config.get("tempdir")
+    config["tempdir"] = "/proc/self/fd/{}".format(descriptor)
+    try:
+        yield
+    finally:
+        config["tempdir"] = before
+        os.close(descriptor)
 
 
 def _loader(torch: Any, context: Context) -> Any:
@@ -97,6 +122,9 @@ def explained(raised: BaseException, metrics: Dict[str, Any]) -> Result:
     while link is not None and len(chain) < 20000:
         chain += str(link) + "\n"
         link = link.__cause__ or link.__context__
+    if "Too many open files" in chain or "ancdata" in chain:
+        text = "workers run out of open files (limit {}): {}".format(metrics["open_files_limit"], said)
+        return Result("fail", text, metrics)
     size = metrics["shm_bytes"]
     if size is None:
         metrics["cause"] = "shm_too_small"
@@ -106,9 +134,6 @@ def explained(raised: BaseException, metrics: Dict[str, Any]) -> Result:
         metrics["cause"] = "shm_too_small"
         text = "/dev/shm has {} MiB, too little for {} workers with batches of {} MiB: {}"
         return Result("fail", text.format(size >> 20, _WORKERS, metrics["batch_bytes"] >> 20, said), metrics)
-    if "Too many open files" in chain or "ancdata" in chain:
-        text = "workers run out of open files (limit {}): {}".format(metrics["open_files_limit"], said)
-        return Result("fail", text, metrics)
     if "an't start new thread" in chain or "Resource temporarily unavailable" in chain:
         metrics["cause"] = "pids_limit"
         return Result("fail", "no more processes or threads can be started: {}".format(said), metrics)

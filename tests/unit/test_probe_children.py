@@ -1,0 +1,75 @@
+"""Forked children of a check: every way to end is told, and none is left behind."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from validator.probe import children
+
+
+def raises():
+    raise ValueError("no such thing\nmore")
+
+
+def dies():
+    os.kill(os.getpid(), 9)
+
+
+def leaves():
+    os._exit(3)
+
+
+@pytest.mark.parametrize(
+    ("work", "answer"),
+    [
+        (lambda: 6 * 7, ("42", "returned")),
+        (raises, ("ValueError: no such thing", "raised")),
+        (dies, ("", "died: signal 9")),
+        (leaves, ("", "died: exit status 3")),
+        (lambda: sys.exit("enough"), ("SystemExit: enough", "raised")),
+        ([sys.executable, "-c", "print('a line of its own'); print('=seven', end='')"], ("seven", "returned")),
+        ([sys.executable, "-c", "raise SystemExit(2)"], ("", "died: exit status 2")),
+        (["/nonexistent/program"], ("FileNotFoundError: [Errno 2] No such file or directory", "raised")),
+    ],
+    ids=["value", "exception", "signal", "exit", "sys.exit", "program", "program that fails", "no program"],
+)
+def test_how_a_child_ended_is_told(work, answer):
+    assert tuple(children.run([work], 20.0)[0]) == answer
+
+
+def test_children_run_side_by_side_and_are_told_in_order():
+    # Each waits for what the other one writes, so one after the other would never end.
+    (first, to_first), (second, to_second) = os.pipe(), os.pipe()
+
+    def meet(own, other, name):
+        os.write(other, b"x")
+        os.read(own, 1)
+        return name
+
+    answers = children.run([lambda: meet(first, to_second, "a"), lambda: meet(second, to_first, "b")], 20.0)
+    assert [answer.text for answer in answers] == ["a", "b"]
+
+
+@pytest.mark.parametrize("work", [lambda: time.sleep(600), [sys.executable, "-c", "import time; time.sleep(600)"]])
+def test_a_child_that_hangs_is_killed_and_waited_for(work):
+    answer = children.run([work], 0.5)[0]
+    assert answer.status == "hung"
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_what_the_parent_had_not_printed_yet_is_printed_once(tmp_path):
+    script = tmp_path / "twice.py"
+    script.write_text(
+        "import sys\n"
+        "from validator.probe import children\n"
+        "sys.stdout.write('once ')\n"
+        "children.run([lambda: 1, lambda: 2], 20.0)\n"
+    )
+    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, str(script)], env=variables, capture_output=True, check=True)
+    assert done.stdout == b"once "

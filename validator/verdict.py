@@ -286,7 +286,10 @@ def _major_minor(version: str) -> tuple[int, ...]:
 
 
 def _passed(checks: Sequence[CheckResult]) -> str:
-    trained = [check.name.removeprefix("train_") for check in checks if check.name.startswith("train_")]
+    held = [check.name for check in checks if check.status is CheckStatus.PASS]
+    trained = [name.removeprefix("train_") for name in held if name.startswith("train_")]
+    if "model" in held:
+        trained.append("your model")
     return f"trains: {', '.join(trained)}" if trained else "all checks hold"
 
 

@@ -55,6 +55,10 @@ SCHEMA = {
     "target": (IMAGE + "targets: [hots]\n", 4, ["'hots'", "did you mean 'host'?"]),
     "targets is text": (IMAGE + "targets: host\n", 4, ["`targets` is the text 'host'", "a list was meant"]),
     "level": (IMAGE + "checks: {import: requird}\n", 4, ["'requird'", "required, advisory, skip", "did you mean 'required'?"]),
+    "model without an input": (IMAGE + "model: {file: a.py, factory: b}\n", 4, ["`input` is missing", "for example"]),
+    "shape": (IMAGE + "model:\n  module: a\n  factory: b\n  input: 1,640,x\n", 7, ["'1,640,x' is not a shape such as 3x640x640"]),
+    "dtype": (IMAGE + "model:\n  module: a\n  factory: b\n  input: 9\n  dtype: flot32\n", 8, ["did you mean 'float32'?"]),
+    "factory": (IMAGE + "model:\n  module: a\n  factory: b()\n  input: 9\n", 6, ["'b()' is not a name"]),
     "duration": (IMAGE + "limits:\n  timeout: soon\n", 5, ["`timeout`", "'soon' is not a duration such as 90s, 10m or 1h30m"]),
     "size": (IMAGE + "limits:\n  memory: lots\n", 5, ["`memory`", "'lots' is not a size such as 512m"]),
     "size is a list": (IMAGE + "limits:\n  memory: [1g]\n", 5, ["`memory` is a list", "`memory: 16g`"]),
@@ -148,6 +152,16 @@ MEANING = {
         ["the target 't4' is already on line 5"],
     ),
     "host twice": (IMAGE + "targets: [host,\n  host]\n", 5, ["the target 'host' is already on line 4"]),
+    "model of two sources": (
+        IMAGE + "model: {file: a.py, module: a, factory: b, input: 9}\n",
+        4,
+        ["a model has one of `file` and `module`"],
+    ),
+    "model that is not there": (
+        IMAGE + "model:\n  file: a.py\n  factory: b\n  input: 9\n",
+        4,
+        ["a.py' cannot be read: No such file"],
+    ),
     "check": (IMAGE + "checks:\n  train_bf16: skip\n", 5, ["no check 'train_bf16'", "did you mean", "train_amp_bf16"]),
     "glob that matches nothing": (IMAGE + "expect:\n  'a*': pass\n  'b@*': fail\n", 6, ["'b@*' matches no cell", "a@host"]),
     "find_links folder": (

@@ -20,6 +20,7 @@ from validator.model import (
     PulledImage,
     Status,
     Target,
+    UserModel,
     Where,
 )
 
@@ -198,6 +199,27 @@ def test_settings(tmp_path: Path) -> None:
         Expectation("a@host", Status.FAIL, Where(file, 8)),
         Expectation("*", Status.PASS, Where(file, 8)),
     )
+
+
+def test_a_model_is_read_so_that_it_can_travel(tmp_path: Path) -> None:
+    source = "def build():\n    ...\n"
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "net.py").write_text(source)
+    text = "environments: [{image: a}]\nmodel:\n  file: nets/net.py\n  factory: build\n  input: 3x32x32,16\n"
+    model = loaded(tmp_path, text + "  dtype: float32,long:100\n  loss: cross_entropy\n  batch: 4\n  amp: bfloat16\n").model
+    assert model == UserModel(
+        file="net.py",
+        content=source.encode(),
+        module=None,
+        factory="build",
+        input="3x32x32,16",
+        dtype="float32,long:100",
+        loss="cross_entropy",
+        batch="4",
+        amp="bfloat16",
+    )
+    module = "environments: [{image: a}]\nmodel: {module: torchvision.models, factory: resnet18, input: 3x64x64}\n"
+    assert loaded(tmp_path, module).model == UserModel(None, None, "torchvision.models", "resnet18", "3x64x64")
 
 
 def test_limits_not_set_keep_their_defaults(tmp_path: Path) -> None:

@@ -45,9 +45,37 @@ def inside(**metrics: Metric) -> ProbeReport:
 
 
 def test_all_required_checks_of_a_whole_answer_make_a_pass() -> None:
-    result = judged(report())
+    result = judged(report(answers(without=["model"])))
     assert (result.status, result.basis) == (Status.PASS, Basis.MEASURED)
     assert result.reason == "trains: fp32, amp_fp16, amp_bf16"
+
+
+def test_a_model_of_the_users_that_trained_is_named() -> None:
+    assert judged(report(answers(event("model")))).reason == "trains: fp32, amp_fp16, amp_bf16, your model"
+
+
+def test_a_model_of_the_users_that_fails_decides_though_all_else_holds() -> None:
+    result = judged(report(answers(event("model", "fail", "model takes 1 channel, input has 3"))))
+    assert (result.status, result.reason) == (Status.FAIL, "model: model takes 1 channel, input has 3")
+
+
+def test_an_advisory_check_that_was_skipped_takes_nothing_away() -> None:
+    result = judged(report(answers(event("fp8", "skip", "no GPU"), event("amp_benefit", "skip", "torch too old"))))
+    assert result.status is Status.PASS
+
+
+def test_what_was_not_trained_is_not_said_to_train() -> None:
+    skipped = event("train_amp_bf16", "skip", "torch 1.9 has no CPU autocast")
+    result = judged(report(answers(skipped, without=["model"])), levels={"train_amp_bf16": Level.ADVISORY})
+    assert (result.status, result.reason) == (Status.PASS, "trains: fp32, amp_fp16")
+
+
+def test_an_advisory_warning_makes_the_cell_degraded_and_says_why() -> None:
+    result = judged(report(answers(event("amp_benefit", "warn", "×0.8 as fast; likely because there are no tensor cores"))))
+    assert (result.status, result.reason) == (
+        Status.DEGRADED,
+        "amp_benefit: ×0.8 as fast; likely because there are no tensor cores",
+    )
 
 
 def test_what_the_cell_brought_along_is_handed_on() -> None:

@@ -265,6 +265,9 @@ def _gate(cuda: str, row: Reader, brands: Mapping[str, tuple[str, ...]]) -> rows
     """The requirement written out as the image's variable has it."""
     alternatives = [f"cuda>={cuda}"]
     for clause in row.many("clauses"):
+        if isinstance(clause, dict) and str(clause.get("from", "")).isdigit():
+            alternatives.append(f"driver>={clause['from']}")
+            continue
         if not isinstance(clause, dict) or clause.get("brands") not in brands:
             raise RowError("clauses", f"each is {{brands: …, branches: […]}} with a set of brand_sets ({', '.join(brands)})")
         for number in rows.words(clause.get("branches", []), "clauses"):

@@ -143,7 +143,7 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
         return
     if subject.image is None and subject.inspected is None and view.platform != "windows":
         gate = facts.gates.get(_short(view.cuda))
-        view.requirement = gate.requirement if gate else f"cuda>={_short(view.cuda)}"
+        view.requirement = _gate_on(view.platform, gate.requirement if gate else f"cuda>={_short(view.cuda)}")
         view.requirement_from = str(gate.origin) if gate else ""
         view.requirement_assumed = view.has_compat = True
         view.assumptions.append(
@@ -279,7 +279,12 @@ def _container(view: SubjectView, inside: Inspected) -> None:
     elif inside.require_cuda is not None:
         view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
     elif view.image.requirement is not None:
-        view.requirement, view.requirement_from = view.image.requirement, view.image.requirement_from
+        view.requirement, view.requirement_from = _gate_on(view.platform, view.image.requirement), view.image.requirement_from
+
+
+def _gate_on(platform: str, requirement: str) -> str:
+    """Images for ARM have the plain condition on CUDA, no alternatives."""
+    return requirement.split(" ")[0] if platform == "linux_aarch64" else requirement
 
 
 def view_place(place: Place, facts: Facts) -> PlaceView:

@@ -17,6 +17,7 @@ from typing import Any
 
 import docker
 import yaml
+from docker.errors import APIError, BuildError
 
 ROOT = Path(__file__).resolve().parents[2]
 #: On everything made in the engine for a stack, with the stack's id; images inherit it from their base, first stages too.
@@ -83,11 +84,9 @@ def measure(stack: Stack, folder: Path, runner: str, *, keep: bool) -> Mapping[s
 @contextmanager
 def _image(stack: Stack, keep: bool) -> Iterator[Mapping[str, Any]]:
     """An entry of a matrix that builds the stack on its suite; every layer made for it is removed afterwards."""
-    subprocess.run([str(ROOT / "tests" / "images" / "make_base.sh"), str(stack.base)], check=True, stdin=subprocess.DEVNULL)
     client = docker.from_env(timeout=300)
     tag = f"validator-span/base:{stack.id}"
-    dockerfile = f"FROM validator-test/{stack.base}:latest\nLABEL {LABEL}={stack.id}\n"
-    client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True)
+    _build(client, tag, f"FROM {_suite(client, str(stack.base))}\nLABEL {LABEL}={stack.id}\n")
     try:
         yield {
             "build": str(Path(__file__).parent / "image"),
@@ -102,6 +101,22 @@ def _image(stack: Stack, keep: bool) -> Iterator[Mapping[str, Any]]:
                 client.images.remove(name, force=True)
         client.images.prune(filters={**mine, "dangling": True})  # the first stage, and what a failed build left
         client.close()
+
+
+def _suite(client: docker.DockerClient, name: str) -> str:
+    """A Debian suite with Python, venv and what torch.compile needs: a compiler and Python's headers. Made once, and kept."""
+    subprocess.run([str(ROOT / "tests" / "images" / "make_base.sh"), name], check=True, stdin=subprocess.DEVNULL)
+    install = "apt-get update -q && apt-get install -y -q --no-install-recommends g++ python3-dev && rm -rf /var/lib/apt/lists/*"
+    tag = f"validator-span/suite:{name}"
+    _build(client, tag, f"FROM validator-test/{name}:latest\nRUN {install}\n")
+    return tag
+
+
+def _build(client: docker.DockerClient, tag: str, dockerfile: str) -> None:
+    try:
+        client.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True, forcerm=True, network_mode="host")
+    except (APIError, BuildError) as error:
+        raise RuntimeError(f"{tag} could not be built: {error}") from error
 
 
 @contextmanager

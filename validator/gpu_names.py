@@ -16,7 +16,11 @@ _BRAND = frozenset({"tesla", "geforce", "quadro", "rtx", "gtx", "gt", "titan", "
 _MEMORY = re.compile(r"[0-9]{1,3}gb?", re.ASCII)
 _MIG = re.compile(r"\bmig\b.*$", re.IGNORECASE)
 #: A chip that was made for a laptop has the capability of the desktop chip of the same name (GeForce 20 and newer, GTX 10).
-_MOBILE = frozenset({"laptop", "mobile", "notebook", "with", "max", "q", "design"})
+_MOBILE = frozenset({"laptop", "mobile", "notebook", "with", "max", "q", "design", "lite", "hash", "rate", "lhr"})
+#: A share of a GPU as a virtual machine sees it: GRID A100D-10C, NVIDIA T4-16Q.
+_VIRTUAL = re.compile(
+    r"(?:grid|nvidia)\s+((?:rtx\s*)?[a-z]*[0-9]+)[a-z]{0,3}-(?:[0-9]-)?[0-9]{1,2}[qcab](?:me)?", re.IGNORECASE | re.ASCII
+)
 _SPLIT = re.compile(r"[\s_/,()]+|-(?=[a-z0-9])", re.ASCII)
 _SUFFIX = re.compile(r"^(rtx|gtx|gt)?([0-9]{3,4})(ti|super|d)?(super)?$", re.ASCII)
 
@@ -59,6 +63,8 @@ def _find(name: str, facts: Facts) -> GpuMatch:
         return GpuMatch(name, exact, "" if plain == name else f"a MIG device computes as the whole GPU does: {exact[0].name}")
     if not words:
         return GpuMatch(name, ())
+    if (virtual := _VIRTUAL.fullmatch(plain.strip())) and (match := _find(virtual[1], facts)).rows:
+        return GpuMatch(name, match.rows, f"a virtual GPU computes as the GPU it is a share of: {match.rows[0].name}")
     hits = [rows for known, rows in index.items() if _means(words, known)]
     if hits:
         rows = _dedupe(row for group in hits for row in group)

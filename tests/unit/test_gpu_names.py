@@ -34,6 +34,7 @@ def test_every_shipped_name_is_found_with_and_without_the_vendor_in_any_case() -
         ("GeForce GTX 1660 Super", "GeForce GTX 1660 SUPER"),
         ("NVIDIA GeForce RTX 5090 Laptop", "GeForce RTX 5090 Laptop GPU"),
         ("RTX 3090 (24GB)", "GeForce RTX 3090"),
+        ("NVIDIA GeForce RTX 3070 Lite Hash Rate", "GeForce RTX 3070"),
         ("GeForce RTX 2070 with Max-Q Design", "GeForce RTX 2070"),
     ],
 )
@@ -59,6 +60,14 @@ def test_variants_are_told_apart() -> None:
 @pytest.mark.parametrize("text", ["NVIDIA A100-SXM4-40GB MIG 1g.5gb", "A100-SXM4-40GB MIG 3g.20gb"])
 def test_a_mig_device_is_its_gpu(text: str) -> None:
     assert _names(text) == ["A100-SXM4-40GB"]
+
+
+@pytest.mark.parametrize(
+    ("text", "model"), [("GRID A100D-10C", "A100"), ("NVIDIA A40-48Q", "A40"), ("GRID T4-16Q", "T4"), ("GRID V100D-8Q", "V100")]
+)
+def test_a_virtual_gpu_is_the_gpu_it_is_a_share_of(text: str, model: str) -> None:
+    assert _names(text)
+    assert all(model in name for name in _names(text))
 
 
 @pytest.mark.parametrize("text", ["", "RTX", "GeForce", "Radeon RX 7900 XTX", "RTX 9999", "banana", "NVIDIA", "GPU"])

@@ -116,6 +116,10 @@ def test_a_cuda_beyond_the_facts() -> None:
         ("Debian 12", Outlook.PASS),
         ("Debian 11", Outlook.FAIL),
         ("525.60", Outlook.PASS),
+        ("nvidia-driver-535", Outlook.PASS),
+        ("550.54.15-0ubuntu1", Outlook.PASS),
+        ("driver version 470.86", Outlook.FAIL),
+        ("535.xx", Outlook.PASS),
     ],
 )
 def test_drivers_as_people_say_them(driver: str, status: Outlook) -> None:

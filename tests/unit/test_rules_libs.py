@@ -142,6 +142,13 @@ def test_without_a_build_the_default_of_the_index_is_judged() -> None:
     assert any("CUDA 13.0" in sentence for sentence in prediction.assumptions)
 
 
+def test_a_cuda_major_by_itself_is_a_build_of_it() -> None:
+    prediction = predict(torch="2.7.1", cuda="12", gpu="Tesla V100-SXM2-16GB")
+    assert prediction.status is Outlook.DEGRADED  # cu126, pip's default; cu128 has no code for it
+    assert any("12.6" in sentence for sentence in prediction.assumptions)
+    assert "build_not_published" in causes(torch="2.7.1", cuda="13")
+
+
 def test_nightlies_and_source_builds() -> None:
     nightly = predict(torch="2.7.0.dev20250310+cu128", gpu="RTX 5090", driver="570.133.07")
     assert nightly.status is Outlook.PASS
@@ -212,6 +219,9 @@ def test_what_is_inside_against_what_is_said() -> None:
         ("nvidia/cuda:12.4.1-cudnn-runtime-rockylinux8", None, "12.4"),
         ("nvcr.io/nvidia/pytorch:24.05-py3", "2.4.0a0+07cecf4168", "12.4"),
         ("registry.example/team/train:torch2.7.1-cu128", "2.7.1", "12.8"),
+        ("registry.example:5000/pytorch-training:2.1.0-gpu-py310-cu121-ubuntu20.04-ec2", "2.1.0", "12.1"),
+        ("pytorch/pytorch:2.0.0-cuda11.8-cudnn8", "2.0.0", "11.8"),
+        ("pytorch/pytorch:2.1.0-cpu", "2.1.0", "cpu"),
     ],
 )
 def test_what_a_tag_tells(image: str, torch: str | None, cuda: str) -> None:

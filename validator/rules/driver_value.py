@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from validator.facts import Facts
 from validator.versions import Dotted
 
-_DRIVER = re.compile(r"(?:nvidia|driver|r|v)?[\s:-]*([0-9]{3}(?:\.[0-9x]{1,3}){0,2})", re.IGNORECASE | re.ASCII)
+#: With the words and the package revision that go with it: nvidia-driver-535, R535, 550.54.15-0ubuntu1.
+_DRIVER = re.compile(
+    r"(?:(?:nvidia|driver|version|branch|r|v)[\s:-]*)*([0-9]{3}(?:\.[0-9x]{1,3}){0,2})(?:-[0-9a-z.~+-]+)?",
+    re.IGNORECASE | re.ASCII,
+)
 _CUDA = re.compile(r"(?:cuda)?[\s:>=-]*([0-9]{1,2}\.[0-9]{1,2})", re.IGNORECASE | re.ASCII)
 _CUDA_NUMBER = re.compile(r"(?:cuda)?[\s:-]*([0-9]{1,2})0([0-9]{1,2})0", re.IGNORECASE | re.ASCII)
 #: Windows' own number of a driver ends in NVIDIA's: 31.0.15.3667 is 536.67.

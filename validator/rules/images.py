@@ -20,6 +20,9 @@ _FIELDS = {
 #: Tags outside the known families often say as much in the same words: 2.1.0-cuda12.1, torch2.1-cu121-py310.
 _LOOSE_CUDA = re.compile(r"(?:cuda|cu)[-_]?([0-9]{1,2})\.?([0-9])(?![0-9])", re.ASCII | re.IGNORECASE)
 _LOOSE_TORCH = re.compile(r"(?:torch|pytorch|pt)[-_]?v?([0-9]+\.[0-9]+(?:\.[0-9]+)?)", re.ASCII | re.IGNORECASE)
+#: 763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.1.0-gpu-py310-cu121-ubuntu20.04-ec2
+_LEADING_VERSION = re.compile(r"v?([0-9]+\.[0-9]+(?:\.[0-9]+)?)(?=-|$)", re.ASCII)
+_LOOSE_CPU = re.compile(r"(?:^|[-_.])cpu(?:$|[-_.])", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,23 @@ def _read(reference: str, facts: Facts) -> ImageFacts:
             held = [f"{what} {value}" for what, value in (("torch", torch), ("CUDA", cuda)) if value] or ["what its tag says"]
             said = f"{reference} is taken to hold {' and '.join(held)}"
             return _filled(pattern, given, torch or None, cuda or None, (said,), facts)
-    if row is not None:
-        said = f"{reference} is taken to hold torch {row.torch or 'unknown'} and CUDA {row.cuda or 'unknown'} ({row.origin})"
-        return ImageFacts(torch=row.torch or None, cuda=row.cuda or None, assumptions=(said,))
-    torch_found, cuda_found = _LOOSE_TORCH.search(reference), _LOOSE_CUDA.search(tag)
-    cuda = f"{cuda_found[1]}.{cuda_found[2]}" if cuda_found else None
-    if torch_found or cuda:
-        said = f"{reference}: torch and CUDA are taken from the words of its name"
-        return ImageFacts(torch=torch_found[1] if torch_found else None, cuda=cuda, assumptions=(said,))
+    torch, cuda = _loose(repository, tag)
+    torch, cuda = (row.torch or torch, row.cuda or cuda) if row is not None else (torch, cuda)
+    if torch or cuda:
+        said = f"{reference}: torch {torch or 'unknown'} and CUDA {cuda or 'unknown'} are taken from the words of its name"
+        return ImageFacts(torch=torch, cuda=cuda, assumptions=(said,))
     return ImageFacts(assumptions=(f"what is in {reference} is not known by its name",))
+
+
+def _loose(repository: str, tag: str) -> tuple[str | None, str | None]:
+    """torch and CUDA of an image outside the known patterns, by the words people use in names."""
+    found = _LOOSE_TORCH.search(f"{repository}:{tag}")
+    if found is None and "torch" in repository.rpartition("/")[2]:
+        found = _LEADING_VERSION.match(tag)
+    cuda = _LOOSE_CUDA.search(tag)
+    if cuda is not None:
+        return found[1] if found else None, f"{cuda[1]}.{cuda[2]}"
+    return found[1] if found else None, "cpu" if _LOOSE_CPU.search(tag) else None
 
 
 def _filled(

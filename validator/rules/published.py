@@ -40,6 +40,7 @@ def build(view: SubjectView, facts: Facts) -> Answer:
     if others:
         nearest = min(others, key=lambda version: _distance(Version(version), release.version, facts))
         remedy.append(f"use torch {nearest}, which has {channel_of(cuda.text)}")
+    remedy.append(f"where CUDA {cuda} is what nvidia-smi shows, it is the driver's: give it as the driver (CUDA {cuda})")
     return Answer(
         findings=(
             fail(

@@ -196,9 +196,22 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) 
     if stated.casefold() in ("cpu", "none"):
         view.is_cpu = True
         return
-    view.cuda = cuda_of(stated)
+    view.cuda = cuda_of(_whole(view, stated))
     if view.release is not None:
         view.build = view.release.builds.get(_short(view.cuda))
+
+
+def _whole(view: SubjectView, stated: str) -> str:
+    """A CUDA major by itself (``12``) as the build of it that is meant: pip's default, or the newest there is."""
+    if not (stated.isdigit() and len(stated) <= 2) or view.release is None:
+        return stated
+    builds = [build for build in view.release.builds.values() if build.cuda.numbers[0] == int(stated)]
+    default = next((build for build in builds if build.cuda.text == view.release.default), None)
+    chosen = default or max(builds, key=lambda build: build.cuda, default=None)
+    if chosen is None:
+        return stated
+    view.assumptions.append(f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}")
+    return chosen.cuda.text
 
 
 def cuda_of(text: str) -> Dotted:

@@ -97,7 +97,10 @@ def test_units_that_are_not_reached_are_a_warning(monkeypatch):
     assert (result.status, result.metrics["cause"]) == ("warn", "slow_device")
 
 
-def test_a_cpu_that_emulates_is_most_cpus_and_no_warning(monkeypatch):
+def test_a_cpu_is_described_and_never_warned_of(monkeypatch):
+    unreached = bf16.judged(on_cpu(monkeypatch, "amx_bf16"), rates(0.9, claimed=None), units=True)
+    assert (unreached.status, unreached.metrics["native"]) == ("pass", False)
+    assert "they are not reached" in unreached.message
     result = bf16.judged(on_cpu(monkeypatch), rates(0.4, claimed=None), units=False)
     assert (result.status, result.metrics["native"]) == ("pass", False)
     assert "emulated" in result.message

@@ -47,7 +47,7 @@ def run(context: Context) -> Result:
             return Result("fail", said.format(*numbers), metrics)
         told.append("{} within {:.2g} (worst: {})".format(dtype, top.error, top.name))
     if not told:
-        return Result("skip", "; ".join(missing), metrics)
+        return Result("skip", "; ".join(sorted(set(missing))), metrics)
     return Result("pass", "; ".join(told + missing), metrics)
 
 

@@ -7,6 +7,8 @@ from typing import Any, Callable
 CHECKS = {
     "import": "imports.run",
     "device": "device.run",
+    "versions": "versions.run",
+    "kernels": "kernels.run",
     "train_fp32": "training.fp32",
     "train_amp_fp16": "training.amp_fp16",
     "train_amp_bf16": "training.amp_bf16",
@@ -16,8 +18,6 @@ CHECKS = {
     "determinism": "repeat.determinism",
     "bf16": "bf16.run",
     "amp_benefit": "benefit.run",
-    "versions": "versions.run",
-    "kernels": "kernels.run",
     "tf32": "tf32.run",
     "fp8": "fp8.run",
     "sdpa": "sdpa.run",

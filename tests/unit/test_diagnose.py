@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
+import yaml
 
 from validator.diagnose import Diagnosis, Evidence, diagnose
 from validator.model import CheckResult, CheckStatus, Level, NvmlInfo
@@ -98,3 +102,30 @@ def test_nvml_says_that_the_driver_disagrees_with_itself() -> None:
     found = diagnose(Evidence(log="torch.cuda.is_available(): False", nvml=info))
     assert found.cause == "driver_library_mismatch"
     assert found.causes[0].evidence[0].source == "nvml"
+
+
+LOGS = Path(__file__).parent / "logs"
+CASES = yaml.safe_load((LOGS / "cases.yaml").read_text(encoding="utf-8"))
+#: What healthy programs print too: nothing in it names a cause, wherever it stands.
+NOISE = {path.stem: path.read_text(encoding="utf-8") for path in sorted(LOGS.glob("noise-*.txt"))}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case['cause']}" for number, case in enumerate(CASES)])
+def test_what_programs_really_print(case: dict[str, Any]) -> None:
+    assert of(case["log"], **case.get("env", {})).cause == case["cause"]
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_what_healthy_programs_print_names_nothing(name: str) -> None:
+    assert of(NOISE[name]).cause == "unknown"
+
+
+@pytest.mark.parametrize("name", NOISE)
+def test_noise_around_a_message_changes_no_cause(name: str) -> None:
+    wrong = [
+        (case["cause"], found.cause, where)
+        for case in CASES
+        for where, log in (("before", NOISE[name] + case["log"]), ("after", f"{case['log']}\n{NOISE[name]}"))
+        if (found := of(log, **case.get("env", {}))).cause != case["cause"]
+    ]
+    assert wrong == []

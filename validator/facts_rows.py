@@ -123,6 +123,10 @@ class Capability:
     open_modules: str
     jetson: bool
     origin: Origin
+    """Of the toolkits."""
+    branch_origin: Origin
+    feature_origin: Origin
+    """Of the features, and of the kernel modules."""
 
 
 @dataclass(frozen=True)
@@ -276,6 +280,18 @@ class Reader:
             raise RowError(field, "is a list")
         return value
 
+    def origins(self, *parts: str) -> dict[str, Origin]:
+        """The row's own origin and those of parts that come from another source (``branch_source``), by field name."""
+        others = {part: self.text(f"{part}_source", "") for part in parts}
+        own = self.origin()
+        found = {"origin": own}
+        for part, source in others.items():
+            if source and source not in self._sources:
+                raise RowError(f"{part}_source", f"{source!r} is not among the sources ({', '.join(self._sources)})")
+            what, date = self._sources[source] if source else (own.what, own.date)
+            found[f"{part}_origin"] = Origin(source or own.source, what, date, own.confidence)
+        return found
+
     def origin(self) -> Origin:
         """Source, date and confidence; must be read last: a field that nobody took is then refused."""
         source = self.text("source")
@@ -387,7 +403,7 @@ def capability(cc: str, reader: Reader) -> Capability:
         features=frozenset(reader.words("features")),
         open_modules=reader.choice("open_modules", ("no", "optional", "required")),
         jetson=reader.choice("jetson", ("true", "false"), "false") == "true",
-        origin=reader.origin(),
+        **reader.origins("branch", "feature"),
     )
 
 

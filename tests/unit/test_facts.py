@@ -241,3 +241,10 @@ def test_the_overlay_of_the_docs_is_one(tmp_path: Path) -> None:
     assert facts.gates["12.8"].requirement == "cuda>=12.8"
     assert str(facts.newest_torch) == "2.16.0"
     assert all(f"`{table}`" in page for table in TABLES)
+
+
+def test_every_source_is_the_source_of_something() -> None:
+    for name in sorted(set(TABLES.values())):
+        text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+        for source in re.findall(r"^  ([a-z0-9.-]+): \{what: ", text, re.MULTILINE):
+            assert re.search(rf"source: {re.escape(source)}(?![a-z0-9.-])", text), (name, source)

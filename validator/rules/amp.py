@@ -141,7 +141,7 @@ def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:
                 f"{place.label} has no fp16 tensor cores: AMP saves memory, not time",
                 f"compute capability {capability.cc}, {capability.architecture}",
                 remedy="use fp32 unless memory is short, or a GPU of compute capability 7.0 or newer",
-                source=capability.origin,
+                source=capability.feature_origin,
             )
         )
     return found
@@ -155,7 +155,7 @@ def _bf16(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
     first, emulated = facts.boundaries["bf16_autocast"], facts.boundaries["bf16_emulation"]
     needed = "bf16" in view.needs
     if torch is None:
-        return [_no_bf16(place, "torch is not given", needed=needed, source=capability.origin)] if needed else []
+        return [_no_bf16(place, "torch is not given", needed=needed, source=capability.feature_origin)] if needed else []
     if torch < first.since:
         return []  # rules.api has said so where it is needed
     if torch < emulated.since:
@@ -193,7 +193,7 @@ def _small_types(view: SubjectView, place: PlaceView, facts: Facts) -> list[Find
             f"{place.label} does not compute in {name}",
             f"compute capability {capability.cc} < {_first_with(name, facts)}",
             remedy=f"use a GPU of compute capability {_first_with(name, facts)} or newer, or another type",
-            source=capability.origin,
+            source=capability.feature_origin,
         )
         for name in ("fp8", "fp4")
         if name in view.needs and name not in capability.features

@@ -67,7 +67,7 @@ def branch(place: PlaceView, facts: Facts) -> Answer:
                 f"driver branch {driver.branch} no longer runs {capability.architecture} GPUs such as {place.label}",
                 f"branch {driver.branch} > {capability.last_branch}, the last for compute capability {capability.cc}",
                 remedy=f"install the newest driver of branch {capability.last_branch}",
-                source=capability.origin,
+                source=capability.branch_origin,
             )
         )
     if capability is not None and capability.first_branch is not None and driver.branch < capability.first_branch:
@@ -77,7 +77,7 @@ def branch(place: PlaceView, facts: Facts) -> Answer:
                 f"driver {driver.text} is older than {capability.architecture} GPUs such as {place.label}: it does not know them",
                 f"branch {driver.branch} < {capability.first_branch}, the first for compute capability {capability.cc}",
                 remedy=f"install a driver of branch {capability.first_branch} or newer",
-                source=capability.origin,
+                source=capability.branch_origin,
             )
         )
     row = facts.branches.get(driver.branch)
@@ -120,7 +120,7 @@ def modules(place: PlaceView) -> Answer:
                     f"compute capability {capability.cc} < 7.5, the first with a GSP",
                     remedy="install the proprietary flavour of the same driver"
                     + (f" (branch {capability.last_branch} or older)" if capability.last_branch else ""),
-                    source=capability.origin,
+                    source=capability.feature_origin,
                 ),
             )
         )
@@ -132,7 +132,7 @@ def modules(place: PlaceView) -> Answer:
                     f"{place.label} runs on the open kernel modules only",
                     f"compute capability {capability.cc}: {capability.architecture} has no proprietary modules",
                     remedy="install the open flavour of the same driver",
-                    source=capability.origin,
+                    source=capability.feature_origin,
                 ),
             )
         )

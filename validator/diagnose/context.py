@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from validator.diagnose.evidence import Evidence
 from validator.diagnose.matching import Matcher
 from validator.diagnose.place import Place, truth
+from validator.diagnose.predicted import needed_driver, predict
 from validator.diagnose.ranking import Scored
 
 #: Values that a signature may take from a log and that describe the place, not the one message.
@@ -51,7 +52,10 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
             clues.add("in_container")
     elif stated.get("image"):
         clues.add("in_container")
-    return Place(values=values, clues=frozenset(clues), hits=frozenset(matcher.hits))
+    predicted = predict(values, in_container=True if "in_container" in clues else inside)
+    if "needed_driver" not in values and (driver := needed_driver(values)):
+        values["needed_driver"] = driver
+    return Place(values=values, clues=frozenset(clues), hits=frozenset(matcher.hits), predicted=predicted)
 
 
 def known_values(ranked: Sequence[Scored], place: Place) -> Mapping[str, Mapping[str, str]]:

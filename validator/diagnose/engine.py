@@ -8,9 +8,11 @@ from validator.causes import Cause, catalogue
 from validator.diagnose.context import known_values, place_of
 from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named
 from validator.diagnose.matching import Matcher
+from validator.diagnose.place import Place
+from validator.diagnose.predicted import finding_of
 from validator.diagnose.ranking import Scored, confidence, rank, signs
 from validator.diagnose.remedies import fill
-from validator.diagnose.structured import structured_signs
+from validator.diagnose.structured import predicted_signs, structured_signs
 from validator.model import CheckStatus
 
 #: So many causes are told at most, and so many lines of evidence for each.
@@ -28,15 +30,15 @@ def diagnose(evidence: Evidence) -> Diagnosis:
         if check.status in (CheckStatus.FAIL, CheckStatus.WARN):
             matcher.read(f"{check.message}\n{check.output}", f"check {check.name}")
     place = place_of(evidence, matcher)
-    found = [*structured_signs(evidence), *signs(matcher.hits.values(), place)]
+    found = [*structured_signs(evidence), *predicted_signs(place.predicted), *signs(matcher.hits.values(), place)]
     ranked = rank(found)
     values = known_values(ranked, place)
-    named = tuple(_named(ranked, position, values) for position in range(min(len(ranked), MOST_CAUSES)))
+    named = tuple(_named(ranked, position, values, place) for position in range(min(len(ranked), MOST_CAUSES)))
     telling = () if named else matcher.telling
     return Diagnosis(causes=named, informative=telling, lines=matcher.lines)
 
 
-def _named(ranked: Sequence[Scored], position: int, values: Mapping[str, Mapping[str, str]]) -> Named:
+def _named(ranked: Sequence[Scored], position: int, values: Mapping[str, Mapping[str, str]], place: Place) -> Named:
     one = ranked[position]
     rivals = [other.score for other in ranked if other is not one]
     cause: Cause = catalogue()[one.cause]
@@ -48,9 +50,18 @@ def _named(ranked: Sequence[Scored], position: int, values: Mapping[str, Mapping
         confidence=confidence(one.score, max(rivals, default=0.0)) if not position else round(one.score / 100 * 0.6, 2),
         evidence=_lines(one),
         explanation=cause.explanation,
-        remedy=fill(cause.remedy, values[one.cause]),
+        remedy=_remedy(cause, values[one.cause], place),
         confirm=fill(cause.confirm, values[one.cause]),
     )
+
+
+def _remedy(cause: Cause, values: Mapping[str, str], place: Place) -> str:
+    """That of the catalogue; where the rules know a way out of this very case, theirs comes first."""
+    filled = fill(cause.remedy, values)
+    finding = finding_of(place.predicted, cause.ident)
+    if finding is None or not finding.remedy:
+        return filled
+    return f"{finding.remedy[0].upper()}{finding.remedy[1:].rstrip('.')}. {filled}"
 
 
 def _lines(one: Scored) -> tuple[Line, ...]:

@@ -46,7 +46,7 @@ class Line:
     line: int | None = None
     """Line number in the log, from 1; None where it is not from the log."""
     source: str = "log"
-    """``log``, ``engine``, ``check NAME``, ``exit``, ``nvml`` or ``stated``."""
+    """``log``, ``engine``, ``check NAME``, ``exit``, ``nvml``, ``rules`` or ``stated``."""
 
     def __str__(self) -> str:
         where = f"line {self.line}" if self.line is not None else self.source

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from validator.diagnose.predicted import NOTHING
+from validator.model import Prediction
 from validator.versions import Dotted
 
 _COMPARISON = re.compile(r"([a-z_]+)(<=|>=|<|>|==)(\$[a-z_]+|[0-9.]+)")
@@ -24,6 +26,8 @@ class Place:
     clues: frozenset[str]
     hits: frozenset[str]
     """Ids of the signatures that occur."""
+    predicted: Prediction = NOTHING
+    """What the rules say of it."""
 
     def holds(self, conditions: Iterable[str]) -> bool:
         """Whether all conditions hold; what is not known does not hold."""
@@ -34,6 +38,8 @@ class Place:
             return not self._one(condition[1:])
         if condition.startswith("hit:"):
             return condition[4:] in self.hits
+        if condition.startswith("predicted:"):
+            return condition[10:] in self.predicted.causes
         if condition.startswith("has:"):
             return bool(self.values.get(condition[4:]))
         if hit := _COMPARISON.fullmatch(condition):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from validator.causes import catalogue
 from validator.diagnose.evidence import Evidence, Line
 from validator.diagnose.ranking import Sign
-from validator.model import CheckResult, CheckStatus
+from validator.model import CheckResult, CheckStatus, Prediction, Severity
 
 #: NVML's own word for its problem (``nvml.problem_kind``) → cause, weight.
 _NVML: Mapping[str, tuple[str, float]] = {
@@ -25,6 +25,7 @@ _SIGNALS: Mapping[str, tuple[str, float]] = {
 }
 _EXIT: Mapping[int, str] = {132: "SIGILL", 135: "SIGBUS", 139: "SIGSEGV", 134: "SIGABRT", 137: "SIGKILL"}
 _CHECK_WEIGHT = 96.0
+_PREDICTED_WEIGHT = 38.0
 
 
 def structured_signs(evidence: Evidence) -> list[Sign]:
@@ -45,6 +46,15 @@ def structured_signs(evidence: Evidence) -> list[Sign]:
         cause, weight = _NVML[kind]
         found.append(_sign(cause, weight, Line(evidence.nvml.problem or kind, source="nvml")))
     return found
+
+
+def predicted_signs(prediction: Prediction) -> list[Sign]:
+    """What the rules call a failure; it counts least, for the log shows what happened."""
+    return [
+        _sign(finding.cause, _PREDICTED_WEIGHT, Line(finding.message, source="rules"))
+        for finding in prediction.findings
+        if finding.severity is Severity.FAIL and finding.cause in catalogue()
+    ]
 
 
 def _check(check: CheckResult) -> list[Sign]:

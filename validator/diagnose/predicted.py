@@ -1,0 +1,68 @@
+"""What the rules say of the place a log comes from, where enough of it is known: context, and the weakest of evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from validator.facts import load
+from validator.model import Finding, Outlook, Prediction
+from validator.rules import Place, Subject, judge
+from validator.rules.floors import floor_of
+from validator.versions import Dotted
+
+_RELEASE = re.compile(r"\d+(?:\.\d+){1,3}")
+_TAG = re.compile(r"\+(cpu|cu(\d{1,2})(\d))\b")
+_COUNT = re.compile(r"^\s*\d{1,3} ?[x×] ?", re.IGNORECASE)
+NOTHING = Prediction(Outlook.UNKNOWN)
+
+
+def predict(values: Mapping[str, str], *, in_container: bool | None) -> Prediction:
+    """The rules' word on what was stated or read from the log; nothing where that is not enough, or is in no form they know.
+
+    A torch or CUDA version alone says nothing of a driver or GPU, and the other way round: both sides must be known.
+    """
+    torch, cuda = _release(values.get("torch")), _cuda(values)
+    gpu, driver = _gpu(values.get("gpu")), _release(values.get("driver"))
+    if not (torch or cuda) or not (gpu or driver):
+        return NOTHING
+    windows = "windows" in values.get("os", "").lower()
+    subject = Subject(torch=torch, cuda=cuda, platform="windows" if windows else "linux_x86_64")
+    for named in (gpu, None) if gpu else (None,):
+        try:
+            return judge(subject, Place(gpu=named, driver=driver, is_container=in_container), load())
+        except ValueError:  # a name or a version as people write them; without the GPU the driver can still be judged
+            continue
+    return NOTHING
+
+
+def needed_driver(values: Mapping[str, str]) -> str | None:
+    """The lowest driver for the CUDA version that is known, or None."""
+    cuda = _cuda(values) or _release(values.get("needed"))
+    if cuda is None or cuda == "cpu":
+        return None
+    windows = "windows" in values.get("os", "").lower()
+    floor = floor_of(Dotted(cuda), "windows" if windows else "linux_x86_64", load())
+    return floor.driver.text if floor else None
+
+
+def finding_of(prediction: Prediction, cause: str) -> Finding | None:
+    """The finding of a prediction that names this cause."""
+    return next((finding for finding in prediction.findings if finding.cause == cause), None)
+
+
+def _release(text: str | None) -> str | None:
+    found = _RELEASE.search(text or "")
+    return found.group() if found else None
+
+
+def _cuda(values: Mapping[str, str]) -> str | None:
+    if tag := _TAG.search(values.get("torch", "")):
+        return "cpu" if tag.group(1) == "cpu" else f"{tag.group(2)}.{tag.group(3)}"
+    return _release(values.get("cuda"))
+
+
+def _gpu(text: str | None) -> str | None:
+    """A GPU's name without the count before it and what stands in brackets behind it."""
+    name = _COUNT.sub("", (text or "").split("(")[0].split(",")[0]).strip()
+    return name or None

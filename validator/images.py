@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import docker
@@ -15,7 +17,7 @@ from validator import labels
 from validator.build_context import BuildRequest, build_request, write_tar
 from validator.engine import CONNECTION_ERRORS, engine_words
 from validator.errors import AcquireError
-from validator.model import BuiltImage, Environment, Matrix, PulledImage
+from validator.model import BuiltImage, Content, Environment, Matrix, PulledImage
 from validator.redact import redact
 from validator.runners.base import OnLine, Prepared
 from validator.text import one_line
@@ -26,6 +28,13 @@ BUILT_REPOSITORY = "validator/env"
 _TAIL_LINES = 12
 #: Seconds without a word from the engine during a build step: a large wheel is unpacked in silence.
 _SILENCE_SECONDS = 1800
+#: What decides whether and how a GPU is let in, and what names the versions inside.
+_VARIABLES = re.compile(r"(?:NVIDIA_(?:REQUIRE_\w{1,40}|DISABLE_REQUIRE|VISIBLE_DEVICES|DRIVER_CAPABILITIES|\w{1,20}_VERSION)|"
+                        r"(?:NV_)?CUDA_(?:LIB_|DRIVER_)?VERSION|(?:PYTORCH|TORCH|CUDNN|NCCL)_VERSION)", re.ASCII)
+_LABELS = re.compile(r"com\.nvidia\.[\w.]{1,80}|[\w./-]{0,60}(?:torch|cuda)[\w./-]{0,60}", re.ASCII | re.IGNORECASE)
+_VALUES = 32
+#: NVIDIA_REQUIRE_CUDA lists every brand and branch: about 2,400 characters in CUDA 12.
+_VALUE_CHARACTERS = 8000
 
 
 class Images:
@@ -72,6 +81,7 @@ class Images:
             entrypoint=tuple(str(part) for part in image.get("Config", {}).get("Entrypoint") or ()),
             notes=notes,
             seconds=time.monotonic() - began,
+            image=described(image),
         )
 
     # ------------------------------------------------------------ pull
@@ -175,6 +185,23 @@ def _split_tag(name: str) -> tuple[str, str | None]:
     head, slash, last = name.rpartition("/")
     repository, colon, tag = last.partition(":")
     return f"{head}{slash}{repository}", tag if colon else None
+
+
+def described(image: Mapping[str, Any]) -> Content:
+    """What an image says of itself that decides about GPUs: platform, variables, labels. All of it is untrusted text."""
+    config = image.get("Config") or {}
+    pairs = (str(entry).partition("=") for entry in config.get("Env") or ())
+    platform = "/".join(str(image[key]) for key in ("Os", "Architecture") if image.get(key))
+    return Content(
+        platform=one_line(platform) or None,
+        variables=_chosen(_VARIABLES, ((name, value) for name, _, value in pairs)),
+        labels=_chosen(_LABELS, (config.get("Labels") or {}).items()),
+    )
+
+
+def _chosen(names: re.Pattern[str], pairs: Iterable[tuple[str, object]]) -> dict[str, str]:
+    found = ((str(name), value) for name, value in pairs if names.fullmatch(str(name)))
+    return {name: one_line(str(value), _VALUE_CHARACTERS) for name, value in islice(found, _VALUES)}
 
 
 def _digest(image: Mapping[str, Any]) -> str:

@@ -219,6 +219,8 @@ class Matrix:
     expectations: tuple[Expectation, ...] = ()
     model: UserModel | None = None
     """A model of the user's own that is trained in every environment."""
+    facts: Path | None = None
+    """A file of facts of the user's own, laid over the shipped ones."""
 
 
 # ---------------------------------------------------------------- host
@@ -441,6 +443,18 @@ class Content:
     cuda: str | None = None
     python: str | None = None
     arch_list: tuple[str, ...] = ()
+    libc: str | None = None
+    """``glibc 2.31``, or what else there is in its place."""
+    numpy: str | None = None
+    cudnn: str | None = None
+    platform: str | None = None
+    """Kernel, release and machine type, as the inside sees them; or operating system and architecture of the image."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """The image's own variables that decide about GPUs: ``NVIDIA_REQUIRE_CUDA``, ``CUDA_VERSION`` …"""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The image's own labels that name CUDA or PyTorch."""
+    compat_driver: str | None = None
+    """Driver version of the CUDA compatibility libraries inside, where there are any."""
 
 
 @dataclass(frozen=True)
@@ -474,6 +488,13 @@ class CellResult:
         """Whether the matrix expected something else, and this is a fact (not an error or a skip)."""
         known = self.status in (Status.PASS, Status.DEGRADED, Status.FAIL)
         return self.expect is not None and known and self.status is not self.expect
+
+    @property
+    def inferred(self) -> bool:
+        """Whether the status is what rules say (of the facts, or of what an opened image holds), not what was seen to happen."""
+        known = self.status in (Status.PASS, Status.DEGRADED, Status.FAIL)
+        by_rules = self.basis in (Basis.PREDICTED, Basis.INSPECTED)
+        return known and by_rules and self.predicted is not None and self.basis is self.predicted.basis
 
 
 @dataclass(frozen=True)

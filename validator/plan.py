@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from validator.errors import NothingSelectedError
-from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Status, Target
+from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
 
 #: Why a runner cannot run an environment, or None when it can.
 Supports = Callable[[Environment], str | None]
+#: What the rules say of an environment on a target.
+Predict = Callable[[Environment, Target], Prediction]
 
 
 def make_plan(
@@ -22,8 +24,9 @@ def make_plan(
     inspect: bool = False,
     environments: Iterable[str] = (),
     targets: Iterable[str] = (),
+    predict: Predict | None = None,
 ) -> Plan:
-    """The cells of the selected environments × targets, in matrix order.
+    """The cells of the selected environments × targets, in matrix order, each with what ``predict`` says of it.
 
     ``environments`` and ``targets`` are globs over ids; none selects all. Raises NothingSelectedError when one matches nothing.
     """
@@ -34,7 +37,8 @@ def make_plan(
         for target in chosen_targets:
             cell_id = f"{environment.id}@{target.id}"
             action, reason, gpu = _action(environment, target, host, supports, inspect)
-            cells.append(Cell(cell_id, environment, target, action, reason, gpu, _expectation(matrix, cell_id)))
+            predicted = predict(environment, target) if predict else None
+            cells.append(Cell(cell_id, environment, target, action, reason, gpu, _expectation(matrix, cell_id), predicted))
     return Plan(tuple(cells), runner, runner_reason)
 
 

@@ -56,7 +56,7 @@ class Verdict:
 def judge(cell: Cell, prepared: Prepared, outcome: RunOutcome, levels: Mapping[str, Level]) -> CellResult:
     """The result of a cell that ran."""
     checks = tuple(_result(event, levels) for event in outcome.report.checks)
-    content = _content(checks)
+    content = _content(checks, prepared, outcome.report.facts)
     mismatches = _mismatches(cell.environment, content)
     verdict = _verdict(cell, prepared, outcome, checks, mismatches)
     return CellResult(
@@ -146,7 +146,7 @@ def _verdict(
 
     if cell.action is Action.INSPECT:
         torch = next((check.message for check in checks if check.name == "import"), "nothing was read")
-        arch = _content(checks).arch_list
+        arch = _content(checks, prepared, report.facts).arch_list
         code = f"; has code for {' '.join(arch)}" if arch else ""
         return Verdict(Status.SKIP, basis, one_line(f"opened, not trained: {torch}{code}", 400))
     if mismatches:
@@ -230,19 +230,28 @@ def _result(event: CheckEvent, levels: Mapping[str, Level]) -> CheckResult:
     )
 
 
-def _content(checks: Sequence[CheckResult]) -> Content:
+def _content(checks: Sequence[CheckResult], prepared: Prepared, facts: Mapping[str, Metric]) -> Content:
+    """What the probe read inside, over what the engine says of the image."""
     metrics: Mapping[str, Metric] = next((check.metrics for check in checks if check.name == "import"), {})
 
     def text(name: str) -> str | None:
         value = metrics.get(name)
-        return value if isinstance(value, str) else None
+        return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else None
 
     arch = metrics.get("arch_list")
+    libc, platform = text("libc") or facts.get("libc"), facts.get("platform")
     return Content(
         torch=text("torch_version"),
         cuda=text("cuda_runtime"),
         python=text("python_version"),
         arch_list=tuple(str(item) for item in arch) if isinstance(arch, list) else (),
+        libc=libc if isinstance(libc, str) else None,
+        numpy=text("numpy_version"),
+        cudnn=text("cudnn_version"),
+        platform=platform if isinstance(platform, str) else prepared.image.platform,
+        variables=prepared.image.variables,
+        labels=prepared.image.labels,
+        compat_driver=text("compat_driver"),
     )
 
 

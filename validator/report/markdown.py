@@ -10,18 +10,26 @@ import re
 from collections.abc import Iterator
 
 from validator.model import Report
+from validator.report.cause_groups import CauseGroup
 from validator.report.view import Detail, TableCell, View, view
 
 #: What has a meaning within a line of GitHub's Markdown, `$` for formulas included.
 _ACTIVE = re.compile(r"[\\`*_\[\]|~$]")
 #: Where GitHub makes links by itself, after the Markdown is read: a backslash does not stop that, an invisible space does.
 _LINKED_BY_ITSELF = re.compile(r"[@#](?=\w)|(?:https?|ftp):(?=//)|www(?=\.)|(?:mailto|xmpp):|GH-(?=\d)", re.IGNORECASE)
+#: Cells named behind one message; the table above has every one.
+_NAMED_CELLS = 100
 _INVISIBLE_SPACE = "&#8203;"
 
 
 def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
     """The report as Markdown; lines are not wrapped."""
-    return "\n".join(_lines(view(report))) + "\n"
+    return render_view(view(report))
+
+
+def render_view(shown: View) -> str:
+    """The same for a view that is ready."""
+    return "\n".join(_lines(shown)) + "\n"
 
 
 def escape(text: str) -> str:
@@ -48,7 +56,7 @@ def _longest_run(text: str) -> int:
 
 
 def _lines(shown: View) -> Iterator[str]:
-    yield "# PyTorch environments on their targets"
+    yield f"# {escape(shown.title or 'PyTorch environments on their targets')}"
     yield ""
     if shown.interrupted:
         yield "**Interrupted: not every cell was run.**"
@@ -62,10 +70,9 @@ def _lines(shown: View) -> Iterator[str]:
     unnamed = f"; without a named cause: {shown.unnamed}" if shown.unnamed else ""
     yield ", ".join(f"{number} {status}" for status, number in shown.summary) + unnamed
     yield ""
-    yield f"- run: {escape(shown.run)}"
-    yield f"- runner: {escape(shown.runner)}"
-    yield f"- GPU: {escape(shown.gpu)}"
-    yield f"- engine: {escape(shown.engine)}"
+    for name, text in (("run", shown.run), ("runner", shown.runner), ("GPU", shown.gpu), ("engine", shown.engine)):
+        if text:
+            yield f"- {name}: {escape(text)}"
     for environment, digest in shown.digests:
         yield f"- image of {code(environment)}: {code(digest)}"
     if shown.details:
@@ -73,12 +80,23 @@ def _lines(shown: View) -> Iterator[str]:
         yield "## Details"
     for detail in shown.details:
         yield from _detail(detail)
+    if shown.causes:
+        yield ""
+        yield "## Why, where rules say so"
+    for cause in shown.causes:
+        yield from _cause(cause)
     if shown.skips:
         yield ""
         yield "## Skipped"
         yield ""
     for group in shown.skips:
         yield f"- reason: {escape(group.reason)}: {', '.join(map(code, group.ids))}"
+    if shown.actions:
+        yield ""
+        yield "## A run would"
+        yield ""
+    for group in shown.actions:
+        yield f"- {escape(group.reason)}: {', '.join(map(code, group.ids))}"
 
 
 def _table(shown: View) -> Iterator[str]:
@@ -92,11 +110,26 @@ def _cell(cell: TableCell | None) -> str:
     if cell is None:
         return "not in this run"
     flags = "".join(f"<br>**{escape(flag)}**" for flag in cell.flags)
-    return f"{_status(cell.status, cell.basis)}{flags}<br>{escape(cell.cause)}"
+    said = ", ".join(cell.words) if cell.words or cell.basis == "predicted" else cell.cause
+    return f"{_status(cell.status, cell.basis)}{flags}" + (f"<br>{escape(said)}" if said else "")
 
 
 def _status(status: str, basis: str | None) -> str:
     return f"**{status}** ({basis})" if basis else f"**{status}**"
+
+
+def _cause(group: CauseGroup) -> Iterator[str]:
+    yield ""
+    yield f"### {group.severity}: {escape(group.cause)}"
+    yield ""
+    if group.title:
+        yield f"{escape(group.title)}."
+        yield ""
+    for said in group.messages:
+        more = f" and {len(said.ids) - _NAMED_CELLS} more" if len(said.ids) > _NAMED_CELLS else ""
+        evidence = f" ({escape('; '.join(said.evidence))})" if said.evidence else ""
+        remedy = f" Try: {escape(said.remedy)}" if said.remedy else ""
+        yield f"- {escape(said.message)}{evidence}{remedy} Cells: {', '.join(map(code, said.ids[:_NAMED_CELLS]))}{more}"
 
 
 def _detail(detail: Detail) -> Iterator[str]:
@@ -107,10 +140,12 @@ def _detail(detail: Detail) -> Iterator[str]:
     yield ""
     yield from (f"- **{escape(flag)}**" for flag in detail.flags)
     yield from (f"- note: {escape(note)}" for note in detail.notes)
+    yield from (f"- {escape(side)}: {escape(text)}" for side, text in detail.sides)
     for check in detail.checks:
         died = f" ({escape(check.died)})" if check.died and check.died not in check.message else ""
         yield f"- check {escape(check.name)}: {check.status} ({check.level}): {escape(check.message)}{died}"
     for finding in detail.findings:
+<<<<<<< HEAD
         said = ". ".join(text for text in (finding.title, finding.message) if text)
         yield f"- cause {escape(finding.cause)}: {escape(said or 'could not be named')}"
         yield from (f"  - seen: {escape(text)}" for text in finding.evidence)
@@ -118,6 +153,11 @@ def _detail(detail: Detail) -> Iterator[str]:
             yield f"  - try: {escape(finding.remedy)}"
         if finding.source:
             yield f"  - more: {escape(finding.source)}"
+=======
+        remedy = f" Try: {escape(finding.remedy)}" if finding.remedy else ""
+        evidence = f" ({escape('; '.join(finding.evidence))})" if finding.evidence else ""
+        yield f"- cause {escape(finding.cause)}: {escape(finding.message)}{evidence}{remedy}"
+>>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     if detail.log:
         yield ""
         yield fenced(detail.log)

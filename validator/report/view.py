@@ -21,8 +21,10 @@ from validator.model import (
     NvmlInfo,
     Report,
     RunInfo,
+    Severity,
     Status,
 )
+from validator.report.cause_groups import EVIDENCE_LINES, CauseGroup, cause_groups
 from validator.text import clean, one_line
 
 _T = TypeVar("_T")
@@ -43,7 +45,13 @@ class TableCell:
     status: str
     basis: str | None
     cause: str
+<<<<<<< HEAD
     """The cause by its title where one is named, else the reason; cut to what fits a table."""
+=======
+    """The reason, cut to what fits a table."""
+    words: tuple[str, ...]
+    """Idents of causes, where rules say why and not a run: short enough for a narrow column."""
+>>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     flags: tuple[str, ...]
     """What must not be overlooked: an unexpected status, a contradicted prediction."""
 
@@ -75,7 +83,10 @@ class FindingLine:
     title: str
     """What the catalogue calls it; empty where it has no such cause (``unknown``, a newer catalogue's)."""
     message: str
+<<<<<<< HEAD
     """What was seen, where the cell's reason does not say the same; else empty."""
+=======
+>>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     evidence: tuple[str, ...]
     remedy: str | None
     source: str | None
@@ -91,6 +102,8 @@ class Detail:
     reason: str
     flags: tuple[str, ...]
     notes: tuple[str, ...]
+    sides: tuple[tuple[str, str], ...]
+    """Where prediction and measurement contradict each other: what each of them rests on."""
     checks: tuple[CheckLine, ...]
     findings: tuple[FindingLine, ...]
     log: str
@@ -109,6 +122,8 @@ class SkipGroup:
 class View:
     """A report, ready to be laid out."""
 
+    title: str
+    """What this is; empty for a run."""
     run: str
     runner: str
     interrupted: bool
@@ -127,6 +142,12 @@ class View:
     skips: tuple[SkipGroup, ...]
     digests: tuple[tuple[str, str], ...]
     """(environment, digest of the image it ran from)."""
+    causes: tuple[CauseGroup, ...]
+    """Why, for the cells whose status is what rules say; gravest first, then the most frequent."""
+    inferred: bool
+    """Whether there are such cells."""
+    actions: tuple[SkipGroup, ...] = ()
+    """For a plan: what a run would do, and with which cells."""
 
 
 def view(report: Report) -> View:
@@ -136,9 +157,10 @@ def view(report: Report) -> View:
     environments = _unique(cell.environment.id for cell in cells)
     targets = _unique(cell.target.id for cell in cells)
     busy = {cell.target.id for cell in cells if cell.status is not Status.SKIP}
-    telling = [cell for cell in cells if not _plain_pass(cell) and not _plain_skip(cell)]
+    telling = [cell for cell in cells if not _plain_pass(cell) and not _plain_skip(cell) and not _plainly_inferred(cell)]
     alarming = sorted((cell for cell in cells if _flags(cell)), key=_urgency)
     return View(
+        title="",
         run=_run(report.run, report.tool_version),
         runner=_line(f"{report.run.runner} ({report.run.runner_reason})"),
         interrupted=report.run.interrupted,
@@ -158,6 +180,8 @@ def view(report: Report) -> View:
         digests=tuple(
             _unique((_line(cell.environment.id), _line(cell.digest)) for cell in cells if cell.digest is not None)
         ),
+        causes=cause_groups(cells),
+        inferred=any(cell.inferred for cell in cells),
     )
 
 
@@ -183,6 +207,11 @@ def _plain_skip(cell: CellResult) -> bool:
     return cell.status is Status.SKIP and not _flags(cell) and not cell.notes and not cell.findings and not cell.checks
 
 
+def _plainly_inferred(cell: CellResult) -> bool:
+    """Rules say so, and all they say stands under the causes."""
+    return cell.inferred and not _flags(cell) and not cell.notes and not _bad(cell)
+
+
 def _bad(cell: CellResult) -> tuple[CheckResult, ...]:
     return tuple(check for check in cell.checks if check.status in (CheckStatus.FAIL, CheckStatus.WARN))
 
@@ -191,7 +220,8 @@ def _flags(cell: CellResult) -> tuple[str, ...]:
     flags = []
     if cell.agrees is False:
         predicted = cell.predicted.status.value if cell.predicted else "otherwise"
-        flags.append(f"contradicts the prediction: {predicted} was predicted, {cell.status.value} came out")
+        causes = f" ({', '.join(cell.predicted.causes)})" if cell.predicted and cell.predicted.causes else ""
+        flags.append(f"contradicts the prediction: {predicted} was predicted{causes}, {cell.status.value} came out")
     if cell.unexpected and cell.expect is not None:
         flags.append(f"unexpected: the matrix expects {cell.expect.value}, {cell.status.value} came out")
     return tuple(flags)
@@ -209,7 +239,12 @@ def _table_cell(cell: CellResult | None) -> TableCell | None:
         id=_line(cell.id),
         status=cell.status.value,
         basis=cell.basis.value if cell.basis else None,
+<<<<<<< HEAD
         cause=one_line(_in_table(cell), _CAUSE_CHARACTERS),
+=======
+        cause=one_line(cell.reason, _CAUSE_CHARACTERS),
+        words=_words(cell),
+>>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
         flags=flags,
     )
 
@@ -229,6 +264,7 @@ def _detail(cell: CellResult) -> Detail:
         reason=_line(cell.reason),
         flags=_flags(cell),
         notes=tuple(_line(note) for note in cell.notes),
+        sides=_sides(cell),
         checks=tuple(
             CheckLine(
                 name=_line(check.name),
@@ -239,11 +275,24 @@ def _detail(cell: CellResult) -> Detail:
             )
             for check in _bad(cell)
         ),
+<<<<<<< HEAD
         findings=tuple(_finding(finding, cell) for finding in cell.findings),
+=======
+        findings=tuple(
+            FindingLine(
+                cause=_line(finding.cause),
+                message=_line(finding.message),
+                evidence=tuple(_line(text) for text in finding.evidence[:EVIDENCE_LINES]),
+                remedy=_line(finding.remedy) if finding.remedy else None,
+            )
+            for finding in cell.findings
+        ),
+>>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
         log=_log(cell),
     )
 
 
+<<<<<<< HEAD
 def finding_lines(cell: CellResult) -> list[str]:
     """The findings of one cell as plain lines, for where no report is laid out."""
     lines = []
@@ -269,6 +318,32 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
     )
 
 
+=======
+def _words(cell: CellResult) -> tuple[str, ...]:
+    if not cell.inferred:
+        return ()
+    return _unique(_line(finding.cause) for finding in cell.findings if finding.severity is not Severity.INFO)
+
+
+def _sides(cell: CellResult) -> tuple[tuple[str, str], ...]:
+    """What a contradicted prediction and its measurement rest on."""
+    if cell.agrees is not False or cell.predicted is None:
+        return ()
+    said = [_with_evidence(finding) for finding in cell.predicted.findings if finding.severity is not Severity.INFO]
+    rules = "; ".join(said) or "; ".join(cell.predicted.assumptions) or "no rule speaks against it"
+    seen = "; ".join(f"{check.name} {check.status.value}: {check.message}" for check in cell.checks) or cell.reason
+    basis = cell.basis.value if cell.basis else "seen"
+    return (
+        (f"{cell.predicted.basis.value} {cell.predicted.status.value}", _line(rules)),
+        (f"{basis} {cell.status.value}", _line(seen)),
+    )
+
+
+def _with_evidence(finding: Finding) -> str:
+    return f"{finding.cause}: {finding.message}" + (f" [{'; '.join(finding.evidence)}]" if finding.evidence else "")
+
+
+>>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
 def _log(cell: CellResult) -> str:
     """What the bad checks printed, then what the container did."""
     if cell.status not in (Status.FAIL, Status.ERROR):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from validator import checks, probe_host
-from validator.model import Action, Cell, Environment, Matrix
+from validator.model import Action, Cell, Content, Environment, Matrix
 from validator.probe_host import ProbePlan, ProbeReport
 
 #: Called with each accepted probe event while the probe runs.
@@ -44,6 +44,8 @@ class Prepared:
     notes: tuple[str, ...] = ()
     """What the report must say of how it came about."""
     seconds: float = 0.0
+    image: Content = Content()
+    """What the engine says of the image: its platform, and those of its variables and labels that decide about GPUs."""
 
 
 @dataclass(frozen=True)

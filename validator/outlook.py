@@ -1,0 +1,124 @@
+"""From what rules say to the result of a cell: filled in where nothing was run, and held against what was measured. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from validator.causes import catalogue
+from validator.model import (
+    Action,
+    Basis,
+    Cell,
+    CellResult,
+    CheckStatus,
+    Content,
+    Level,
+    Outlook,
+    Prediction,
+    Severity,
+    Status,
+)
+from validator.text import one_line
+from validator.verdict import not_run
+
+#: What the rules say of a cell, given what was found inside its environment.
+Rejudge = Callable[[Cell, Content], Prediction]
+
+_STATUS = {Outlook.PASS: Status.PASS, Outlook.DEGRADED: Status.DEGRADED, Outlook.FAIL: Status.FAIL}
+_WORKS = (Status.PASS, Status.DEGRADED)
+_REASON_CHARACTERS = 400
+
+
+def status_of(prediction: Prediction) -> Status:
+    """The status a prediction stands for; what is not known is a skip, and never green."""
+    return _STATUS.get(prediction.status, Status.SKIP)
+
+
+def reason_of(prediction: Prediction) -> str:
+    """A prediction in one line: its gravest finding, what the facts lack, or that nothing speaks against it."""
+    if prediction.status is Outlook.UNKNOWN:
+        lacking = prediction.missing or tuple(finding.message for finding in prediction.findings)
+        return one_line(f"not known: {lacking[0] if lacking else 'the facts do not reach that far'}", _REASON_CHARACTERS)
+    grave = [finding for finding in prediction.findings if finding.severity is not Severity.INFO]
+    if grave:
+        return one_line(grave[0].message, _REASON_CHARACTERS)
+    return "no rule speaks against it"
+
+
+def words_of(prediction: Prediction) -> str:
+    """The causes of a prediction, by their idents; empty where it has none that count."""
+    return ", ".join(dict.fromkeys(each.cause for each in prediction.findings if each.severity is not Severity.INFO))
+
+
+def agreement(status: Status, prediction: Prediction | None) -> bool | None:
+    """Whether a measured status and a prediction say the same of the one question, does it work.
+
+    ==================  ================  =====  =======
+    measured            pass or degraded  fail   unknown
+    ==================  ================  =====  =======
+    pass or degraded    True              False  None
+    fail                False             True   None
+    error or skip       None              None   None
+    ==================  ================  =====  =======
+    """
+    if prediction is None or prediction.status is Outlook.UNKNOWN or status not in (*_WORKS, Status.FAIL):
+        return None
+    return (status in _WORKS) == (status_of(prediction) in _WORKS)
+
+
+def foretold(cell: Cell) -> CellResult:
+    """The result of a cell that nothing is run for: what the rules say of it, or a skip that says why not even that."""
+    prediction = cell.predicted
+    if prediction is None:
+        return not_run(cell, Status.SKIP, cell.reason)
+    result = not_run(cell, status_of(prediction), reason_of(prediction))
+    known = prediction.status is not Outlook.UNKNOWN
+    return replace(result, basis=prediction.basis if known else None, findings=prediction.findings)
+
+
+def compared(cell: Cell, result: CellResult, rejudge: Rejudge) -> CellResult:
+    """The result of a cell that was run, next to what the rules say once they know what was found inside.
+
+    A cell that was only opened, without trouble, has the status that follows from what was read.
+    """
+    if result.status is Status.ERROR or result.content.torch is None:
+        return _agreed(result) if result.basis is Basis.MEASURED else result
+    prediction = rejudge(cell, result.content)
+    notes = result.notes
+    if cell.predicted is not None and cell.predicted.status is not prediction.status:
+        notes = (*notes, _changed(cell.predicted, prediction))
+    if cell.action is Action.INSPECT and result.status is Status.FAIL:  # seen to fail on opening: nothing to infer
+        return result
+    result = replace(result, predicted=prediction, notes=notes)
+    if cell.action is not Action.INSPECT:
+        return _agreed(result)
+    if prediction.status is Outlook.UNKNOWN:
+        return replace(result, reason=f"{result.reason}; {reason_of(prediction)}", findings=prediction.findings)
+    reason = f"{reason_of(prediction)} ({result.reason})"
+    status = status_of(prediction)
+    warned = next((check for check in result.checks if check.status in (CheckStatus.FAIL, CheckStatus.WARN)), None)
+    if status is Status.PASS and warned is not None and warned.level is not Level.SKIP:
+        status, reason = Status.DEGRADED, f"{warned.name}: {warned.message}"
+    return replace(result, status=status, reason=one_line(reason, _REASON_CHARACTERS), findings=prediction.findings)
+
+
+def _agreed(result: CellResult) -> CellResult:
+    return replace(result, agrees=agreement(result.status, result.predicted))
+
+
+def _changed(before: Prediction, after: Prediction) -> str:
+    return (
+        f"the facts alone said {_in_words(before)}; with what was read inside the environment the rules say {_in_words(after)}"
+    )
+
+
+def _in_words(prediction: Prediction) -> str:
+    causes = words_of(prediction)
+    return f"{prediction.status.value} ({causes})" if causes else prediction.status.value
+
+
+def title_of(cause: str) -> str:
+    """A cause in words, where the catalogue has it."""
+    known = catalogue().get(cause)
+    return known.title if known else cause

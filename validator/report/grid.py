@@ -1,0 +1,173 @@
+"""The table on a terminal, in the form that fits: whole reasons, causes by their idents, or lines.
+
+Nothing is ever given to rich as markup: it goes in as Text, which shows ``[red]`` as those five characters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from rich.measure import Measurement
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from validator.report.view import Row, TableCell, View
+
+STYLES = {"pass": "green", "degraded": "yellow", "fail": "bold red", "error": "magenta", "skip": "dim"}
+#: A column narrower than this breaks reasons into slivers.
+_NARROWEST_COLUMN = 24
+#: In the form with idents, a column needs no more than the longest part of one ("supported"), or of a target's id ("535.183.01").
+_IDENT_COLUMN = 10
+#: More tables than this under each other are harder to read than lines.
+_MOST_TABLES = 4
+
+
+def grid(shown: View, console: Console) -> Iterator[RenderableType]:
+    """The table with every target; else without those that only skip, named below it; else in a narrower form.
+
+    Where rules speak for most cells that form has the idents of the causes, in as few tables as fit, and the reasons stand below;
+    else, and where even that does not fit, it is lines.
+    """
+    everything = range(len(shown.targets))
+    busy = [index for index in everything if index not in shown.idle_targets]
+    for columns in (everything, busy):
+        table = _table(shown, columns)
+        if columns and _fits(table, console):
+            yield table
+            left_out = [shown.targets[index] for index in everything if index not in columns]
+            if left_out:
+                yield Text(f"Not in the table, every cell a skip (why: below): {', '.join(left_out)}")
+            return
+    if not shown.inferred:
+        yield from _lines(shown)
+    elif tables := _ident_tables(shown, console):
+        yield from tables
+        yield Text("No basis named: predicted, nothing was run. Why: below, by cause.", "dim")
+    else:
+        yield from _grouped(shown)
+
+
+def status_text(status: str, basis: str | None) -> Text:
+    """``fail (measured)``, the status in its colour."""
+    return Text.assemble((status, STYLES[status]), f" ({basis})" if basis else "")
+
+
+def _fits(table: Table, console: Console) -> bool:
+    unlimited = console.options.update(width=1_000_000)  # a measurement is cut to the width it is asked for
+    return Measurement.get(console, unlimited, table).minimum <= console.width
+
+
+def _table(shown: View, columns: Sequence[int]) -> Table:
+    table = Table(box=box.HORIZONTALS, show_lines=True)
+    ids = [row.environment for row in shown.rows]
+    table.add_column(Text("environment"), overflow="fold", min_width=max(map(cell_len, [*ids, "environment"])))
+    for index in columns:
+        target = shown.targets[index]
+        table.add_column(Text(target), overflow="fold", min_width=max(cell_len(target), _NARROWEST_COLUMN))
+    for row in shown.rows:
+        table.add_row(Text(row.environment), *(_cell(row.cells[index]) for index in columns))
+    return table
+
+
+def _cell(cell: TableCell | None) -> Text:
+    if cell is None:
+        return Text("not in this run", "dim")
+    text = status_text(cell.status, cell.basis)
+    for flag in cell.flags:
+        text.append(f"\n! {flag}", "bold red")
+    return text.append(f"\n{cell.cause}")
+
+
+def _lines(shown: View) -> Iterator[Text]:
+    for cell in (cell for row in shown.rows for cell in row.cells if cell is not None):
+        flags = "".join(f"  ! {flag}" for flag in cell.flags)
+        text = Text(f"{cell.id}  ").append(status_text(cell.status, cell.basis))
+        yield text.append(flags, "bold red").append(f"  {cell.cause}")
+
+
+# ---------------------------------------------------------------- by the idents of the causes
+
+
+def _ident_tables(shown: View, console: Console) -> list[Table]:
+    """The targets over as few tables as fit beside the environments; none when those would be many."""
+    first = max((cell_len(part) for row in shown.rows for part in _parts(row.environment)), default=0)
+    first = max(first, len("environment"))
+    per_table = (console.width - first - 2) // (_IDENT_COLUMN + 1)
+    if per_table < 1:
+        return []
+    number = -(-len(shown.targets) // per_table)
+    if number > _MOST_TABLES:
+        return []
+    per_table = -(-len(shown.targets) // number)  # as many in each
+    tables = []
+    for begin in range(0, len(shown.targets), per_table):
+        table = Table(box=box.HORIZONTALS, show_lines=True, padding=(0, 1, 0, 0))
+        table.add_column(Text("environment"), overflow="fold", min_width=first)
+        columns = range(begin, min(begin + per_table, len(shown.targets)))
+        for index in columns:
+            table.add_column(Text(_broken(shown.targets[index])), overflow="fold", min_width=_IDENT_COLUMN)
+        for row in shown.rows:
+            table.add_row(Text(_broken(row.environment, first)), *(_ident_cell(row.cells[index]) for index in columns))
+        if not _fits(table, console):
+            return []
+        tables.append(table)
+    return tables
+
+
+def _ident_cell(cell: TableCell | None) -> Text:
+    if cell is None:
+        return Text("-", "dim")
+    text = Text(cell.status, STYLES[cell.status])
+    if cell.basis and cell.basis != "predicted":
+        text.append(f"\n{cell.basis}", "default")
+    for flag in cell.flags:
+        text.append(f"\n! {_broken(flag)}", "bold red")
+    for word in cell.words:
+        text.append(f"\n{_broken(word)}", "default")
+    return text
+
+
+def _broken(text: str, width: int = _IDENT_COLUMN) -> str:
+    """An id broken into lines behind its dashes, underscores and spaces, so that versions and words stay whole."""
+    lines = [""]
+    for part in _parts(text):
+        if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _parts(text: str) -> list[str]:
+    parts = [""]
+    for character in text:
+        parts[-1] += character
+        if character in "-_ ":
+            parts.append("")
+    return [part for part in parts if part]
+
+
+# ---------------------------------------------------------------- lines, grouped
+
+
+def _grouped(shown: View) -> Iterator[RenderableType]:
+    """Under each environment, the targets that have the same answer on one line."""
+    for row in shown.rows:
+        yield Text(row.environment, "bold")
+        for cell, targets in _same_answers(shown, row):
+            flags = "".join(f"  ! {flag}" for flag in cell.flags)
+            words = ", ".join(cell.words) or ("" if cell.basis == "predicted" else cell.cause)
+            text = status_text(cell.status, cell.basis).append(flags, "bold red")
+            yield Padding(text.append(f"  {words + ': ' if words else ''}{', '.join(targets)}"), (0, 0, 0, 2))
+
+
+def _same_answers(shown: View, row: Row) -> list[tuple[TableCell, list[str]]]:
+    groups: dict[tuple[object, ...], tuple[TableCell, list[str]]] = {}
+    for target, cell in zip(shown.targets, row.cells, strict=True):
+        if cell is not None:
+            key = (cell.status, cell.basis, cell.flags, cell.words or cell.cause)
+            groups.setdefault(key, (cell, []))[1].append(target)
+    return list(groups.values())

@@ -57,6 +57,11 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     )
 
 
+def expected() -> str | None:
+    """Where an engine would be asked for; None where nothing on this machine points at one. Asks none."""
+    return next(iter(_addresses()), None)
+
+
 def engine_words(error: Exception) -> str:
     """What the engine said, in its own words, on one line."""
     if isinstance(error, APIError) and error.explanation:

@@ -15,12 +15,8 @@ from validator import checks
 from validator.errors import ValidatorError
 from validator.findings import of_error, of_result, with_alternatives
 from validator.interrupts import held_back
-<<<<<<< HEAD
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Plan, Status
-=======
-from validator.model import Action, Cell, CellResult, Matrix, Plan, Status
 from validator.outlook import Rejudge, compared, foretold
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
 from validator.runners.base import Prepared, Runner, RunOutcome
 from validator.text import one_line
 from validator.verdict import judge, not_run
@@ -58,23 +54,20 @@ class Execution:
 
 
 def execute(
-<<<<<<< HEAD
-    plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress: Progress, host: HostInfo | None = None
-) -> Execution:
-    """Run every cell of a plan, in its order; after an interrupt the remaining cells are skipped, saying so.
-
-    ``host`` is what findings say of this machine; without it they say less.
-    """
-    run = _Run(matrix, runner, progress, host)
-=======
-    plan: Plan, matrix: Matrix, runner: Runner, keeper: Keeper, progress: Progress, rejudge: Rejudge | None = None
+    plan: Plan,
+    matrix: Matrix,
+    runner: Runner,
+    keeper: Keeper,
+    progress: Progress,
+    host: HostInfo | None = None,
+    rejudge: Rejudge | None = None,
 ) -> Execution:
     """Run every cell of a plan, in its order; after an interrupt the cells that would have to be run are skipped, saying so.
 
-    ``rejudge`` says what the rules make of a cell once its environment was opened; without it nothing is predicted anew.
+    ``host`` is what findings say of this machine; without it they say less. ``rejudge`` says what the rules make of a cell once
+    its environment was opened; without it nothing is predicted anew.
     """
-    run = _Run(matrix, runner, progress, rejudge)
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
+    run = _Run(matrix, runner, progress, host, rejudge)
     results: list[CellResult] = []
     interrupted = False
     for number, cell in enumerate(plan.cells, 1):
@@ -115,11 +108,9 @@ def _advised(results: list[CellResult], keeper: Keeper) -> tuple[CellResult, ...
 class _Run:
     """The state shared by the cells of one run: what was made ready, and what was opened, is so only once."""
 
-<<<<<<< HEAD
-    def __init__(self, matrix: Matrix, runner: Runner, progress: Progress, host: HostInfo | None) -> None:
-=======
-    def __init__(self, matrix: Matrix, runner: Runner, progress: Progress, rejudge: Rejudge | None) -> None:
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
+    def __init__(
+        self, matrix: Matrix, runner: Runner, progress: Progress, host: HostInfo | None, rejudge: Rejudge | None
+    ) -> None:
         self._runner = runner
         self._host = host
         self._limits = matrix.limits
@@ -143,11 +134,8 @@ class _Run:
         try:
             outcome = self._outcome(cell, prepared)
             result = judge(cell, prepared, outcome, self._levels)
-<<<<<<< HEAD
-            return replace(result, findings=of_result(result, prepared, outcome, host=self._host, limits=self._limits))
-=======
+            result = replace(result, findings=of_result(result, prepared, outcome, host=self._host, limits=self._limits))
             return compared(cell, result, self._rejudge) if self._rejudge else result
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
         except ValidatorError as error:
             return self._named(not_run(cell, Status.ERROR, _in_short(error)), error)
         except Exception as error:  # noqa: BLE001 - as above

@@ -19,6 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_DRIVER_VERSION = Path("/proc/driver/nvidia/version")
 _MEMINFO = Path("/proc/meminfo")
 _TOOLKIT_CONFIG = Path("/etc/nvidia-container-runtime/config.toml")
 _TOOLKIT_TIMEOUT_SECONDS = 10.0
@@ -33,6 +34,7 @@ def read_host(engine: EngineInfo, *, timeout_seconds: float = 20.0) -> HostInfo:
         python=platform.python_version(),
         cpu_count=_cpu_count(),
         memory_bytes=_memory_bytes(),
+        kernel_modules=_kernel_modules(),
     )
 
 
@@ -63,6 +65,16 @@ def _memory_bytes() -> int | None:
     except OSError:
         return None
     return int(found[1]) * 1024 if found else None
+
+
+def _kernel_modules() -> str | None:
+    """``NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05 …``; the proprietary ones leave out the word Open."""
+    try:
+        text = _DRIVER_VERSION.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"^NVRM version: NVIDIA UNIX (Open )?(?:\S+ )?Kernel Module", text, re.MULTILINE)
+    return None if found is None else "open" if found[1] else "proprietary"
 
 
 def _toolkit_version() -> str | None:

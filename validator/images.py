@@ -30,7 +30,7 @@ _TAIL_LINES = 12
 _SILENCE_SECONDS = 1800
 #: What decides whether and how a GPU is let in, and what names the versions inside.
 _VARIABLES = re.compile(r"(?:NVIDIA_(?:REQUIRE_\w{1,40}|DISABLE_REQUIRE|VISIBLE_DEVICES|DRIVER_CAPABILITIES|\w{1,20}_VERSION)|"
-                        r"(?:NV_)?CUDA_(?:LIB_|DRIVER_)?VERSION|(?:PYTORCH|TORCH|CUDNN|NCCL)_VERSION)", re.ASCII)
+                        r"LD_LIBRARY_PATH|(?:NV_)?CUDA_(?:LIB_|DRIVER_)?VERSION|(?:PYTORCH|TORCH|CUDNN|NCCL)_VERSION)", re.ASCII)
 _LABELS = re.compile(r"com\.nvidia\.[\w.]{1,80}|[\w./-]{0,60}(?:torch|cuda)[\w./-]{0,60}", re.ASCII | re.IGNORECASE)
 _VALUES = 32
 #: NVIDIA_REQUIRE_CUDA lists every brand and branch: about 2,400 characters in CUDA 12.

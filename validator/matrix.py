@@ -55,7 +55,8 @@ class _Loading:
             check_entry(self.document, self.problems, ("environments", index), entry)
         environment_axes = [self._environment_axes(index, entry) for index, entry in enumerate(self.entry.environments)]
         target_axes = [self._target_axes(index, entry) for index, entry in enumerate(self.entry.targets)]
-        levels, packages, model = self._levels(), self._packages(), self._model()
+        levels, packages = self._levels(), self._packages()
+        model, facts = self._model(), self._facts()
         self.problems.check()
         check_sizes(self.document, environment_axes, target_axes)
         environments = EnvironmentMaker(self.document, self.problems, self.folder).make(self.entry.environments, environment_axes)
@@ -74,6 +75,7 @@ class _Loading:
             packages=packages,
             expectations=expectations,
             model=model,
+            facts=facts,
         )
 
     def _environment_axes(self, index: int, entry: EnvironmentEntry) -> EntryAxes:
@@ -149,6 +151,19 @@ class _Loading:
             except ValueError as error:
                 self.problems.add(self.document.line(("packages", "find_links", index)), f"`find_links`: {error}")
         return PackageOptions(entry.index, tuple(entry.extra_indexes), tuple(find_links), entry.channel_url)
+
+    def _facts(self) -> Path | None:
+        if self.entry.facts is None:
+            return None
+        try:
+            path = Path(os.path.abspath(self.folder / values.printable(self.entry.facts)))
+            if path.is_file():
+                return path
+            text = f"there is no file {quote(self.entry.facts)}; a relative path begins at the folder of this file"
+        except ValueError as error:
+            text = str(error)
+        self.problems.add(self.document.line(("facts",)), f"`facts`: {text}")
+        return None
 
     def _find_links(self, text: str) -> str:
         if "://" in text:

@@ -244,6 +244,8 @@ class MatrixFile(Section):
         ["host"], examples=[["host", {"gpu": "Tesla T4", "driver": "535.183.01"}]]
     )
     """What they run on; `host` is this machine."""
+    facts: Text = Field(None, examples=["my-facts.yaml"])
+    """File of facts of your own, relative to this file, laid over the shipped ones (see docs/facts.md)."""
     checks: dict[str, LevelName] = Field(
         {}, examples=[{"train_amp_bf16": "advisory"}], json_schema_extra={"propertyNames": {"enum": list(registry())}}
     )

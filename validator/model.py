@@ -324,6 +324,8 @@ class HostInfo:
     python: str
     cpu_count: int
     memory_bytes: int | None
+    kernel_modules: str | None = None
+    """``open`` or ``proprietary``: which kernel modules of the NVIDIA driver are loaded; None where none are, or it is not said."""
 
 
 # ---------------------------------------------------------------- causes

@@ -94,7 +94,7 @@ def _gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
     usable = [gpu for gpu in host.nvml.gpus if _unusable(gpu) is None]
     if target.is_host:
         if usable:
-            return usable[0], None
+            return usable_gpu(host), None
         if host.nvml.gpus:
             return None, f"no GPU of this machine can be used ({_unusable(host.nvml.gpus[0])})"
         return None, "this machine has no NVIDIA GPU that answers"
@@ -106,6 +106,11 @@ def _gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
         if target.compute_capability is not None and target.compute_capability == gpu.compute_capability:
             return gpu, None
     return None, _elsewhere(target)
+
+
+def usable_gpu(host: HostInfo) -> Gpu | None:
+    """The GPU of a machine that cells are measured on: the first that can be."""
+    return next((gpu for gpu in host.nvml.gpus if _unusable(gpu) is None), None)
 
 
 def _unusable(gpu: Gpu) -> str | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from validator.cli.output import Output
-from validator.model import EngineInfo, Matrix, Plan
+from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report
 from validator.runners.base import RunContext, Runner
+
+if TYPE_CHECKING:
+    from validator.facts import Facts
+    from validator.predict import Predictor
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -60,6 +64,67 @@ def selection_options(function: _F) -> _F:
     return function
 
 
+def facts_option(function: _F) -> _F:
+    """``--facts``: facts of the user's own."""
+    return click.option(
+        "--facts",
+        "facts_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Facts of your own, laid over the shipped ones (docs/facts.md); goes before `facts:` of the matrix.",
+    )(function)
+
+
+def place_options(function: _F) -> _F:
+    """The machine that is asked about."""
+    for option in reversed(
+        [
+            click.option("--gpu", metavar="NAME", help='The GPU, as nvidia-smi prints it or short: "Tesla T4", A100, 4090.'),
+            click.option("--cc", metavar="X.Y", help="Its compute capability, in place of a name."),
+            click.option("--driver", metavar="VERSION", help="The NVIDIA driver: 580.95.05, or a branch such as 535."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def format_option(function: _F) -> _F:
+    """``--format``: text for people, JSON for programs."""
+    return click.option(
+        "--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True
+    )(function)
+
+
+def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:
+    """The shipped facts, with a file of the user's own on top. Raises InvalidInputError."""
+    from validator.facts import load
+
+    return load(facts_file or (matrix.facts if matrix else None))
+
+
+def load_results(file: Path) -> Report:
+    """A results.json. Raises ReportFileError."""
+    from validator.errors import ReportFileError
+    from validator.report.json_v1 import load
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReportFileError(
+            f"{file} cannot be read",
+            why=getattr(error, "strerror", None) or "it is not UTF-8 text",
+            hint="give a results.json that `validator run` wrote, or a results folder with --out",
+        ) from error
+    return load(text, name=str(file))
+
+
+def this_machine() -> HostInfo:
+    """This machine, without asking any container engine."""
+    from validator.host import read_host
+
+    return read_host(EngineInfo(problem="not asked: nothing is run"))
+
+
 def load_matrix(matrix_file: Path | None, output: Output) -> Matrix:
     """The matrix asked for. Raises MatrixError."""
     from validator.matrix import load
@@ -97,21 +162,37 @@ def choose_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runne
     return factory(name)(matrix, context), reason, engine
 
 
+def assumed_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runner, str, EngineInfo]:
+    """The runner that ``run`` would choose, as far as that can be told without asking an engine anything."""
+    from validator.engine import expected
+    from validator.runners import factory
+
+    reason = "asked for"
+    if name == "auto":
+        address = expected()
+        name = "docker" if address else "local"
+        reason = f"assumed: {address} was not asked" if address else "assumed: no sign of a container engine on this machine"
+    return factory(name)(matrix, context), reason, EngineInfo(problem="not asked: nothing is run")
+
+
 def plan_for(
     matrix: Matrix,
     runner: Runner,
     reason: str,
     engine: EngineInfo,
     *,
+    facts: Facts,
     inspect: bool,
     environments: tuple[str, ...],
     targets: tuple[str, ...],
-) -> tuple[Plan, Any]:
-    """The plan on this machine, and the machine (a HostInfo)."""
+) -> tuple[Plan, HostInfo, Predictor]:
+    """The plan on this machine, the machine, and the rules that judged the cells."""
     from validator.host import read_host
     from validator.plan import make_plan
+    from validator.predict import Predictor
 
     host = read_host(engine)
+    predict = Predictor(facts, host, in_containers=runner.name == "docker")
     plan = make_plan(
         matrix,
         host,
@@ -121,5 +202,6 @@ def plan_for(
         inspect=inspect,
         environments=environments,
         targets=targets,
+        predict=predict,
     )
-    return plan, host
+    return plan, host, predict

@@ -1,21 +1,29 @@
-"""``validator plan``: what a run would do; runs nothing."""
+"""``validator plan``: the whole table as the rules predict it, and what a run would do; runs nothing."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from validator.cli.options import choose_runner, load_matrix, plan_for, selection_options
+from validator import __version__
+from validator.cli.options import assumed_runner, facts_option, load_facts, load_matrix, plan_for, selection_options
 from validator.cli.output import Output
-from validator.model import Action, Plan
+from validator.model import Plan, Prediction
 from validator.runners.base import RunContext
+
+if TYPE_CHECKING:
+    from validator.report.view import View
 
 
 @click.command("plan")
 @selection_options
-@click.option("--format", "format_name", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@facts_option
+@click.option(
+    "--format", "format_name", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
+)
 @click.pass_obj
 def command(
     output: Output,
@@ -24,50 +32,83 @@ def command(
     environments: tuple[str, ...],
     targets: tuple[str, ...],
     inspect: bool,
+    facts_file: Path | None,
     format_name: str,
 ) -> None:
-    """Show what a run would do, cell by cell; runs nothing.
+    """Show the whole table as predicted, and what a run would do; runs nothing.
 
-    Lists every cell by its id, with what a run would do with it (measure, inspect or skip) and why. The ids are what -e and -t
-    select by: the part before the @ is the environment, the part after it the target.
+    Every cell is judged by the rules, from the shipped facts: no container engine is asked, no torch is needed, nothing is pulled.
+    Then every cell that a run would measure or open, by its id. The ids are what -e and -t select by: the part before the @ is the
+    environment, the part after it the target.
     """
     from validator.labels import owner
 
     matrix = load_matrix(matrix_file, output)
-    chosen, reason, engine = choose_runner(runner, matrix, RunContext("plan", owner()))
-    plan, _ = plan_for(matrix, chosen, reason, engine, inspect=inspect, environments=environments, targets=targets)
+    facts = load_facts(facts_file, matrix)
+    chosen, reason, engine = assumed_runner(runner, matrix, RunContext("plan", owner()))
+    plan, host, _ = plan_for(
+        matrix, chosen, reason, engine, facts=facts, inspect=inspect, environments=environments, targets=targets
+    )
     chosen.close()
-    output.result(_json(plan) if format_name == "json" else _table(plan))
+    if format_name == "json":
+        output.result(json.dumps(_json(plan, facts.as_of), indent=2))
+        return
+    from validator.outlook import foretold
+    from validator.report.plan_view import plan_view
+
+    results = [foretold(cell) for cell in plan.cells]
+    shown: View = plan_view(plan, results, host, matrix=matrix.file, as_of=facts.as_of, tool_version=__version__)
+    if format_name == "markdown":
+        from validator.report import markdown
+
+        output.result(markdown.render_view(shown))
+    else:
+        from validator.report import terminal
+
+        output.result(terminal.render_view(shown, width=output.width, color=output.color))
 
 
-def _json(plan: Plan) -> str:
-    return json.dumps(
-        {
-            "runner": plan.runner,
-            "runner_reason": plan.runner_reason,
-            "cells": [
-                {
-                    "id": cell.id,
-                    "environment": cell.environment.id,
-                    "target": cell.target.id,
-                    "action": cell.action.value,
-                    "reason": cell.reason,
-                    "gpu": cell.gpu.uuid if cell.gpu else None,
-                    "expect": cell.expect.value if cell.expect else None,
-                }
-                for cell in plan.cells
-            ],
-        },
-        indent=2,
-    )
+def _json(plan: Plan, as_of: str) -> dict[str, Any]:
+    from validator.outlook import status_of
+
+    return {
+        "runner": plan.runner,
+        "runner_reason": plan.runner_reason,
+        "facts_as_of": as_of,
+        "cells": [
+            {
+                "id": cell.id,
+                "environment": cell.environment.id,
+                "target": cell.target.id,
+                "status": status_of(cell.predicted).value if cell.predicted else "skip",
+                "predicted": predicted_json(cell.predicted) if cell.predicted else None,
+                "action": cell.action.value,
+                "reason": cell.reason,
+                "gpu": cell.gpu.uuid if cell.gpu else None,
+                "expect": cell.expect.value if cell.expect else None,
+            }
+            for cell in plan.cells
+        ],
+    }
 
 
-def _table(plan: Plan) -> str:
-    wide = max(len(cell.id) for cell in plan.cells)
-    # What would be done stands first: it is what is looked for, and the skips can be many.
-    ordered = sorted(plan.cells, key=lambda cell: cell.action is Action.SKIP)
-    lines = [f"{cell.id:{wide}}  {cell.action.value:8} {cell.reason}" for cell in ordered]
-    counts = ", ".join(
-        f"{sum(cell.action is action for cell in plan.cells)} to {action.value}" for action in Action
-    )
-    return "\n".join([*lines, "", f"cells: {len(plan.cells)}: {counts}; runner {plan.runner} ({plan.runner_reason})"])
+def predicted_json(prediction: Prediction) -> dict[str, Any]:
+    """A prediction in the words of `validator check`."""
+    return {
+        "verdict": prediction.status.value,
+        "basis": prediction.basis.value,
+        "findings": [
+            {
+                "cause": finding.cause,
+                "family": finding.family,
+                "severity": finding.severity.value,
+                "message": finding.message,
+                "evidence": list(finding.evidence),
+                "remedy": finding.remedy,
+                "source": finding.source,
+            }
+            for finding in prediction.findings
+        ],
+        "assumptions": list(prediction.assumptions),
+        "missing": list(prediction.missing),
+    }

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from validator.cli.output import Output
 from validator.execute import Progress
-from validator.model import Cell, CellResult, Status
+from validator.model import Basis, Cell, CellResult, Status
 from validator.text import one_line
 
 
@@ -28,6 +28,11 @@ def make_progress(output: Output) -> Iterator[Progress]:
         console = Console(stderr=True, no_color=bool(os.environ.get("NO_COLOR")))
         with Spinner("", console=console) as spinner:
             yield _Live(spinner, console)
+
+
+def _worth_a_line(result: CellResult) -> bool:
+    """Whether something was done for a cell; what was only skipped or predicted stands in the table."""
+    return result.basis not in (None, Basis.PREDICTED) or result.status is Status.ERROR
 
 
 class _Silent:
@@ -64,7 +69,7 @@ class _Lines:
             self._output.note(f"      {one_line(text)}")
 
     def cell_finished(self, result: CellResult) -> None:
-        if result.status is not Status.SKIP or result.basis is not None:
+        if _worth_a_line(result):
             self._output.note(f"      {result.status.value}: {one_line(result.reason, 300)}")
 
 
@@ -90,7 +95,7 @@ class _Live:
     def cell_finished(self, result: CellResult) -> None:
         from rich.text import Text
 
-        if result.status is not Status.SKIP or result.basis is not None:
+        if _worth_a_line(result):
             self._console.print(Text(f"{result.status.value:9}{result.id}: {one_line(result.reason, 300)}"))
 
     def _show(self, text: str) -> None:

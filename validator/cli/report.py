@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from validator.cli.options import out_option
+from validator.cli.options import load_results, out_option
 from validator.cli.output import Output
 
 
@@ -24,9 +24,7 @@ def command(output: Output, file: Path | None, run_id: str | None, out: Path, fo
     FILE is a results.json, of this machine or another. Without it the history in the results folder is read: also a run that
     was killed half-way has its report there.
     """
-    from validator.errors import ReportFileError
     from validator.report import render
-    from validator.report.json_v1 import load
     from validator.store import Store
 
     if file is None:
@@ -34,13 +32,5 @@ def command(output: Output, file: Path | None, run_id: str | None, out: Path, fo
     elif run_id is not None:
         raise click.UsageError("give either FILE or --run, not both")
     else:
-        try:
-            text = file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ReportFileError(
-                f"{file} cannot be read",
-                why=getattr(error, "strerror", None) or "it is not UTF-8 text",
-                hint="give a results.json that `validator run` wrote, or a results folder with --out",
-            ) from error
-        report = load(text, name=str(file))
+        report = load_results(file)
     output.result(render(format_name, report, width=output.width, color=output.color))

@@ -11,7 +11,15 @@ from pathlib import Path
 import click
 
 from validator import __version__
-from validator.cli.options import choose_runner, load_matrix, out_option, plan_for, selection_options
+from validator.cli.options import (
+    choose_runner,
+    facts_option,
+    load_facts,
+    load_matrix,
+    out_option,
+    plan_for,
+    selection_options,
+)
 from validator.cli.output import Output
 from validator.errors import ExitCode, StoreError
 from validator.model import Basis, Report, RunInfo, Status
@@ -20,9 +28,10 @@ from validator.runners.base import RunContext
 
 @click.command("run")
 @selection_options
+@facts_option
 @out_option
 @click.option("--keep", is_flag=True, help="Leave the containers in place, to look at (`validator clean` removes them).")
-@click.option("--strict", is_flag=True, help="Exit 1 for degraded cells too.")
+@click.option("--strict", is_flag=True, help="Exit 1 for degraded cells too, and for what is only predicted.")
 @click.option(
     "--format",
     "format_name",
@@ -39,6 +48,7 @@ def command(
     environments: tuple[str, ...],
     targets: tuple[str, ...],
     inspect: bool,
+    facts_file: Path | None,
     out: Path,
     keep: bool,
     strict: bool,
@@ -47,7 +57,11 @@ def command(
     """Run the matrix and print the compatibility table.
 
     Every environment that this machine can train is made (pulled, built, or a virtual environment), the probe trains inside it
-    with and without automatic mixed precision, and the table is printed and written to .validator/latest/.
+    with and without automatic mixed precision, and the table is printed and written to .validator/latest/. Every other cell has
+    what the rules say of it: from what was read inside the image (--inspect), or else from the shipped facts.
+
+    The exit code is about what happened here: a failure that is only predicted for another target is in the table, and makes
+    the run exit 1 with --strict, or where the matrix expects something else.
 
     \b
     Examples:
@@ -63,13 +77,21 @@ def command(
     from validator.store import Store
 
     matrix = load_matrix(matrix_file, output)
+    facts = load_facts(facts_file, matrix)
     began = time.monotonic()
     started = datetime.now(timezone.utc)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
     chosen, reason, engine = choose_runner(runner, matrix, RunContext(run_id, owner(), keep))
     with as_keyboard_interrupt():
-        plan, host = plan_for(
-            matrix, chosen, reason, engine, inspect=inspect, environments=environments, targets=targets
+        plan, host, predictor = plan_for(
+            matrix,
+            chosen,
+            reason,
+            engine,
+            facts=facts,
+            inspect=inspect,
+            environments=environments,
+            targets=targets,
         )
         info = RunInfo(
             id=run_id,
@@ -84,7 +106,7 @@ def command(
         store.begin_run(info, host, plan.cells)
         output.note(f"run {run_id}: cells: {len(plan.cells)}, runner {chosen.name} ({reason})")
         with make_progress(output) as progress:
-            execution = execute(plan, matrix, chosen, store, progress, host)
+            execution = execute(plan, matrix, chosen, store, progress, host, predictor.again)
         chosen.close()
         info = replace(info, seconds=time.monotonic() - began, interrupted=execution.interrupted)
         report = Report(run=info, host=host, cells=execution.results, tool_version=__version__)
@@ -103,13 +125,18 @@ def command(
 
 
 def exit_code(report: Report, *, strict: bool) -> ExitCode:
-    """The exit code of a report; a failure that the matrix expects counts as known and fine."""
+    """The exit code of a report; a failure that the matrix expects counts as known and fine.
+
+    What rules say of a target that was not there (``inferred``) counts with ``strict``, and where it is not as expected.
+    """
     cells = report.cells
     if report.run.interrupted:
         return ExitCode.INTERRUPTED
     failing = {Status.FAIL, Status.DEGRADED} if strict else {Status.FAIL}
-    if any(cell.unexpected or (cell.status in failing and cell.expect is not cell.status) for cell in cells):
-        return ExitCode.FAILED
+    for cell in cells:
+        counts = strict or not cell.inferred
+        if cell.unexpected or (counts and cell.status in failing and cell.expect is not cell.status):
+            return ExitCode.FAILED
     if any(cell.status is Status.ERROR for cell in cells):
         return ExitCode.NOT_FOUND_OUT
     if not any(cell.basis in (Basis.MEASURED, Basis.INSPECTED) for cell in cells):

@@ -96,7 +96,7 @@ def _lines(shown: View) -> Iterator[str]:
         yield "## A run would"
         yield ""
     for group in shown.actions:
-        yield f"- {escape(group.reason)}: {', '.join(map(code, group.ids))}"
+        yield f"- {escape(group.reason)}{': ' if group.ids else ''}{', '.join(map(code, group.ids))}"
 
 
 def _table(shown: View) -> Iterator[str]:
@@ -145,7 +145,6 @@ def _detail(detail: Detail) -> Iterator[str]:
         died = f" ({escape(check.died)})" if check.died and check.died not in check.message else ""
         yield f"- check {escape(check.name)}: {check.status} ({check.level}): {escape(check.message)}{died}"
     for finding in detail.findings:
-<<<<<<< HEAD
         said = ". ".join(text for text in (finding.title, finding.message) if text)
         yield f"- cause {escape(finding.cause)}: {escape(said or 'could not be named')}"
         yield from (f"  - seen: {escape(text)}" for text in finding.evidence)
@@ -153,11 +152,6 @@ def _detail(detail: Detail) -> Iterator[str]:
             yield f"  - try: {escape(finding.remedy)}"
         if finding.source:
             yield f"  - more: {escape(finding.source)}"
-=======
-        remedy = f" Try: {escape(finding.remedy)}" if finding.remedy else ""
-        evidence = f" ({escape('; '.join(finding.evidence))})" if finding.evidence else ""
-        yield f"- cause {escape(finding.cause)}: {escape(finding.message)}{evidence}{remedy}"
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     if detail.log:
         yield ""
         yield fenced(detail.log)

@@ -56,14 +56,9 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
         yield Text("INTERRUPTED: not every cell was run", "bold red")
     for cell_id, alarm in shown.alarms:
         yield Text(f"! {cell_id}: {alarm}", "bold red")
-<<<<<<< HEAD
-    yield from _grid(shown, console)
+    yield from grid(shown, console)
     unnamed = f"; without a named cause: {shown.unnamed}" if shown.unnamed else ""
     yield Text.assemble(*_spaced(shown.summary), unnamed)
-=======
-    yield from grid(shown, console)
-    yield Text.assemble(*_spaced(shown.summary))
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     yield Text()
     for name, text in (("run", shown.run), ("runner", shown.runner), ("GPU", shown.gpu), ("engine", shown.engine)):
         if text:
@@ -87,7 +82,8 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
             where = "report.md" if not shown.actions else "--format markdown"
             cells = ", ".join(group.ids) if few else f"{len(group.ids)} cells, each by its id in {where}"
             yield _labelled(label, group.reason) if label else Padding(Text(group.reason), (0, 0, 0, 2))
-            yield Padding(Text(cells, "dim"), (0, 0, 0, 4))
+            if cells:
+                yield Padding(Text(cells, "dim"), (0, 0, 0, 4))
 
 
 def _spaced(summary: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
@@ -129,16 +125,10 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
         died = f" ({check.died})" if check.died and check.died not in check.message else ""
         yield _labelled(f"{check.name} {check.status}, {check.level}", check.message + died)
     for finding in detail.findings:
-<<<<<<< HEAD
         said = ". ".join(text for text in (finding.title, finding.message) if text)
         yield _labelled(f"cause {finding.cause}", said or "could not be named")
         for text in finding.evidence:
             yield _labelled("seen", text, indent=4)
-=======
-        yield _labelled(finding.cause, finding.message)
-        for text in finding.evidence:
-            yield Padding(Text(text, "dim"), (0, 0, 0, 4))
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
         if finding.remedy:
             yield _labelled("try", finding.remedy, indent=4)
         if finding.source:

@@ -24,7 +24,7 @@ from validator.model import (
     Severity,
     Status,
 )
-from validator.report.cause_groups import EVIDENCE_LINES, CauseGroup, cause_groups
+from validator.report.cause_groups import CauseGroup, cause_groups
 from validator.text import clean, one_line
 
 _T = TypeVar("_T")
@@ -45,13 +45,9 @@ class TableCell:
     status: str
     basis: str | None
     cause: str
-<<<<<<< HEAD
     """The cause by its title where one is named, else the reason; cut to what fits a table."""
-=======
-    """The reason, cut to what fits a table."""
     words: tuple[str, ...]
     """Idents of causes, where rules say why and not a run: short enough for a narrow column."""
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     flags: tuple[str, ...]
     """What must not be overlooked: an unexpected status, a contradicted prediction."""
 
@@ -83,10 +79,7 @@ class FindingLine:
     title: str
     """What the catalogue calls it; empty where it has no such cause (``unknown``, a newer catalogue's)."""
     message: str
-<<<<<<< HEAD
     """What was seen, where the cell's reason does not say the same; else empty."""
-=======
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
     evidence: tuple[str, ...]
     remedy: str | None
     source: str | None
@@ -239,12 +232,8 @@ def _table_cell(cell: CellResult | None) -> TableCell | None:
         id=_line(cell.id),
         status=cell.status.value,
         basis=cell.basis.value if cell.basis else None,
-<<<<<<< HEAD
         cause=one_line(_in_table(cell), _CAUSE_CHARACTERS),
-=======
-        cause=one_line(cell.reason, _CAUSE_CHARACTERS),
         words=_words(cell),
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
         flags=flags,
     )
 
@@ -275,24 +264,11 @@ def _detail(cell: CellResult) -> Detail:
             )
             for check in _bad(cell)
         ),
-<<<<<<< HEAD
         findings=tuple(_finding(finding, cell) for finding in cell.findings),
-=======
-        findings=tuple(
-            FindingLine(
-                cause=_line(finding.cause),
-                message=_line(finding.message),
-                evidence=tuple(_line(text) for text in finding.evidence[:EVIDENCE_LINES]),
-                remedy=_line(finding.remedy) if finding.remedy else None,
-            )
-            for finding in cell.findings
-        ),
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
         log=_log(cell),
     )
 
 
-<<<<<<< HEAD
 def finding_lines(cell: CellResult) -> list[str]:
     """The findings of one cell as plain lines, for where no report is laid out."""
     lines = []
@@ -318,7 +294,6 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
     )
 
 
-=======
 def _words(cell: CellResult) -> tuple[str, ...]:
     if not cell.inferred:
         return ()
@@ -343,7 +318,6 @@ def _with_evidence(finding: Finding) -> str:
     return f"{finding.cause}: {finding.message}" + (f" [{'; '.join(finding.evidence)}]" if finding.evidence else "")
 
 
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
 def _log(cell: CellResult) -> str:
     """What the bad checks printed, then what the container did."""
     if cell.status not in (Status.FAIL, Status.ERROR):

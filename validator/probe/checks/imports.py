@@ -1,10 +1,7 @@
 """``import``: torch can be imported, is torch, and works with the numpy beside it. Never touches a GPU."""
 
-<<<<<<< HEAD
 import collections
-=======
 import os
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
 import platform
 import re
 import sys
@@ -14,13 +11,10 @@ from typing import Any, Dict, List, Optional
 from ..context import Context, Result, headline
 from ..system import libc
 
-<<<<<<< HEAD
 #: What works less well than it should: told in words, and the cause of the catalogue where this check knows it.
 Trouble = collections.namedtuple("Trouble", ("told", "cause"))
-=======
 #: Where images for CUDA carry the libraries of a newer driver, which NVIDIA's container tools put before the host's.
 COMPAT = "/usr/local/cuda/compat"
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
 
 
 def run(context: Context) -> Result:
@@ -37,11 +31,8 @@ def run(context: Context) -> Result:
     metrics = _built_for(torch)
     metrics["cudnn_version"] = _cudnn_version(torch, troubles)
     metrics["numpy_version"], metrics["numpy_bridge"] = _numpy(torch, troubles)
-<<<<<<< HEAD
-    metrics["cause"] = next((trouble.cause for trouble in troubles if trouble.cause), None)
-=======
     metrics["compat_driver"] = compat_driver(COMPAT)
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
+    metrics["cause"] = next((trouble.cause for trouble in troubles if trouble.cause), None)
     build = "CUDA {}".format(metrics["cuda_runtime"]) if metrics["cuda_runtime"] else "no CUDA"
     told = "torch {} ({}), Python {}".format(torch.__version__, build, platform.python_version())
     return Result("warn" if troubles else "pass", "; ".join([told] + [trouble.told for trouble in troubles]), metrics)
@@ -105,9 +96,6 @@ def _arch_list(torch: Any) -> Optional[List[str]]:
         return None  # a sick driver is for the device check to find
 
 
-<<<<<<< HEAD
-def _cudnn_version(torch: Any, troubles: List[Trouble]) -> Optional[int]:
-=======
 def compat_driver(folder: str) -> Optional[str]:
     """The driver version of the CUDA compatibility libraries in a folder; None where there are none."""
     try:
@@ -118,8 +106,7 @@ def compat_driver(folder: str) -> Optional[str]:
     return max(versions, key=lambda text: [int(part) for part in text.split(".")]) if versions else None
 
 
-def _cudnn_version(torch: Any, troubles: List[str]) -> Optional[int]:
->>>>>>> 9ee51f2 (Cells are filled with what the rules say, and a measurement is held against it; the table groups causes)
+def _cudnn_version(torch: Any, troubles: List[Trouble]) -> Optional[int]:
     cudnn = getattr(getattr(torch, "backends", None), "cudnn", None)
     if cudnn is None:
         return None

@@ -1,0 +1,184 @@
+"""``validator recommend``: which environments should train on a GPU and driver, best first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from validator.cli.options import (
+    facts_option,
+    format_option,
+    load_facts,
+    load_matrix,
+    load_results,
+    place_options,
+    this_machine,
+)
+from validator.cli.output import Output
+from validator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from validator.facts import Facts
+    from validator.model import Environment, HostInfo, Target
+    from validator.recommend import Candidate, Recommendation
+
+#: Environments shown in text unless --all; JSON has every one.
+_SHOWN = 5
+#: Rejected environments named behind one reason.
+_NAMED = 6
+
+
+@click.command("recommend")
+@place_options
+@click.option("--python", metavar="X.Y", help="The Python you need; wheels are then recommended, for images hold one of their own.")
+@click.option("--need", metavar="LIST", default="", help="What it must be able to do besides AMP training: bf16,fp8,fp4,compile …")
+@click.option("-m", "--matrix", "matrix_file", type=click.Path(path_type=Path), help="Choose among the environments of a matrix.")
+@click.option(
+    "--results", "results_file", type=click.Path(path_type=Path), help="A results.json: what was measured on this GPU comes first."
+)
+@click.option("--all", "everything", is_flag=True, help="List every environment that should work.")
+@facts_option
+@format_option
+@click.pass_obj
+def command(
+    output: Output,
+    gpu: str | None,
+    cc: str | None,
+    driver: str | None,
+    python: str | None,
+    need: str,
+    matrix_file: Path | None,
+    results_file: Path | None,
+    everything: bool,
+    facts_file: Path | None,
+    format_name: str,
+) -> None:
+    """Show which environments should train on a GPU and driver, best first, and why the others do not.
+
+    Without --gpu and --driver this machine is meant. Without --matrix the candidates are the recent releases of torch in every CUDA
+    build there is. Each comes with a line to copy. Exit code 1 when nothing fits, 4 when that cannot be told.
+
+    \b
+    Examples:
+      validator recommend --gpu "Tesla V100-SXM2-16GB" --driver 535.183.01
+      validator recommend --gpu 5090 --driver 580 --need fp8,compile --python 3.12
+    """
+    from validator.predict import Predictor
+    from validator.recommend import candidates, measured_on, recommend
+
+    if gpu and cc:
+        raise click.UsageError("give --gpu or --cc, not both")
+    report = load_results(results_file) if results_file else None
+    host = report.host if report else this_machine()
+    target = _target(gpu, cc, driver, host)
+    matrix = load_matrix(matrix_file, output) if matrix_file else None
+    facts = load_facts(facts_file, matrix)
+    needs = _needs(need, facts)
+    environments = list(matrix.environments) if matrix else candidates(facts, python)
+    predictor = Predictor(facts, None, in_containers=True, needs=needs)
+    measured = measured_on(target, report.cells, host) if report else lambda _: None
+    if matrix and python:
+        environments = [each for each in environments if each.python in (None, python)]
+    found = recommend(environments, target, predictor, measured)
+    if format_name == "json":
+        output.result(json.dumps(_json(found, target, needs), indent=2))
+    else:
+        output.result(_text(found, target, needs, everything, facts))
+    if not found.good:
+        raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT if found.unknown or not found.rejected else ExitCode.FAILED)
+
+
+def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo) -> Target:
+    """The place asked about; what is not given is this machine's, where NVML says it. Raises InvalidInputError."""
+    from validator.errors import InvalidInputError
+    from validator.model import Target
+    from validator.plan import usable_gpu
+
+    here = usable_gpu(host)
+    if gpu is None and cc is None:
+        if here is None:
+            raise InvalidInputError(
+                "which GPU? this machine has none that answers",
+                why=host.nvml.problem or "NVML lists no GPU",
+                hint='name it: --gpu "NVIDIA L4" --driver 580.95.05, or --cc 8.9',
+            )
+        gpu, driver = here.name, driver or host.nvml.driver_version
+    name = gpu or f"compute capability {cc}"
+    return Target(f"{name}{f', driver {driver}' if driver else ''}", gpu=gpu, compute_capability=cc, driver=driver)
+
+
+def _needs(text: str, facts: Facts) -> tuple[str, ...]:
+    """The words of --need. Raises click's error for one that no fact is about."""
+    known = {row.name for row in facts.boundaries.values()}
+    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
+    for word in words:
+        if word not in known:
+            raise click.UsageError(f"--need: nothing is known of {word!r}; there are: {', '.join(sorted(known))}")
+    return words
+
+
+def _json(found: Recommendation, target: Target, needs: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "target": {"gpu": target.gpu, "compute_capability": target.compute_capability, "driver": target.driver},
+        "needs": list(needs),
+        "recommended": [_candidate(each) for each in found.good],
+        "rejected": [_candidate(each) for each in found.rejected],
+        "unknown": [_candidate(each) for each in found.unknown],
+    }
+
+
+def _candidate(each: Candidate) -> dict[str, Any]:
+    from validator.cli.plan import predicted_json
+    from validator.recommend import lines
+
+    environment = each.environment
+    return {
+        "id": environment.id,
+        "torch": environment.torch,
+        "cuda": environment.cuda,
+        "python": environment.python,
+        "verdict": each.outlook.value,
+        "basis": each.basis.value,
+        "reason": each.reason,
+        "predicted": predicted_json(each.prediction),
+        **lines(environment),
+    }
+
+
+def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everything: bool, facts: Facts) -> str:
+    wanted = f", able to do {', '.join(needs)}" if needs else ""
+    text = [f"For {target.id}{wanted} (facts of {facts.as_of}):"]
+    if not found.good:
+        text += ["", "Nothing is known to work."]
+    shown = found.good if everything else found.good[:_SHOWN]
+    for number, each in enumerate(shown, 1):
+        text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value})", f"   {each.reason}"]
+        text += [f"   {line}" for line in _copied(each.environment)]
+    if len(found.good) > len(shown):
+        text += ["", f"… and {len(found.good) - len(shown)} more that should work (--all)"]
+    for heading, group in (("Not these:", found.rejected), ("Not known:", found.unknown)):
+        if group:
+            text += ["", heading, *_reasons(group)]
+    return "\n".join(text)
+
+
+def _copied(environment: Environment) -> list[str]:
+    from validator.recommend import lines
+
+    copied = lines(environment)
+    return [copied[name] for name in ("from", "pull", "pip") if name in copied and not (name == "pip" and "from" in copied)]
+
+
+def _reasons(group: tuple[Candidate, ...]) -> list[str]:
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for each in group:
+        causes = [finding.cause for finding in each.prediction.findings if finding.severity.value == "fail"]
+        by_reason.setdefault((causes[0] if causes else "", each.reason), []).append(each.environment.id)
+    text = []
+    for (cause, reason), ids in by_reason.items():
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        text += [f"  {', '.join(ids[:_NAMED])}{more}", f"    {cause + ': ' if cause else ''}{reason}"]
+    return text

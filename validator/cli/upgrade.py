@@ -1,0 +1,185 @@
+"""``validator upgrade``: what a change would do to the matrix; the check before anybody touches a machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from validator.cli.options import (
+    facts_option,
+    format_option,
+    load_facts,
+    load_matrix,
+    load_results,
+    this_machine,
+)
+from validator.cli.output import Output
+from validator.errors import ExitCode
+
+if TYPE_CHECKING:
+    from validator.model import CellResult, Cell, Environment, Prediction, Report, Target
+    from validator.predict import Predictor
+    from validator.upgrade import Affected, Change, Predict
+
+
+@click.command("upgrade")
+@click.option("--driver", metavar="VERSION", help="This driver on every target, this machine included.")
+@click.option("--gpu", metavar="NAME", help="This GPU on every target.")
+@click.option("--torch", metavar="VERSION", help="This torch in every environment that names its version.")
+@click.option("--cuda", metavar="VERSION", help="This CUDA build in every environment that names one.")
+@click.option("-m", "--matrix", "matrix_file", type=click.Path(path_type=Path), help="The matrix; as for `validator run`.")
+@click.option(
+    "--results", "results_file", type=click.Path(path_type=Path), help="A results.json: what was measured there is the baseline."
+)
+@facts_option
+@format_option
+@click.pass_obj
+def command(
+    output: Output,
+    driver: str | None,
+    gpu: str | None,
+    torch: str | None,
+    cuda: str | None,
+    matrix_file: Path | None,
+    results_file: Path | None,
+    facts_file: Path | None,
+    format_name: str,
+) -> None:
+    """Show what a new driver, GPU, torch or CUDA would change for the matrix: what stops working, and what newly works.
+
+    Every environment on every target is judged as it is and as it would be; nothing is run and nothing is changed. With --results
+    the baseline is what an earlier run measured. Exit code 1 when something stops working.
+
+    \b
+    Examples:
+      validator upgrade --driver 580.95.05
+      validator upgrade --torch 2.14.1 --cuda 13.0 --results .validator/latest/results.json
+    """
+    from validator.predict import Predictor
+    from validator.upgrade import Change, Effect, upgrade
+
+    change = Change(driver=driver, gpu=gpu, torch=torch, cuda=cuda)
+    if not str(change):
+        raise click.UsageError("say what would change: --driver, --gpu, --torch or --cuda")
+    matrix = load_matrix(matrix_file, output)
+    facts = load_facts(facts_file, matrix)
+    _check(change, facts)
+    report = load_results(results_file) if results_file else None
+    host = report.host if report else this_machine()
+    predictor = Predictor(facts, host, in_containers=True)
+    known = {cell.id: cell for cell in report.cells} if report else {}
+    predict = _knowing(predictor, known)
+    affected, remarks = upgrade(
+        matrix.environments, matrix.targets, change, before=predict, after=predict, results=known
+    )
+    if format_name == "json":
+        output.result(json.dumps(_json(affected, remarks, change), indent=2))
+    else:
+        output.result(_text(affected, remarks, change, report))
+    if any(each.effect is Effect.STOPS for each in affected):
+        raise click.exceptions.Exit(ExitCode.FAILED)
+    if all(each.effect is Effect.UNKNOWN for each in affected):
+        raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)
+
+
+def _check(change: Change, facts: Any) -> None:
+    """Refuse what is no version at all. Raises InvalidInputError."""
+    from validator.errors import InvalidInputError
+    from validator.rules.driver_value import parse
+    from validator.versions import Dotted, torch_version
+
+    checks = (
+        ("--driver", change.driver, lambda text: parse(text, facts)),
+        ("--torch", change.torch, torch_version),
+        ("--cuda", change.cuda, Dotted),
+    )
+    for option, text, check in checks:
+        try:
+            if text is not None:
+                check(text)
+        except ValueError as error:
+            raise InvalidInputError(f"{option}: {error}", hint="give a version as the matrix would have it") from None
+
+
+def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
+    """The rules, with what an earlier run read inside an environment in place of the facts, where that environment stays."""
+    from validator.model import Action, Cell
+
+    inside = {result.environment.id: result for result in known.values() if result.content.torch}
+
+    def predict(environment: Environment, target: Target) -> Prediction:
+        result = inside.get(environment.id)
+        same = result is not None and (environment.torch, environment.cuda) == (result.environment.torch, result.environment.cuda)
+        if result is None or not same:
+            return predictor(environment, target)
+        cell = Cell(f"{environment.id}@{target.id}", environment, target, Action.SKIP, "")
+        return predictor.again(cell, result.content)
+
+    return predict
+
+
+def _json(affected: list[Affected], remarks: tuple[str, ...], change: Change) -> dict[str, Any]:
+    from validator.cli.plan import predicted_json
+    from validator.upgrade import Effect
+
+    return {
+        "change": {name: value for name, value in asdict(change).items() if value is not None},
+        "remarks": list(remarks),
+        "summary": {effect.value: sum(each.effect is effect for each in affected) for effect in Effect},
+        "cells": [
+            {
+                "id": each.id,
+                "effect": each.effect.value,
+                "reason": each.reason,
+                "before": {"verdict": each.before.value, "basis": each.basis.value},
+                "after": predicted_json(each.after),
+            }
+            for each in affected
+        ],
+    }
+
+
+#: Cells named behind one reason.
+_NAMED = 6
+
+
+def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, report: Report | None) -> str:
+    from validator.upgrade import Effect
+
+    baseline = f"what run {report.run.id} measured, else what is predicted" if report else "what is predicted"
+    lines = [f"With {change} (compared with {baseline}):", ""]
+    for effect in (Effect.STOPS, Effect.STARTS, Effect.UNKNOWN, Effect.NONE):
+        found = [each for each in affected if each.effect is effect]
+        lines.append(f"{effect.value}: {len(found)} of {len(affected)} cells")
+        lines += _reasons(found, effect) if found else []
+    lines += ["", *remarks] if remarks else []
+    return "\n".join(lines)
+
+
+def _reasons(found: list[Affected], effect: Any) -> list[str]:
+    """The cells of one effect by what the rules say, the reason that holds for most of them first."""
+    from validator.upgrade import Effect
+
+    groups: dict[tuple[str, str, str | None], list[str]] = {}
+    for each in found:
+        counting = [finding for finding in each.after.findings if finding.severity.value != "info"]
+        first = counting[0] if counting and effect is Effect.STOPS else None
+        before = f"{each.before.value} {each.basis.value}"
+        key = (each.reason if effect is not Effect.NONE else f"{before} today", first.cause if first else "", first and first.remedy)
+        groups.setdefault(key, []).append(each.id)
+    lines = []
+    for (reason, cause, remedy), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+        lines.append(f"  {cause + ': ' if cause else ''}{reason}")
+        if effect is not Effect.NONE:
+            lines.append(f"    {', '.join(ids[:_NAMED])}{more}")
+        else:
+            lines[-1] += f": {len(ids)}"
+        if remedy:
+            lines.append(f"    try: {remedy}")
+    return lines

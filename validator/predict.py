@@ -1,0 +1,86 @@
+"""The rules applied to the cells of a matrix: on the facts alone, and again on what was found inside an environment."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import replace
+
+from validator.facts import Facts
+from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
+from validator.plan import usable_gpu
+from validator.rules import judge
+from validator.rules.subject import Place, Subject, subject_of
+
+#: How ``platform.machine()`` says what wheels are made for.
+_PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}
+NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
+
+
+class Predictor:
+    """What the rules say of environments on targets, ``host`` being a machine that is known.
+
+    An environment and a target are made into the rules' own words once, however many cells they are part of.
+    """
+
+    def __init__(self, facts: Facts, host: HostInfo | None, *, in_containers: bool, needs: tuple[str, ...] = ()) -> None:
+        self.facts = facts
+        self._host = host
+        self._in_containers = in_containers
+        self._needs = needs
+        self._subjects: dict[int, tuple[Environment, Subject]] = {}
+        self._places: dict[tuple[Target, bool, bool], Place] = {}
+
+    def __call__(self, environment: Environment, target: Target) -> Prediction:
+        """On the facts alone."""
+        return self._judged(environment, target, self._subject(environment))
+
+    def again(self, cell: Cell, content: Content) -> Prediction:
+        """With what was found inside in place of the facts."""
+        subject = replace(subject_of(cell.environment, content, platform=self._platform(content)), needs=self._needs)
+        return self._judged(cell.environment, cell.target, subject)
+
+    def _judged(self, environment: Environment, target: Target, subject: Subject) -> Prediction:
+        place = self._place(environment, target)
+        inside = subject.inspected.cuda if subject.inspected else None
+        if not place.has_gpu and (inside or environment.cuda) != "cpu":
+            return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE,))
+        return judge(subject, place, self.facts)
+
+    def _subject(self, environment: Environment) -> Subject:
+        known = self._subjects.get(id(environment))
+        if known is None or known[0] is not environment:
+            subject = replace(subject_of(environment, platform=self._platform(Content())), needs=self._needs)
+            known = self._subjects[id(environment)] = (environment, subject)
+        return known[1]
+
+    def _platform(self, content: Content) -> str:
+        """Of the inside where it says so; else this machine's, which is what images are pulled for."""
+        words = (content.platform or platform.machine()).replace("/", " ").lower().split()
+        return next((_PLATFORMS[word] for word in words if word in _PLATFORMS), "linux_x86_64")
+
+    def _place(self, environment: Environment, target: Target) -> Place:
+        key = (target, environment.is_cpu, self._contained(environment))
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = self._new_place(*key)
+        return place
+
+    def _contained(self, environment: Environment) -> bool:
+        if isinstance(environment.source, HostInterpreter):
+            return False
+        return self._in_containers or isinstance(environment.source, PulledImage)
+
+    def _new_place(self, target: Target, is_cpu: bool, contained: bool) -> Place:
+        if not target.is_host:
+            return Place(target.gpu, target.compute_capability, target.driver, contained)
+        # A target that stands for this machine may say what would be changed about it.
+        nvml = self._host.nvml if self._host else None
+        gpu = usable_gpu(self._host) if self._host else None
+        driver = target.driver or (nvml.driver_version if nvml else None)
+        if is_cpu or (gpu is None and target.gpu is None):
+            return Place(driver=driver, is_container=contained, has_gpu=False)
+        if target.gpu is not None:
+            return Place(target.gpu, None, driver, contained)
+        assert gpu is not None  # noqa: S101 - said above
+        modules = self._host.kernel_modules if self._host else None
+        return Place(gpu.name, gpu.compute_capability, driver, contained, modules and modules == "open")

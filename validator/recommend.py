@@ -1,0 +1,203 @@
+"""Which environments should train on one GPU and driver, best first; and for each of the others, why not. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Formatter
+
+from packaging.version import InvalidVersion, Version
+
+from validator.channels import PYTORCH_CHANNELS
+from validator.facts import Facts
+from validator.facts_rows import Build, Release
+from validator.model import Basis, BuiltImage, CellResult, Environment, HostInfo, Outlook, Prediction, PulledImage, Status, Target, Where
+from validator.plan import plain_name
+from validator.versions import Dotted, channel_of
+
+
+_WHERE = Where("the facts", 0)
+_WHEEL = Path("images/wheel")
+#: Minor releases of torch looked at without a matrix: about two and a half years.
+_MINORS = 10
+_WORKS = (Outlook.PASS, Outlook.DEGRADED)
+_KNOWN = (Status.PASS, Status.DEGRADED, Status.FAIL)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An environment with what is known of it on the place asked about."""
+
+    environment: Environment
+    prediction: Prediction
+    measured: CellResult | None = None
+    """What an earlier run found on this GPU and driver."""
+
+    @property
+    def outlook(self) -> Outlook:
+        """Measured where it was; else what the rules say."""
+        return Outlook(self.measured.status.value) if self.measured else self.prediction.status
+
+    @property
+    def basis(self) -> Basis:
+        """How the outlook is known."""
+        return Basis.MEASURED if self.measured else self.prediction.basis
+
+    @property
+    def reason(self) -> str:
+        """Why it stands where it stands, in one line."""
+        if self.measured:
+            return f"measured: {self.measured.reason}"
+        said = [finding.message for finding in self.prediction.findings if finding.severity.value != "info"]
+        if self.prediction.status is Outlook.UNKNOWN:
+            return f"not known: {(*self.prediction.missing, *said, 'the facts do not reach that far')[0]}"
+        return said[0] if said else "no rule speaks against it"
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer."""
+
+    good: tuple[Candidate, ...]
+    """Best first."""
+    rejected: tuple[Candidate, ...]
+    unknown: tuple[Candidate, ...]
+
+
+def recommend(
+    environments: Iterable[Environment],
+    target: Target,
+    predict: Callable[[Environment, Target], Prediction],
+    measured: Callable[[Environment], CellResult | None] = lambda _: None,
+) -> Recommendation:
+    """Judge every environment on the target and put them in order."""
+    found = [Candidate(environment, predict(environment, target), measured(environment)) for environment in environments]
+    good = sorted((each for each in found if each.outlook in _WORKS), key=_order)
+    return Recommendation(
+        tuple(good),
+        tuple(each for each in found if each.outlook is Outlook.FAIL),
+        tuple(each for each in found if each.outlook is Outlook.UNKNOWN),
+    )
+
+
+def _order(candidate: Candidate) -> tuple[object, ...]:
+    """Measured before predicted, whole before degraded, then the newest torch, CUDA and Python.
+
+    A build whose toolkit is newer than needed costs nothing where the rules pass it, and is maintained longer.
+    """
+    environment = candidate.environment
+    cuda = Dotted(environment.cuda).numbers if environment.cuda and environment.cuda != "cpu" else (0,)
+    python = Dotted(environment.python).numbers if environment.python else (0,)
+    return (
+        candidate.measured is None,
+        candidate.outlook is not Outlook.PASS,
+        candidate.basis is not Basis.INSPECTED,
+        _Newest((_version(environment.torch), cuda, python)),
+        environment.id,
+    )
+
+
+class _Newest:
+    """Sorts the greater value first."""
+
+    def __init__(self, value: tuple[object, ...]) -> None:
+        self._value = value
+
+    def __lt__(self, other: _Newest) -> bool:
+        return bool(self._value > other._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Newest) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def _version(text: str | None) -> Version:
+    try:
+        return Version(text or "0")
+    except InvalidVersion:
+        return Version("0")
+
+
+# ---------------------------------------------------------------- where candidates come from
+
+
+def candidates(facts: Facts, python: str | None = None, platform: str = "linux_x86_64") -> list[Environment]:
+    """The newest patch of the last minor releases of torch, in every CUDA build known to be published; newest first.
+
+    As the official image where one follows from the tag's pattern, else as a wheel.
+    """
+    newest: dict[tuple[int, int], Release] = {}
+    for version, release in facts.releases.items():  # oldest first, so the last patch stays
+        if not version.is_prerelease:
+            newest[version.major, version.minor] = release
+    found = []
+    for release in list(reversed(newest.values()))[:_MINORS]:
+        builds = sorted(release.builds.values(), key=lambda build: build.cuda, reverse=True)
+        found += [_environment(facts, release, build, python) for build in builds if platform in build.arch]
+    return found
+
+
+def _environment(facts: Facts, release: Release, build: Build, python: str | None) -> Environment:
+    torch, cuda = str(release.version), build.cuda.text
+    # The images hold one Python, which no tag names: who asks for a certain one gets the wheel.
+    image = _image(facts, {"torch": torch, "cuda": cuda, "cudnn": build.cudnn.split(".")[0]}) if python is None else None
+    parts = [f"torch{torch}", channel_of(cuda), *([f"py{python}"] if python else [])]
+    source = PulledImage(image) if image else BuiltImage(_WHEEL)
+    return Environment("-".join(parts), source, _WHERE, torch=torch, cuda=cuda, python=python)
+
+
+def _image(facts: Facts, versions: Mapping[str, str]) -> str | None:
+    """The image whose tag follows from these versions, the one without NVIDIA's container gate first."""
+    fitting = [
+        pattern
+        for pattern in facts.patterns
+        if {"torch", "cuda"} <= (fields := {name for _, name, _, _ in Formatter().parse(pattern.tag) if name})
+        and all(versions.get(field) for field in fields)
+    ]
+    chosen = min(fitting, key=lambda pattern: pattern.gate, default=None)
+    return f"{chosen.repository}:{chosen.tag.format(**versions)}" if chosen else None
+
+
+def lines(environment: Environment, channel_url: str | None = None) -> dict[str, str]:
+    """What to copy: ``from`` and ``pull`` of an image, ``pip`` of a wheel."""
+    copied = {}
+    if isinstance(environment.source, PulledImage):
+        reference = environment.source.reference
+        copied |= {"from": f"FROM {reference}", "pull": f"docker pull {reference}"}
+    if environment.torch and environment.cuda:
+        url = (channel_url or PYTORCH_CHANNELS).replace("{channel}", channel_of(environment.cuda))
+        copied["pip"] = f"pip install torch=={environment.torch} --index-url {url}"
+    return copied
+
+
+# ---------------------------------------------------------------- what an earlier run measured
+
+
+def measured_on(target: Target, results: Sequence[CellResult], host: HostInfo) -> Callable[[Environment], CellResult | None]:
+    """Looks up what was measured of an environment on the same GPU and driver; a failure there counts before a pass."""
+    here = [result for result in results if result.basis is Basis.MEASURED and result.status in _KNOWN and _same(target, result, host)]
+
+    def look_up(environment: Environment) -> CellResult | None:
+        same = [result for result in here if result.environment.id == environment.id]
+        return min(same, key=lambda result: result.status is not Status.FAIL, default=None)
+
+    return look_up
+
+
+def _same(target: Target, result: CellResult, host: HostInfo) -> bool:
+    """Whether a result was measured on the GPU and driver of the target."""
+    if result.environment.cuda == "cpu":
+        return False
+    gpu = host.nvml.gpus[0] if host.nvml.gpus else None
+    measured = result.target
+    name = measured.gpu if not measured.is_host else gpu.name if gpu else None
+    capability = measured.compute_capability if not measured.is_host else gpu.compute_capability if gpu else None
+    driver = measured.driver or host.nvml.driver_version
+    if target.driver is not None and driver != target.driver:
+        return False
+    if target.gpu is not None:
+        return name is not None and plain_name(name) == plain_name(target.gpu)
+    return target.compute_capability is not None and capability == target.compute_capability

@@ -20,7 +20,7 @@ from typing import Any
 _SECONDS = 300
 #: Settings of pip that say where the index is and how it is reached.
 _KEPT = ("index-url", "cert", "client-cert", "trusted-host", "proxy", "timeout")
-_PLATFORMS = ("manylinux1_x86_64", "manylinux2010_x86_64", "manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64")
+_PLATFORMS = tuple(f"manylinux{tag}_x86_64" for tag in ("1", "2010", "2014", "_2_17", "_2_28"))
 _WHEEL = re.compile(r"/(torch-(?P<version>[0-9][\w.]*)(?:-[0-9]\w*)?-(?P<python>\w+)-(?P<abi>\w+)-(?P<platform>[\w.]+)\.whl)\b")
 
 

@@ -1,4 +1,4 @@
-"""Rows of data/facts/torch.yaml: what the package index says of a release, how the file differs, and the file with that merged in.
+"""Rows of data/facts/torch.yaml: what the package index says of a release, how the file differs, and both merged.
 
 The file is edited line by line, so that its comments and everything written by hand stay as they are.
 """
@@ -121,7 +121,7 @@ def _pins(requires: Iterable[str]) -> dict[str, str]:
 
 
 def compare(text: str, index: Iterable[Seen], listed: Iterable[str], toolkits: Iterable[str]) -> Comparison:
-    """The text of torch.yaml against what was ``seen``; ``listed`` are all releases of the index, ``toolkits`` those with a row."""
+    """The text of torch.yaml against what was ``seen``; ``listed`` are all releases there, ``toolkits`` those with a row."""
     rows = yaml.load(text, Loader=yaml.BaseLoader)["releases"]  # noqa: S506 - makes nothing but text
     result = Comparison(missing=[version for version in rows if version not in set(listed)])
     known = set(toolkits)
@@ -205,7 +205,8 @@ def _with_release(lines: list[str], release: Seen) -> list[str]:
         arch = f"linux_x86_64: {' '.join(release.arch)}" if release.arch else ""
         pins = "".join(f", {name}: {release.value(name)}" for name in MECHANICAL_BUILD if release.value(name))
         source = "wheel" if release.arch else "pypi"
-        row += ["    builds:", f'      "{release.default}": {{arch: {{{arch}}}{pins}, source: {source}, confidence: single-source}}']
+        origin = f"source: {source}, confidence: single-source"
+        row += ["    builds:", f'      "{release.default}": {{arch: {{{arch}}}{pins}, {origin}}}']
     versions = {}
     inside = False
     for number, line in enumerate(lines):

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -86,8 +86,17 @@ class _Remote(io.RawIOBase):
         self._url = url
         self._at = 0
         self.fetched = 0
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_SECONDS) as answer:
-            self._size = int(answer.headers["Content-Length"])
+        # The first byte tells both whether parts are served and how long the whole is.
+        with self._part(0, 0) as answer:
+            self._size = int(answer.headers["Content-Range"].rpartition("/")[2])
+
+    def _part(self, begin: int, end: int) -> Any:
+        request = urllib.request.Request(self._url, headers={"Range": f"bytes={begin}-{end}"})
+        answer = urllib.request.urlopen(request, timeout=_SECONDS)
+        if answer.status != 206:
+            answer.close()
+            raise OSError(f"{self._url} cannot be read in parts (status {answer.status})")
+        return answer
 
     def readable(self) -> bool:
         return True
@@ -107,10 +116,7 @@ class _Remote(io.RawIOBase):
         end = min(self._at + len(view), self._size)
         if end <= self._at:
             return 0
-        request = urllib.request.Request(self._url, headers={"Range": f"bytes={self._at}-{end - 1}"})
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:
-            if answer.status != 206:
-                raise OSError(f"{self._url} cannot be read in parts (status {answer.status})")
+        with self._part(self._at, end - 1) as answer:
             data = answer.read(end - self._at)
         view[: len(data)] = data
         self._at += len(data)

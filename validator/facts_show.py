@@ -10,6 +10,7 @@ from typing import Any
 from validator import gpu_names
 from validator.facts import TABLES, Facts
 from validator.facts_rows import Origin
+from validator.rules import images
 from validator.rules.driver_value import parse as parse_driver
 from validator.versions import Dotted, torch_version
 
@@ -53,7 +54,7 @@ def names(kind: str, facts: Facts) -> list[str]:
 
 
 def look_up(kind: str, name: str, facts: Facts) -> tuple[list[Row], str]:
-    """The rows a name stands for, and what was taken for granted to get there. Raises ValueError for what is no such name at all."""
+    """The rows a name stands for, and what was taken for granted to get there. Raises ValueError for what is no name at all."""
     if kind == "gpu":
         return _gpu(name, facts)
     if kind == "driver":
@@ -101,36 +102,46 @@ def _driver(name: str, facts: Facts) -> tuple[list[Row], str]:
 
 
 def _image(name: str, facts: Facts) -> tuple[list[Row], str]:
-    from validator.rules import images
-
-    rows = [_made("tags", key, facts) for key in facts.raw["tags"] if key in (name, f"docker.io/{name}")]
-    told = images.read(name, facts)
-    said = ", ".join(f"{field} {value}" for field, value in _told(told))
-    return rows, f"by its tag: {said}" if said else ""
-
-
-def _told(told: Any) -> Iterator[tuple[str, object]]:
-    for field in ("torch", "cuda", "python", "cudnn", "os", "libc", "gate", "compat"):
-        value = getattr(told, field, None)
-        if value not in (None, "", ()):
-            yield field, value
+    """The row of an image, and what its tag tells by the pattern of its family."""
+    rows = [_made("tags", key, facts) for key in facts.raw["tags"] if key == name.removeprefix("docker.io/")]
+    told = images.read_image(name, facts)
+    fields = (
+        ("torch", told.torch),
+        ("cuda", told.cuda),
+        ("glibc", told.libc),
+        ("NVIDIA_REQUIRE_CUDA", told.requirement),
+        ("cuda-compat inside", None if told.compat is None else "yes" if told.compat else "no"),
+        ("code", " ".join(told.arch) if told.arch else None),
+    )
+    known = tuple((field, str(value)) for field, value in fields if value is not None)
+    if known and not rows:
+        rows = [Row("what its tag tells", name, dict(known), known, (("source", told.requirement_from or "the tag's pattern"),))]
+    return rows, "; ".join(told.assumptions)
 
 
 def _made(table: str, key: str, facts: Facts) -> Row:
     raw = facts.raw[table][key]
-    fields = tuple(_flat(raw)) if isinstance(raw, dict) else (("value", str(raw)),)
+    fields = tuple(_flat(raw, _build_sources(table, key, facts))) if isinstance(raw, dict) else (("value", str(raw)),)
     return Row(table, key, raw if isinstance(raw, dict) else {"value": raw}, fields, tuple(_origin(table, key, facts)))
 
 
-def _flat(raw: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Fields and the fields below them, a line each, without where they come from."""
+def _flat(raw: Mapping[str, Any], sources: Mapping[str, str], above: str = "") -> Iterator[tuple[str, str]]:
+    """Fields and the fields below them, a line each; where the row itself comes from stands below all of them."""
     for name, value in raw.items():
         if name in _ORIGIN and not above:
             continue
         if isinstance(value, dict):
-            yield from _flat(value, f"{above}{name}.")
+            yield from _flat(value, sources, f"{above}{name}.")
         else:
-            yield f"{above}{name}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield f"{above}{name}", sources.get(f"{above}{name}", text)
+
+
+def _build_sources(table: str, key: str, facts: Facts) -> dict[str, str]:
+    """The sources of the builds of a release, in words."""
+    if table != "releases":
+        return {}
+    return {f"builds.{cuda}.source": build.origin.what for cuda, build in facts.releases[torch_version(key)].builds.items()}
 
 
 def _origin(table: str, key: str, facts: Facts) -> Iterator[tuple[str, str]]:

@@ -325,7 +325,7 @@ class HostInfo:
     cpu_count: int
     memory_bytes: int | None
     kernel_modules: str | None = None
-    """``open`` or ``proprietary``: which kernel modules of the NVIDIA driver are loaded; None where none are, or it is not said."""
+    """``open`` or ``proprietary``: which of NVIDIA's kernel modules are loaded; None where none are, or where it is not said."""
 
 
 # ---------------------------------------------------------------- causes

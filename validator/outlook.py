@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from validator.causes import catalogue
 from validator.model import (
     Action,
     Basis,
@@ -93,14 +92,15 @@ def compared(cell: Cell, result: CellResult, rejudge: Rejudge) -> CellResult:
     result = replace(result, predicted=prediction, notes=notes)
     if cell.action is not Action.INSPECT:
         return _agreed(result)
+    findings = (*prediction.findings, *(each for each in result.findings if each not in prediction.findings))
     if prediction.status is Outlook.UNKNOWN:
-        return replace(result, reason=f"{result.reason}; {reason_of(prediction)}", findings=prediction.findings)
+        return replace(result, reason=f"{result.reason}; {reason_of(prediction)}", findings=findings)
     reason = f"{reason_of(prediction)} ({result.reason})"
     status = status_of(prediction)
     warned = next((check for check in result.checks if check.status in (CheckStatus.FAIL, CheckStatus.WARN)), None)
     if status is Status.PASS and warned is not None and warned.level is not Level.SKIP:
         status, reason = Status.DEGRADED, f"{warned.name}: {warned.message}"
-    return replace(result, status=status, reason=one_line(reason, _REASON_CHARACTERS), findings=prediction.findings)
+    return replace(result, status=status, reason=one_line(reason, _REASON_CHARACTERS), findings=findings)
 
 
 def _agreed(result: CellResult) -> CellResult:
@@ -116,9 +116,3 @@ def _changed(before: Prediction, after: Prediction) -> str:
 def _in_words(prediction: Prediction) -> str:
     causes = words_of(prediction)
     return f"{prediction.status.value} ({causes})" if causes else prediction.status.value
-
-
-def title_of(cause: str) -> str:
-    """A cause in words, where the catalogue has it."""
-    known = catalogue().get(cause)
-    return known.title if known else cause

@@ -44,7 +44,10 @@ class Predictor:
         inside = subject.inspected.cuda if subject.inspected else None
         if not place.has_gpu and (inside or environment.cuda) != "cpu":
             return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE,))
-        return judge(subject, place, self.facts)
+        try:
+            return judge(subject, place, self.facts)
+        except ValueError as error:  # a version that is none: the matrix allows spellings that no rule can read
+            return Prediction(Outlook.UNKNOWN, missing=(str(error),))
 
     def _subject(self, environment: Environment) -> Subject:
         known = self._subjects.get(id(environment))
@@ -83,4 +86,4 @@ class Predictor:
             return Place(target.gpu, None, driver, contained)
         assert gpu is not None  # noqa: S101 - said above
         modules = self._host.kernel_modules if self._host else None
-        return Place(gpu.name, gpu.compute_capability, driver, contained, modules and modules == "open")
+        return Place(gpu.name, gpu.compute_capability, driver, contained, None if modules is None else modules == "open")

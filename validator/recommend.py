@@ -12,10 +12,21 @@ from packaging.version import InvalidVersion, Version
 from validator.channels import PYTORCH_CHANNELS
 from validator.facts import Facts
 from validator.facts_rows import Build, Release
-from validator.model import Basis, BuiltImage, CellResult, Environment, HostInfo, Outlook, Prediction, PulledImage, Status, Target, Where
+from validator.model import (
+    Basis,
+    BuiltImage,
+    CellResult,
+    Environment,
+    HostInfo,
+    Outlook,
+    Prediction,
+    PulledImage,
+    Status,
+    Target,
+    Where,
+)
 from validator.plan import plain_name
 from validator.versions import Dotted, channel_of
-
 
 _WHERE = Where("the facts", 0)
 _WHEEL = Path("images/wheel")
@@ -163,7 +174,7 @@ def _image(facts: Facts, versions: Mapping[str, str]) -> str | None:
 
 def lines(environment: Environment, channel_url: str | None = None) -> dict[str, str]:
     """What to copy: ``from`` and ``pull`` of an image, ``pip`` of a wheel."""
-    copied = {}
+    copied: dict[str, str] = {}
     if isinstance(environment.source, PulledImage):
         reference = environment.source.reference
         copied |= {"from": f"FROM {reference}", "pull": f"docker pull {reference}"}
@@ -178,7 +189,8 @@ def lines(environment: Environment, channel_url: str | None = None) -> dict[str,
 
 def measured_on(target: Target, results: Sequence[CellResult], host: HostInfo) -> Callable[[Environment], CellResult | None]:
     """Looks up what was measured of an environment on the same GPU and driver; a failure there counts before a pass."""
-    here = [result for result in results if result.basis is Basis.MEASURED and result.status in _KNOWN and _same(target, result, host)]
+    known = (result for result in results if result.basis is Basis.MEASURED and result.status in _KNOWN)
+    here = [result for result in known if _same(target, result, host)]
 
     def look_up(environment: Environment) -> CellResult | None:
         same = [result for result in here if result.environment.id == environment.id]

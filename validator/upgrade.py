@@ -86,7 +86,7 @@ def upgrade(
 ) -> tuple[list[Affected], tuple[str, ...]]:
     """Every cell with what the change does to it, and a sentence for each environment that the change does not apply to.
 
-    ``after`` judges as ``before`` does, on machines that have the change. ``results`` are an earlier run's, by the id of the cell.
+    ``after`` judges as ``before`` does, on machines that have the change. ``results`` are an earlier run's, by the cell's id.
     """
     affected, remarks = [], []
     changed_targets = [(target, on_target(target, change)) for target in targets]

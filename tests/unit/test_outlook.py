@@ -25,7 +25,9 @@ from validator.outlook import agreement, compared, foretold, reason_of, words_of
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import judge
 
-TOO_OLD = Finding("driver_too_old", Severity.FAIL, "driver 470.57 is older than 525.60.13", "environment", ("470.57 < 525.60.13",))
+TOO_OLD = Finding(
+    "driver_too_old", Severity.FAIL, "driver 470.57 is older than 525.60.13", "environment", ("470.57 < 525.60.13",)
+)
 END_OF_LIFE = Finding("driver_end_of_life", Severity.INFO, "branch 470 gets no updates")
 ELSEWHERE = Target("t4-470.57", gpu="Tesla T4", driver="470.57")
 

@@ -18,7 +18,7 @@ FROZEN = {
     "": "schema_version tool run host cells summary unknown_findings",
     "tool": "name version",
     "run": "id started seconds runner runner_reason interrupted matrix",
-    "host": "nvml engine system python cpu_count memory_bytes",
+    "host": "nvml engine system python cpu_count memory_bytes kernel_modules",
     "host.nvml": "driver_version cuda_driver_version gpus problem problem_kind",
     "host.nvml.gpus": "index uuid name compute_capability memory_total_bytes memory_free_bytes mig_enabled mig_devices"
     " ecc_enabled compute_mode processes clocks problem",

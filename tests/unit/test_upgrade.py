@@ -7,8 +7,19 @@ from pathlib import Path
 import pytest
 from builders import built, cpu_environment, environment
 
-from validator.model import Basis, CellResult, Environment, Finding, HostInterpreter, Outlook, Prediction, PulledImage, Severity
-from validator.model import Status, Target
+from validator.model import (
+    Basis,
+    CellResult,
+    Environment,
+    Finding,
+    HostInterpreter,
+    Outlook,
+    Prediction,
+    PulledImage,
+    Severity,
+    Status,
+    Target,
+)
 from validator.upgrade import Change, Effect, in_environment, on_target, upgrade
 
 OLD = Target("t4-470.57", gpu="Tesla T4", driver="470.57")

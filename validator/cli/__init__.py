@@ -14,8 +14,11 @@ from validator.errors import AcquireError, EngineUnavailableError, ExitCode, Val
 
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",
-    "plan": "Show what a run would do, cell by cell; runs nothing.",
+    "plan": "Show the whole table as predicted, and what a run would do; runs nothing.",
     "check": "Judge one environment on one target from facts; runs nothing.",
+    "recommend": "Show which environments should train on a GPU and driver, best first.",
+    "upgrade": "Show what a new driver, GPU, torch or CUDA would change for the matrix.",
+    "facts": "Show what the rules go by, row by row, with source and date.",
     "probe": "Run the probe in one interpreter of this machine; no container.",
     "host": "Show this machine: driver, GPUs, container engine.",
     "diagnose": "Name the cause behind a log: what broke, why, and what to do.",

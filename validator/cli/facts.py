@@ -36,8 +36,8 @@ def command(
 ) -> None:
     """Show a row of the facts with its source, date and confidence.
 
-    Without arguments: how many rows each table has and what they rest on. With a kind alone: what there is to ask for. A name that
-    may mean several things lists them, and one that is not there ends with exit code 4.
+    Without arguments: how many rows each table has and what they rest on. With a kind alone: what there is to ask for. A name
+    that may mean several things lists them, and one that is not there ends with exit code 4.
 
     \b
     Examples:

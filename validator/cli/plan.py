@@ -37,9 +37,9 @@ def command(
 ) -> None:
     """Show the whole table as predicted, and what a run would do; runs nothing.
 
-    Every cell is judged by the rules, from the shipped facts: no container engine is asked, no torch is needed, nothing is pulled.
-    Then every cell that a run would measure or open, by its id. The ids are what -e and -t select by: the part before the @ is the
-    environment, the part after it the target.
+    Every cell is judged by the rules, from the shipped facts: no container engine is asked, no torch is needed, nothing is
+    pulled. Then every cell that a run would measure or open, by its id. The ids are what -e and -t select by: the part before
+    the @ is the environment, the part after it the target.
     """
     from validator.labels import owner
 

@@ -27,17 +27,15 @@ if TYPE_CHECKING:
 
 #: Environments shown in text unless --all; JSON has every one.
 _SHOWN = 5
-#: Rejected environments named behind one reason.
-_NAMED = 6
 
 
 @click.command("recommend")
 @place_options
-@click.option("--python", metavar="X.Y", help="The Python you need; wheels are then recommended, for images hold one of their own.")
-@click.option("--need", metavar="LIST", default="", help="What it must be able to do besides AMP training: bf16,fp8,fp4,compile …")
+@click.option("--python", metavar="X.Y", help="The Python you need: then wheels, for images hold one of their own.")
+@click.option("--need", metavar="LIST", default="", help="What it must do besides AMP training: bf16,fp8,fp4,compile …")
 @click.option("-m", "--matrix", "matrix_file", type=click.Path(path_type=Path), help="Choose among the environments of a matrix.")
 @click.option(
-    "--results", "results_file", type=click.Path(path_type=Path), help="A results.json: what was measured on this GPU comes first."
+    "--results", "results_file", type=click.Path(path_type=Path), help="A results.json: what was measured there comes first."
 )
 @click.option("--all", "everything", is_flag=True, help="List every environment that should work.")
 @facts_option
@@ -58,8 +56,8 @@ def command(
 ) -> None:
     """Show which environments should train on a GPU and driver, best first, and why the others do not.
 
-    Without --gpu and --driver this machine is meant. Without --matrix the candidates are the recent releases of torch in every CUDA
-    build there is. Each comes with a line to copy. Exit code 1 when nothing fits, 4 when that cannot be told.
+    Without --gpu and --driver this machine is meant. Without --matrix the candidates are the recent releases of torch in every
+    CUDA build there is. Each comes with a line to copy. Exit code 1 when nothing fits, 4 when that cannot be told.
 
     \b
     Examples:
@@ -84,7 +82,7 @@ def command(
         environments = [each for each in environments if each.python in (None, python)]
     found = recommend(environments, target, predictor, measured)
     if format_name == "json":
-        output.result(json.dumps(_json(found, target, needs), indent=2))
+        output.result(json.dumps(_json(found, target, needs, facts), indent=2))
     else:
         output.result(_text(found, target, needs, everything, facts))
     if not found.good:
@@ -120,18 +118,19 @@ def _needs(text: str, facts: Facts) -> tuple[str, ...]:
     return words
 
 
-def _json(found: Recommendation, target: Target, needs: tuple[str, ...]) -> dict[str, Any]:
+def _json(found: Recommendation, target: Target, needs: tuple[str, ...], facts: Facts) -> dict[str, Any]:
     return {
         "target": {"gpu": target.gpu, "compute_capability": target.compute_capability, "driver": target.driver},
         "needs": list(needs),
-        "recommended": [_candidate(each) for each in found.good],
-        "rejected": [_candidate(each) for each in found.rejected],
-        "unknown": [_candidate(each) for each in found.unknown],
+        "recommended": [_candidate(each, facts) for each in found.good],
+        "rejected": [_candidate(each, facts) for each in found.rejected],
+        "unknown": [_candidate(each, facts) for each in found.unknown],
     }
 
 
-def _candidate(each: Candidate) -> dict[str, Any]:
+def _candidate(each: Candidate, facts: Facts) -> dict[str, Any]:
     from validator.cli.plan import predicted_json
+    from validator.model import PulledImage
     from validator.recommend import lines
 
     environment = each.environment
@@ -144,6 +143,8 @@ def _candidate(each: Candidate) -> dict[str, Any]:
         "basis": each.basis.value,
         "reason": each.reason,
         "predicted": predicted_json(each.prediction),
+        "image": environment.source.reference if isinstance(environment.source, PulledImage) else None,
+        "image_seen": isinstance(environment.source, PulledImage) and environment.source.reference in facts.tags,
         **lines(environment),
     }
 
@@ -155,8 +156,10 @@ def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everyth
         text += ["", "Nothing is known to work."]
     shown = found.good if everything else found.good[:_SHOWN]
     for number, each in enumerate(shown, 1):
-        text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value})", f"   {each.reason}"]
-        text += [f"   {line}" for line in _copied(each.environment)]
+        rank = _rank(each, shown[number - 2] if number > 1 else None)
+        text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value}): {rank}"]
+        text += [f"   {each.reason}"] if each.measured or each.outlook.value != "pass" else []
+        text += [f"   {line}" for line in _copied(each.environment, facts)]
     if len(found.good) > len(shown):
         text += ["", f"… and {len(found.good) - len(shown)} more that should work (--all)"]
     for heading, group in (("Not these:", found.rejected), ("Not known:", found.unknown)):
@@ -165,20 +168,42 @@ def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everyth
     return "\n".join(text)
 
 
-def _copied(environment: Environment) -> list[str]:
+def _rank(each: Candidate, better: Candidate | None) -> str:
+    """Why it stands here and not above."""
+    if each.measured:
+        return "measured on this GPU and driver"
+    why = "" if each.outlook.value != "pass" else "no rule speaks against it; "
+    if better is None:
+        return f"{why}the newest torch that fits"
+    if better.measured:
+        return f"{why}not measured"
+    if (better.outlook, better.basis) != (each.outlook, each.basis):
+        return f"{each.outlook.value} where the others above are {better.outlook.value}"
+    if better.environment.torch == each.environment.torch:
+        return f"{why}the same torch in an older build"
+    return f"{why}an older torch"
+
+
+def _copied(environment: Environment, facts: Facts) -> list[str]:
+    from validator.model import PulledImage
     from validator.recommend import lines
 
     copied = lines(environment)
-    return [copied[name] for name in ("from", "pull", "pip") if name in copied and not (name == "pip" and "from" in copied)]
+    if isinstance(environment.source, PulledImage):
+        reference = environment.source.reference
+        unseen = "" if reference in facts.tags else f"  # named as its family is; look first: docker manifest inspect {reference}"
+        return [copied["from"] + unseen, copied["pull"]]
+    return [copied["pip"]] if "pip" in copied else []
 
 
 def _reasons(group: tuple[Candidate, ...]) -> list[str]:
-    by_reason: dict[tuple[str, str], list[str]] = {}
+    """By cause, in the words of the first; every one is named, for it was asked about."""
+    by_cause: dict[str, list[Candidate]] = {}
     for each in group:
         causes = [finding.cause for finding in each.prediction.findings if finding.severity.value == "fail"]
-        by_reason.setdefault((causes[0] if causes else "", each.reason), []).append(each.environment.id)
+        by_cause.setdefault("measured" if each.measured else causes[0] if causes else "", []).append(each)
     text = []
-    for (cause, reason), ids in by_reason.items():
-        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-        text += [f"  {', '.join(ids[:_NAMED])}{more}", f"    {cause + ': ' if cause else ''}{reason}"]
+    for cause, each_of in by_cause.items():
+        text.append(f"  {cause + ': ' if cause else ''}{each_of[0].reason}")
+        text.append(f"    {', '.join(each.environment.id for each in each_of)}")
     return text

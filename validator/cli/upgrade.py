@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from validator.cli.output import Output
 from validator.errors import ExitCode
 
 if TYPE_CHECKING:
-    from validator.model import CellResult, Cell, Environment, Prediction, Report, Target
+    from validator.model import CellResult, Environment, Prediction, Report, Target
     from validator.predict import Predictor
     from validator.upgrade import Affected, Change, Predict
 
@@ -145,7 +145,7 @@ def _json(affected: list[Affected], remarks: tuple[str, ...], change: Change) ->
 
 
 #: Cells named behind one reason.
-_NAMED = 6
+_NAMED = 4
 
 
 def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, report: Report | None) -> str:
@@ -170,7 +170,8 @@ def _reasons(found: list[Affected], effect: Any) -> list[str]:
         counting = [finding for finding in each.after.findings if finding.severity.value != "info"]
         first = counting[0] if counting and effect is Effect.STOPS else None
         before = f"{each.before.value} {each.basis.value}"
-        key = (each.reason if effect is not Effect.NONE else f"{before} today", first.cause if first else "", first and first.remedy)
+        reason = each.reason if effect is not Effect.NONE else f"{before} today"
+        key = (reason, first.cause if first else "", first.remedy if first else None)
         groups.setdefault(key, []).append(each.id)
     lines = []
     for (reason, cause, remedy), ids in sorted(groups.items(), key=lambda item: -len(item[1])):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from validator.causes import catalogue
@@ -12,7 +12,10 @@ from validator.text import one_line
 #: Evidence shown of one finding; results.json has all of it.
 EVIDENCE_LINES = 8
 _TEXT_CHARACTERS = 1000
-_SEVERITIES = (Severity.FAIL, Severity.ERROR, Severity.DEGRADED, Severity.UNKNOWN, Severity.INFO)
+#: The gravest first.
+SEVERITIES = (Severity.FAIL, Severity.ERROR, Severity.DEGRADED, Severity.UNKNOWN, Severity.INFO)
+#: Message and remedy.
+_Said = tuple[str, str | None]
 
 
 @dataclass(frozen=True)
@@ -37,34 +40,35 @@ class CauseGroup:
 
 
 def cause_groups(cells: Sequence[CellResult]) -> tuple[CauseGroup, ...]:
-    """The findings of the cells whose status is what rules say: by cause, then by what is said."""
-    groups: dict[str, dict[Finding, list[str]]] = {}
+    """The findings of the cells whose status is what rules say: by cause, then by what is said and advised."""
+    groups: dict[str, dict[_Said, dict[str, Finding]]] = {}
     for cell in cells:
         if cell.inferred:
             for finding in cell.findings:
-                groups.setdefault(finding.cause, {}).setdefault(finding, []).append(_line(cell.id))
+                said = groups.setdefault(finding.cause, {}).setdefault((finding.message, finding.remedy), {})
+                said.setdefault(cell.id, finding)
     made = [_cause_group(cause, said) for cause, said in groups.items()]
-    return tuple(sorted(made, key=lambda group: (_SEVERITIES.index(Severity(group.severity)), -group.cells)))
+    return tuple(sorted(made, key=lambda group: (SEVERITIES.index(Severity(group.severity)), -group.cells)))
 
 
-def _cause_group(cause: str, said: Mapping[Finding, Sequence[str]]) -> CauseGroup:
+def _cause_group(cause: str, said: Mapping[_Said, Mapping[str, Finding]]) -> CauseGroup:
     known = catalogue().get(cause)
-    gravest = min((finding.severity for finding in said), key=_SEVERITIES.index)
+    gravest = min((finding.severity for found in said.values() for finding in found.values()), key=SEVERITIES.index)
     return CauseGroup(
         cause=_line(cause),
         title=known.title if known else "",
         severity=gravest.value,
-        cells=len({cell for ids in said.values() for cell in ids}),
+        cells=len({cell for found in said.values() for cell in found}),
         messages=tuple(
-            MessageGroup(
-                _line(finding.message),
-                tuple(_line(text) for text in finding.evidence[:EVIDENCE_LINES]),
-                _line(finding.remedy) if finding.remedy else None,
-                tuple(ids),
-            )
-            for finding, ids in sorted(said.items(), key=lambda pair: -len(pair[1]))
+            MessageGroup(_line(message), _evidence(found.values()), _line(remedy) if remedy else None, tuple(map(_line, found)))
+            for (message, remedy), found in sorted(said.items(), key=lambda pair: -len(pair[1]))
         ),
     )
+
+
+def _evidence(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """What was compared, over all cells; each line once."""
+    return tuple(dict.fromkeys(_line(text) for finding in findings for text in finding.evidence))[:EVIDENCE_LINES]
 
 
 def _line(text: str) -> str:

@@ -24,7 +24,7 @@ from validator.model import (
     Severity,
     Status,
 )
-from validator.report.cause_groups import CauseGroup, cause_groups
+from validator.report.cause_groups import SEVERITIES, CauseGroup, cause_groups
 from validator.text import clean, one_line
 
 _T = TypeVar("_T")
@@ -295,9 +295,12 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
 
 
 def _words(cell: CellResult) -> tuple[str, ...]:
+    """The causes of the gravest kind alone: beside a failure nobody asks for what else is less than ideal."""
     if not cell.inferred:
         return ()
-    return _unique(_line(finding.cause) for finding in cell.findings if finding.severity is not Severity.INFO)
+    counting = [finding for finding in cell.findings if finding.severity is not Severity.INFO]
+    gravest = min((finding.severity for finding in counting), key=SEVERITIES.index, default=None)
+    return _unique(_line(finding.cause) for finding in counting if finding.severity is gravest)
 
 
 def _sides(cell: CellResult) -> tuple[tuple[str, str], ...]:

@@ -44,7 +44,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     """What the report must say of how it came about."""
     seconds: float = 0.0
-    image: Content = Content()
+    image: Content = field(default_factory=Content)
     """What the engine says of the image: its platform, and those of its variables and labels that decide about GPUs."""
 
 

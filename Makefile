@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint span verdicts gpu-check clean
+.PHONY: help matrix test lint span verdicts bench gpu-check clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -19,6 +19,9 @@ test: $(VENV)/.installed-test ## Run the tests (ARGS: options of pytest)
 
 verdicts: $(VENV)/.installed ## Score the rules on a file of real reports (ARGS: the file, options)
 	@$(BIN)/python bin/score_verdicts $(ARGS)
+
+bench: $(VENV)/.installed ## Measure seconds and memory at growing sizes (ARGS: names of benchmarks)
+	@$(BIN)/python bin/bench $(ARGS)
 
 lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

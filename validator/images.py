@@ -196,6 +196,7 @@ def described(image: Mapping[str, Any]) -> Content:
         platform=one_line(platform) or None,
         variables=_chosen(_VARIABLES, ((name, value) for name, _, value in pairs)),
         labels=_chosen(_LABELS, (config.get("Labels") or {}).items()),
+        from_image=True,
     )
 
 

@@ -457,6 +457,8 @@ class Content:
     """The image's own labels that name CUDA or PyTorch."""
     compat_driver: str | None = None
     """Driver version of the CUDA compatibility libraries inside, where there are any."""
+    from_image: bool = False
+    """Whether an engine told ``variables`` and ``labels``: one that is not there is then not set."""
 
 
 @dataclass(frozen=True)

@@ -252,6 +252,7 @@ def _content(checks: Sequence[CheckResult], prepared: Prepared, facts: Mapping[s
         variables=prepared.image.variables,
         labels=prepared.image.labels,
         compat_driver=text("compat_driver"),
+        from_image=prepared.image.from_image,
     )
 
 

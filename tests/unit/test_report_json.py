@@ -34,7 +34,7 @@ FROZEN = {
     "cells.findings": "cause family severity message evidence remedy source",
     "cells.checks": "name status seconds message metrics level died output",
     "cells.seconds": "acquire start probe total",
-    "cells.content": "torch cuda python arch_list libc numpy cudnn platform variables labels compat_driver",
+    "cells.content": "torch cuda python arch_list libc numpy cudnn platform variables labels compat_driver from_image",
     "cells.content.variables": "NVIDIA_REQUIRE_CUDA",
     "cells.content.labels": "maintainer.cuda",
     "summary": "pass degraded fail error skip",

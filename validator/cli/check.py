@@ -86,7 +86,7 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
         platform=values["platform"],
         libc=values["glibc"],
         numpy=values["numpy"],
-        needs=_needs(values["needs"], facts),
+        needs=needs_of(values["needs"], facts),
     )
     place = Place(
         gpu=values["gpu"],
@@ -104,7 +104,8 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
         ) from None
 
 
-def _needs(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
+def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
+    """The words of --need. Raises InvalidInputError for one that no fact is about."""
     known = {"fp16", *(row.name for row in facts.boundaries.values() if "-3." not in row.name)}
     wanted = [word for text in lists for word in text.replace(",", " ").split()]
     for word in wanted:

@@ -11,7 +11,7 @@ import click
 from validator import __version__
 from validator.cli.options import assumed_runner, facts_option, load_facts, load_matrix, plan_for, selection_options
 from validator.cli.output import Output
-from validator.model import Plan, Prediction
+from validator.model import Plan
 from validator.runners.base import RunContext
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def command(
 
 
 def _json(plan: Plan, as_of: str) -> dict[str, Any]:
+    from validator.cli.check import as_json
     from validator.outlook import status_of
 
     return {
@@ -81,7 +82,7 @@ def _json(plan: Plan, as_of: str) -> dict[str, Any]:
                 "environment": cell.environment.id,
                 "target": cell.target.id,
                 "status": status_of(cell.predicted).value if cell.predicted else "skip",
-                "predicted": predicted_json(cell.predicted) if cell.predicted else None,
+                "predicted": as_json(cell.predicted) if cell.predicted else None,
                 "action": cell.action.value,
                 "reason": cell.reason,
                 "gpu": cell.gpu.uuid if cell.gpu else None,
@@ -89,26 +90,4 @@ def _json(plan: Plan, as_of: str) -> dict[str, Any]:
             }
             for cell in plan.cells
         ],
-    }
-
-
-def predicted_json(prediction: Prediction) -> dict[str, Any]:
-    """A prediction in the words of `validator check`."""
-    return {
-        "verdict": prediction.status.value,
-        "basis": prediction.basis.value,
-        "findings": [
-            {
-                "cause": finding.cause,
-                "family": finding.family,
-                "severity": finding.severity.value,
-                "message": finding.message,
-                "evidence": list(finding.evidence),
-                "remedy": finding.remedy,
-                "source": finding.source,
-            }
-            for finding in prediction.findings
-        ],
-        "assumptions": list(prediction.assumptions),
-        "missing": list(prediction.missing),
     }

@@ -64,6 +64,7 @@ def command(
       validator recommend --gpu "Tesla V100-SXM2-16GB" --driver 535.183.01
       validator recommend --gpu 5090 --driver 580 --need fp8,compile --python 3.12
     """
+    from validator.cli.check import needs_of
     from validator.predict import Predictor
     from validator.recommend import candidates, measured_on, recommend
 
@@ -74,7 +75,7 @@ def command(
     target = _target(gpu, cc, driver, host)
     matrix = load_matrix(matrix_file, output) if matrix_file else None
     facts = load_facts(facts_file, matrix)
-    needs = _needs(need, facts)
+    needs = needs_of((need,), facts)
     environments = list(matrix.environments) if matrix else candidates(facts, python)
     predictor = Predictor(facts, None, in_containers=True, needs=needs)
     measured = measured_on(target, report.cells, host) if report else lambda _: None
@@ -108,16 +109,6 @@ def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo)
     return Target(f"{name}{f', driver {driver}' if driver else ''}", gpu=gpu, compute_capability=cc, driver=driver)
 
 
-def _needs(text: str, facts: Facts) -> tuple[str, ...]:
-    """The words of --need. Raises click's error for one that no fact is about."""
-    known = {row.name for row in facts.boundaries.values()}
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for word in words:
-        if word not in known:
-            raise click.UsageError(f"--need: nothing is known of {word!r}; there are: {', '.join(sorted(known))}")
-    return words
-
-
 def _json(found: Recommendation, target: Target, needs: tuple[str, ...], facts: Facts) -> dict[str, Any]:
     return {
         "target": {"gpu": target.gpu, "compute_capability": target.compute_capability, "driver": target.driver},
@@ -129,7 +120,7 @@ def _json(found: Recommendation, target: Target, needs: tuple[str, ...], facts: 
 
 
 def _candidate(each: Candidate, facts: Facts) -> dict[str, Any]:
-    from validator.cli.plan import predicted_json
+    from validator.cli.check import as_json
     from validator.model import PulledImage
     from validator.recommend import lines
 
@@ -142,7 +133,7 @@ def _candidate(each: Candidate, facts: Facts) -> dict[str, Any]:
         "verdict": each.outlook.value,
         "basis": each.basis.value,
         "reason": each.reason,
-        "predicted": predicted_json(each.prediction),
+        "predicted": as_json(each.prediction),
         "image": environment.source.reference if isinstance(environment.source, PulledImage) else None,
         "image_seen": isinstance(environment.source, PulledImage) and environment.source.reference in facts.tags,
         **lines(environment),

@@ -124,7 +124,7 @@ def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
 
 
 def _json(affected: list[Affected], remarks: tuple[str, ...], change: Change) -> dict[str, Any]:
-    from validator.cli.plan import predicted_json
+    from validator.cli.check import as_json
     from validator.upgrade import Effect
 
     return {
@@ -137,7 +137,7 @@ def _json(affected: list[Affected], remarks: tuple[str, ...], change: Change) ->
                 "effect": each.effect.value,
                 "reason": each.reason,
                 "before": {"verdict": each.before.value, "basis": each.basis.value},
-                "after": predicted_json(each.after),
+                "after": as_json(each.after),
             }
             for each in affected
         ],

@@ -7,6 +7,10 @@ from functools import cached_property
 
 from validator.model import Content, Environment, HostInfo, PulledImage, Target
 
+#: What NVIDIA's container tools take for yes (strconv.ParseBool of Go).
+_TRUE = ("1", "t", "true")
+_COMPAT = "/usr/local/cuda/compat"
+
 
 @dataclass(frozen=True)
 class Inspected:
@@ -102,11 +106,20 @@ def inspected_of(content: Content) -> Inspected | None:
     """What the probe read inside; None where it read nothing."""
     if content == Content():
         return None
+    # Only an engine tells an image's variables, and it tells all that decide; a virtual environment has none of its own.
+    variables = content.variables
     return Inspected(
         torch=content.torch,
         cuda=content.cuda or ("cpu" if content.torch else None),
         python=content.python,
         arch_list=content.arch_list,
+        libc=content.libc,
+        numpy=content.numpy,
+        require_cuda=variables.get("NVIDIA_REQUIRE_CUDA", "") if content.from_image else None,
+        disable_require=variables.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE,
+        labels=tuple(sorted(content.labels.items())),
+        has_compat_libs=content.compat_driver is not None if content.from_image else None,
+        compat_on_path=_COMPAT in variables.get("LD_LIBRARY_PATH", "").split(":"),
     )
 
 

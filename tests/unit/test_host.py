@@ -159,3 +159,26 @@ def test_mode_is_unknown_where_the_configuration_does_not_say(
     config.write_bytes(content)
 
     assert host.toolkit() == (None, None)
+
+
+# ---------------------------------------------------------------- kernel modules
+
+
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  580.95.05  Release Build  (dvs-builder@U22)\nGCC", "open"),
+        ("NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.183.01  Sun May 12 19:39:15 UTC 2024\n", "proprietary"),
+        ("NVRM version: NVIDIA UNIX aarch64 Kernel Module  550.54.15  Tue Mar  5\n", "proprietary"),
+        ("something else\n", None),
+        (None, None),
+    ],
+)
+def test_which_kernel_modules_are_loaded(
+    text: str | None, modules: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "version"
+    if text is not None:
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(host, "_DRIVER_VERSION", path)
+    assert host._kernel_modules() == modules

@@ -17,7 +17,7 @@ from builders import environment, matrix
 from docker.errors import APIError, ImageNotFound
 
 from validator.errors import AcquireError
-from validator.images import Images, _split_tag
+from validator.images import Images, _split_tag, described
 from validator.model import HostInterpreter, PulledImage
 from validator.runners.base import Prepared
 
@@ -163,3 +163,47 @@ def test_progress_is_told_a_line_for_each_layer_and_not_for_each_byte() -> None:
     lines: list[str] = []
     acquire(EngineStandIn(), "missing", lines=lines)
     assert lines == [f"pulling {REFERENCE}", f"pulling {REFERENCE}: layer a1b2 pull complete"]
+
+
+# ---------------------------------------------------------------- what an image says of itself
+
+
+def test_platform_and_what_decides_about_gpus_are_read_from_an_image_and_nothing_else() -> None:
+    config = {
+        "Env": [
+            "NVIDIA_REQUIRE_CUDA=cuda>=12.6 brand=tesla,driver>=535,driver<536",
+            "NVIDIA_DISABLE_REQUIRE=1",
+            "CUDA_VERSION=12.6.3",
+            "LD_LIBRARY_PATH=/usr/local/cuda/compat:/usr/lib",
+            "SECRET_TOKEN=abc",
+            "PATH=/bin",
+            "broken",
+        ],
+        "Labels": {"maintainer": "someone", "com.nvidia.cudnn.version": "9", "org.torch.version": "2.7.1"},
+    }
+    found = described({"Os": "linux", "Architecture": "arm64", "Config": config})
+    assert found.platform == "linux/arm64"
+    assert dict(found.variables) == {
+        "NVIDIA_REQUIRE_CUDA": "cuda>=12.6 brand=tesla,driver>=535,driver<536",
+        "NVIDIA_DISABLE_REQUIRE": "1",
+        "CUDA_VERSION": "12.6.3",
+        "LD_LIBRARY_PATH": "/usr/local/cuda/compat:/usr/lib",
+    }
+    assert dict(found.labels) == {"com.nvidia.cudnn.version": "9", "org.torch.version": "2.7.1"}
+    assert found.from_image
+
+
+@pytest.mark.parametrize("image", [{}, {"Config": None}, {"Config": {"Env": None, "Labels": None}}])
+def test_an_image_that_says_nothing(image: dict[str, Any]) -> None:
+    found = described(image)
+    assert (found.platform, dict(found.variables), dict(found.labels), found.from_image) == (None, {}, {}, True)
+
+
+def test_what_an_image_says_is_bounded_and_cleaned() -> None:
+    hostile = {"Env": [f"NVIDIA_A{n}_VERSION=\x1b[31m{'x' * 20_000}\n" for n in range(100)]}
+    found = described({"Config": hostile})
+    assert len(found.variables) <= 32
+    for value in found.variables.values():
+        assert len(value) <= 8000
+        assert "\x1b" not in value
+        assert "\n" not in value

@@ -66,6 +66,7 @@ SCHEMA = {
     "pull": (IMAGE + "pull: allways\n", 4, ["'allways'", "did you mean 'always'?"]),
     "network": (IMAGE + "build: {network: --privileged}\n", 4, ["'--privileged' is not a network mode"]),
     "index": (IMAGE + "packages:\n  index: pypi.org\n", 5, ["'pypi.org' is not a URL"]),
+    "facts": (IMAGE + "facts: absent.yaml\n", 4, ["there is no file 'absent.yaml'"]),
     "channel": (IMAGE + "packages: {channel_url: https://x/cu128}\n", 4, ["has no {channel}"]),
     "expected status": (IMAGE + "expect: {a@host: error}\n", 4, ["'error'", "pass, degraded, fail"]),
 }

@@ -145,7 +145,14 @@ def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path, wheel: P
     assert isinstance(matrix.environments[0].source, BuiltImage)
     assert matrix.environments[0].source.context == wheel
     assert matrix.packages.find_links == (str(tmp_path / "images"),)
+    assert matrix.facts is None
     assert matrix.file == f"{tmp_path.name}/matrix.yaml", "shown as the user wrote it"
+
+
+def test_facts_of_ones_own_are_a_file_beside_the_matrix(tmp_path: Path, wheel: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("gpus: {}\n")
+    (tmp_path / "matrix.yaml").write_text("version: 1\nenvironments: [{build: images/wheel}]\nfacts: mine.yaml\n")
+    assert load(tmp_path / "matrix.yaml").facts == tmp_path / "mine.yaml"
 
 
 def test_an_interpreter_is_used_as_it_is_named(tmp_path: Path) -> None:

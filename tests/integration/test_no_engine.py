@@ -44,6 +44,7 @@ def test_the_shipped_matrix_measures_its_cpu_environment_without_an_engine(tmp_p
     assert finished.code == 0, finished.stderr
     assert "the one shipped with validator" in finished.stderr
     measured = [cell for cell in finished.results["cells"] if cell["basis"] == "measured"]
-    assert [cell["status"] for cell in measured if cell["environment"]["cuda"] == "cpu"] == ["pass"]
+    # degraded: by torch.compile on a machine that has no compiler.
+    assert [cell["status"] for cell in measured if cell["environment"]["cuda"] == "cpu"] in (["pass"], ["degraded"])
     text = (finished.out / "latest" / "results.json").read_text(encoding="utf-8")
     assert json.loads(json_v1.dump(json_v1.load(text))) == json.loads(text), "the reader accepts what was written"

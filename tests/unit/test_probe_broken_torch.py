@@ -33,14 +33,14 @@ pytestmark = [
 def probed(tmp_path):
     """Runs checks on the torch, with a text as its sitecustomize, and returns what each found by name."""
 
-    def run(*names, broken="", device="cpu", asked=None, gpu=None, **variables):
+    def run(*names, broken="", device="cpu", asked=None, gpu=None, within=(), **variables):
         site = tmp_path / "site"
         site.mkdir(exist_ok=True)
         (site / "sitecustomize.py").write_text(broken, encoding="utf-8")
         specs = tuple(checks.chosen(names, checks.selected({}, inspect=False)))
         plan = ProbePlan(probe_host.new_nonce(), specs, device, gpu, 300.0, str(tmp_path), asked=asked or {})
         done = subprocess.run(
-            probe_host.command(PYTHONS[0]),
+            [*within, *probe_host.command(PYTHONS[0])],
             env={**os.environ, "PYTHONPATH": str(site), **variables, **probe_host.environment(plan)},
             capture_output=True,
             check=False,
@@ -143,6 +143,18 @@ def test_batches_that_arrive_changed_are_caught(probed):
     broken = "import torch\nreal = torch.full\ntorch.full = lambda size, value, **more: real(size, 1.0, **more)\n"
     check = probed("dataloader", broken=broken)["dataloader"]
     assert (check.status, check.metrics["cause"]) == (FAIL, "wrong_results")
+
+
+def test_the_shared_memory_of_a_container_is_too_small_and_that_is_the_cause(probed):
+    small = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs -o size=64m none /dev/shm && exec "$@"', "sh"]
+    try:
+        subprocess.run([*small, "true"], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no mount of one's own can be had here: {error}")
+    found = probed("dataloader", "jit", within=small)
+    assert (found["dataloader"].status, found["dataloader"].metrics["cause"]) == (FAIL, "shm_too_small")
+    assert "/dev/shm has 64 MiB" in found["dataloader"].message
+    assert found["jit"].status is PASS
 
 
 def test_a_scripted_function_with_other_results_is_caught(probed):

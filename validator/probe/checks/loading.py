@@ -129,6 +129,9 @@ def explained(raised: BaseException, metrics: Dict[str, Any]) -> Result:
     if size is None:
         metrics["cause"] = "shm_too_small"
         return Result("fail", "there is no /dev/shm, which workers hand their batches over in: {}".format(said), metrics)
+    # A worker's exception arrives with its whole traceback as its text; the line that names shared memory says most.
+    lines = [line.strip() for line in chain.splitlines() if any(words in line for words in _SHM_WORDS)]
+    said = lines[-1][:300] if lines else said
     small = metrics["shm_free_bytes"] < _WORKERS * metrics["batch_bytes"]
     if small and any(words in chain for words in _SHM_WORDS + ("exited unexpectedly",)):
         metrics["cause"] = "shm_too_small"

@@ -73,9 +73,11 @@ def cudnn(torch: Any, metrics: Dict[str, Any]) -> Optional[str]:
     if compiled is None or loaded is None:
         return None  # a CPU build, or a release that does not say
     try:
-        built, there = tuple(compiled()), tuple(loaded())
-    except (RuntimeError, OSError, TypeError) as raised:
+        built, there = compiled(), loaded()
+    except (RuntimeError, OSError) as raised:
         return "cuDNN does not say its version: {}".format(headline(raised))
+    if not isinstance(built, tuple) or not isinstance(there, tuple):
+        return None  # single numbers, in the oldest releases: torch itself has compared them on import
     metrics["cudnn_compiled_version"], metrics["cudnn_version"] = _dotted(built), _dotted(there)
     # A later minor version of the same major one serves; an earlier one may lack what torch calls.
     if there[0] != built[0] or there[:2] < built[:2]:

@@ -31,8 +31,10 @@ def test_a_torch_without_amp_fails_whatever_is_needed() -> None:
     assert status_of(torch="2.2.1", python="3.10") is Outlook.PASS  # without torch.amp.GradScaler, which nobody asked for
 
 
-def test_the_old_names_warn_from_2_4_on() -> None:
-    old = {"needs": ("torch.cuda.amp.GradScaler",)}
+@pytest.mark.parametrize("name", ["torch.cuda.amp", "torch.cuda.amp.GradScaler"])
+def test_the_old_names_warn_from_2_4_on(name: str) -> None:
+    old = {"needs": (name,)}
+    assert "torch_too_old_for_amp" in causes(torch="1.5.1", **old)
     assert causes(torch="2.3.1", **old) == ()
     assert finding("torch_api_removed_or_deprecated", torch="2.4.1", **old).severity.value == "degraded"
 

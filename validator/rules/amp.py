@@ -37,6 +37,8 @@ def api(view: SubjectView, facts: Facts) -> Answer:
     for boundary in facts.boundaries.values():
         if boundary.name in view.needs and boundary is not start:
             findings += _needed(view, boundary, facts)
+    if facts.boundaries["cuda_amp"].name in view.needs and not findings:
+        findings += _deprecated(view, facts)
     return Answer(findings=tuple(findings))
 
 
@@ -45,17 +47,7 @@ def _needed(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding
     if boundary.ident == "cuda_amp_deprecated":
         if view.torch < facts.since("cuda_amp"):
             return [_too_old(view, facts.boundaries["cuda_amp"], boundary.name)]
-        if view.torch < boundary.since:
-            return []
-        return [
-            degraded(
-                "torch_api_removed_or_deprecated",
-                f"{boundary.name} works but warns from torch {boundary.since} on",
-                f"torch {view.torch} >= {boundary.since}",
-                remedy=f"use torch.amp.GradScaler('cuda'), there since torch {facts.since('amp_grad_scaler')}",
-                source=boundary.origin,
-            )
-        ]
+        return _deprecated(view, facts)
     if view.torch >= boundary.since:
         return _compile_on_python(view, boundary, facts)
     if boundary.ident == "cpu_autocast_fp16":
@@ -69,6 +61,22 @@ def _needed(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding
             )
         ]
     return [_too_old(view, boundary, boundary.name)]
+
+
+def _deprecated(view: SubjectView, facts: Facts) -> list[Finding]:
+    """torch.cuda.amp still works and warns."""
+    boundary = facts.boundaries["cuda_amp_deprecated"]
+    if view.torch is None or view.torch < boundary.since:
+        return []
+    return [
+        degraded(
+            "torch_api_removed_or_deprecated",
+            f"torch.cuda.amp works but warns from torch {boundary.since} on",
+            f"torch {view.torch} >= {boundary.since}",
+            remedy=f"use torch.autocast and torch.amp.GradScaler (there since torch {facts.since('amp_grad_scaler')})",
+            source=boundary.origin,
+        )
+    ]
 
 
 def _compile_on_python(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding]:

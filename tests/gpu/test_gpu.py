@@ -140,13 +140,12 @@ torch.nn.functional.scaled_dot_product_attention = take
 
 @pytest.mark.parametrize("source", [STICKY, HUNGRY], ids=["device-side assert", "out of memory"])
 def test_what_breaks_one_check_spares_the_next(python: str, gpu: Gpu, tmp_path: Path, source: str) -> None:
-    report = broken(python, gpu, tmp_path, source, "sdpa", "kernels", "jit")
+    report = broken(python, gpu, tmp_path, source, "sdpa", "jit")  # in this order
     ended = {check.name: check for check in report.checks}
     assert report.complete
     if ended["sdpa"].status is CheckStatus.SKIP:
         pytest.skip(ended["sdpa"].message)
     assert ended["sdpa"].status is CheckStatus.FAIL
-    assert ended["kernels"].status is CheckStatus.PASS, ended["kernels"].message
     assert ended["jit"].status is CheckStatus.PASS, ended["jit"].message
 
 

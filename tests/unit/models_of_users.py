@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class Detector(nn.Module):
@@ -140,3 +141,10 @@ def half_loss(result):
 
 def two_inputs():
     return Lambda(lambda self, x, tokens: self.fc(x) + self.table(tokens).mean(1), fc=nn.Linear(16, 4), table=nn.Embedding(9, 4))
+
+
+def sets_a_default():
+    """Leaves torch changed: no convolution works in this process any more."""
+    torch.nn.Linear.forward = lambda self, x: functional.linear(x, self.weight, self.bias) * 1.0
+    torch.nn.Conv2d.forward = None
+    return nn.Linear(16, 4)

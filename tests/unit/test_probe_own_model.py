@@ -34,7 +34,7 @@ def test_a_grayscale_detector_fed_with_colour_is_an_input_mismatch_and_no_fault_
     assert "in float32, before AMP comes into play" in check.message
     assert check.metrics["cause"] == "input_shape_mismatch"
     assert (check.metrics["stage"], check.metrics["blame"]) == ("fp32", "code")
-    assert (check.metrics["expected"], check.metrics["got"]) == ("1 channels", "3 channels")
+    assert (check.metrics["expected"], check.metrics["got"]) == ("1 channel", "3 channels")
     assert "(models_of_users.py, line " in check.message
 
 
@@ -134,6 +134,13 @@ def test_what_lies_beside_the_file_is_found_where_the_folder_is_there(tmp_path: 
     of = user_model.from_file(tmp_path / "net.py", "build", "16")
     assert answer(of, tmp_path).metrics["missing_module"] == "parts"
     assert answer(replace(of, folder=str(tmp_path)), tmp_path).status is CheckStatus.PASS
+
+
+def test_what_a_model_sets_for_all_of_torch_is_gone_before_the_next_check(tmp_path: Path) -> None:
+    specs = [*MODEL, replace(checks.registry()["determinism"], needs=())]
+    report = probe(PYTHONS[-1], specs, tmp_path, model=model("sets_a_default"))
+    assert found(report, "model").status is CheckStatus.PASS, found(report, "model").message
+    assert found(report, "determinism").status is CheckStatus.PASS, found(report, "determinism").message
 
 
 def test_a_torch_that_is_broken_under_autocast_is_blamed_on_the_environment(tmp_path: Path) -> None:

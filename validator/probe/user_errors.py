@@ -98,7 +98,7 @@ def _known_layer(context: Context, tracker: Any, metrics: Dict[str, Any]) -> Opt
     if wanted is None or not -len(shape) <= axis < len(shape) or shape[axis] == wanted:
         return None
     got = shape[axis]
-    metrics.update(expected="{} {}s".format(wanted, what), got="{} {}s".format(got, what))
+    metrics.update(expected=_count(wanted, what), got=_count(got, what))
     if tracker.first == layer.name:
         said = "input shape mismatch: model takes {}, input has {}".format(_count(wanted, what), got)
         return "{} ({}, the first to run; input {})".format(said, _layer(layer), _shape(shape)), "input_shape_mismatch"

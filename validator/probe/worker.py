@@ -50,17 +50,17 @@ def _run(name: str, context: Context) -> Dict[str, Any]:
         "message": result.message,
         "seconds": seconds,
         "metrics": metrics(result.metrics),
-        "spent": _spent(result, context),
+        "spent": _spent(name, result, context),
     }
 
 
-def _spent(result: Result, context: Context) -> bool:
+def _spent(name: str, result: Result, context: Context) -> bool:
     """Whether this process must not be trusted with another check.
 
     A kernel that went wrong leaves the CUDA context broken, and every later call fails with the same error; memory that ran
-    out may stay held by what the exception keeps alive.
+    out may stay held by what the exception keeps alive; the user's own model may have set anything.
     """
-    return result.status == "fail" and (context.device == "cuda" or "out of memory" in result.message.lower())
+    return name == "model" or result.status == "fail" and (context.device == "cuda" or "out of memory" in result.message.lower())
 
 
 def _place(error: BaseException) -> str:

@@ -88,6 +88,10 @@ def _under_autocast(context: Context, subject: Any, dtype: str, metrics: Dict[st
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything
         found = user_errors.classify(context, subject, tracker, error, metrics)
         said = "your model trains in float32 and fails under autocast to {}: {}{}".format(dtype, found.said, found.place)
+        if found.cause == "out_of_memory" or "CUDA error" in str(error):
+            # After an error of a kernel nothing runs in this process any more, the reference net neither.
+            metrics.update(stage="amp", blame="hardware" if found.cause == "out_of_memory" else "precision")
+            return Result("fail", said, metrics)
         return _blamed(context, dtype, said, metrics)
     metrics.update(layers.summary(differing, dtype))
     metrics["{}.losses".format(dtype)] = losses
@@ -121,6 +125,7 @@ def _blamed(context: Context, dtype: str, said: str, metrics: Dict[str, Any]) ->
     from . import training
 
     kind = nets.CONV if context.on_gpu else nets.BLOCK
+    context.torch.set_default_dtype(context.torch.float32)  # the model's own code may have set another
     try:
         autocast = amp.autocast(context.torch, context.place, dtype)
         scaler = amp.grad_scaler(context.torch, context.place) if dtype == "float16" else None

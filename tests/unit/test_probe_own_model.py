@@ -80,6 +80,7 @@ FAULTS = {
     "raises": ("raised FileNotFoundError: no weights at yolo.pt", "user_code_error", "code", "build", {}),
     "leaves_python": ("raised SystemExit: usage", "user_code_error", "code", "build", {}),
     "no_module": ("returned a function, not a torch.nn.Module", "user_code_error", "code", "build", {}),
+    "lazy": ("let the factory run it once on an input", "user_code_error", "code", "build", {}),
     "hard_half": ("weights are in half precision (weight is float16)", "amp_dtype_mismatch", "code", "build", {}),
     "hard_cuda": ("it asks for a GPU itself (.cuda())", "device_mismatch", "code", "build", {}),
     "half_in_forward": ("its weights are float32, its input is float16", "amp_dtype_mismatch", "code", "fp32", {}),

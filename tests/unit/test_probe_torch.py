@@ -106,6 +106,15 @@ def test_the_benefit_is_stated_as_ratios_of_what_was_measured(report):
         assert 1.2 < metrics["memory_ratio"] < 2.5
 
 
+def test_the_short_answer_trains_the_same_net_in_the_same_way(report, tmp_path):
+    names = ["import", "train_amp_bf16"]
+    short = probe(PYTHONS[-1], checks.chosen(names, checks.selected({}, inspect=False)), tmp_path, quick=True)
+    losses = found(short, "train_fp32").metrics["block.losses"]
+    assert len(losses) == 20
+    # The optimizer of the short answer is not torch's own, and must do the same.
+    assert losses == pytest.approx(found(report, "train_fp32").metrics["block.losses"][:20], rel=1e-3)
+
+
 # ---------------------------------------------------------------- a real torch with one part broken
 
 #: name: (what sitecustomize does to torch, the check that must find it, words of its message, its cause)

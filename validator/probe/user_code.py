@@ -73,7 +73,12 @@ def load(context: Context) -> Subject:
         raise Refused(said.format(half, dtype), "build", "amp_dtype_mismatch", layer=half)
     batch = int(asked.get("batch") or 2)
     inputs = _inputs(context, asked, 0 if asked.get("batch") == "0" else batch)
-    return Subject(context, model, inputs, _loss(torch, module, asked), batch)
+    loss = _loss(torch, module, asked)
+    try:
+        return Subject(context, model, inputs, loss, batch)
+    except (RuntimeError, ValueError) as error:  # weights that get their shape from the first input, say
+        said = "your model cannot be copied: {}; let the factory run it once on an input".format(headline(error))
+        raise Refused(said, "build", "user_code_error") from error
 
 
 def place(error: BaseException, asked: Dict[str, str]) -> str:

@@ -13,7 +13,7 @@ Found = collections.namedtuple("Found", ("said", "place", "cause"))
 
 #: Words of torch 1.0 to the newest, by cause. The first that match decide.
 _WORDS = (
-    ("out_of_memory", ("out of memory",)),
+    ("out_of_memory", ("out of memory", "can.?t allocate memory", "cannot allocate memory")),
     ("amp_op_unsafe", ("unsafe to autocast",)),
     (
         "device_mismatch",

@@ -10,7 +10,7 @@ from validator.facts import Facts
 from validator.facts_rows import GpuRow
 
 #: Words that say whose it is, not which it is.
-_VENDOR = frozenset({"nvidia", "graphics", "gpu", "corporation"})
+_VENDOR = frozenset({"nvidia", "graphics", "gpu", "gpus", "card", "corporation"})
 #: Words people leave out; in this order of certainty a name without them may be another product.
 _BRAND = frozenset({"tesla", "geforce", "quadro", "rtx", "gtx", "gt", "titan", "jetson"})
 _MEMORY = re.compile(r"[0-9]{1,3}gb?", re.ASCII)
@@ -21,6 +21,11 @@ _MOBILE = frozenset({"laptop", "mobile", "notebook", "with", "max", "q", "design
 _VIRTUAL = re.compile(
     r"(?:grid|nvidia)\s+((?:rtx\s*)?[a-z]*[0-9]+)[a-z]{0,3}-(?:[0-9]-)?[0-9]{1,2}[qcab](?:me)?", re.IGNORECASE | re.ASCII
 )
+#: "4x RTX 4090", "8 × H100"; "8 GB" as one word.
+_COUNT = re.compile(r"^\s*[0-9]{1,3}\s*[x×*]\s+", re.IGNORECASE)
+_GIGABYTES = re.compile(r"\b([0-9]{1,3})\s*(?:gb|gib)\b", re.IGNORECASE | re.ASCII)
+#: Models without a number in their name.
+_UNNUMBERED = frozenset({"titan", "xavier", "orin", "thor"})
 _SPLIT = re.compile(r"[\s_/,()]+|-(?=[a-z0-9])", re.ASCII)
 _SUFFIX = re.compile(r"^(rtx|gtx|gt)?([0-9]{3,4})(ti|super|d)?(super)?$", re.ASCII)
 
@@ -56,11 +61,14 @@ def closest(name: str, facts: Facts) -> list[str]:
 
 def _find(name: str, facts: Facts) -> GpuMatch:
     index = _index(facts)
-    plain = _MIG.sub("", name)
+    plain = _GIGABYTES.sub(r"\1gb", _COUNT.sub("", _MIG.sub("", name)))
     words = _words(plain)
     exact = index.get(words)
     if exact:
-        return GpuMatch(name, exact, "" if plain == name else f"a MIG device computes as the whole GPU does: {exact[0].name}")
+        said = f"{name!r} is taken for {exact[0].name}"
+        if _MIG.search(name):
+            said = f"a MIG device computes as the whole GPU does: {exact[0].name}"
+        return GpuMatch(name, exact, "" if plain == name else said)
     if not words:
         return GpuMatch(name, ())
     if (virtual := _VIRTUAL.fullmatch(plain.strip())) and (match := _find(virtual[1], facts)).rows:
@@ -77,7 +85,12 @@ def _find(name: str, facts: Facts) -> GpuMatch:
         stripped = tuple(word for word in words if word not in soft and not _MEMORY.fullmatch(word))
         if stripped != words and stripped and (match := _find(" ".join(stripped), facts)).rows:
             return GpuMatch(name, match.rows, f"{name!r} is taken to have the capability of {match.rows[0].name}")
-    return GpuMatch(name, ())
+    family = tuple(row for row in facts.gpus.values() if words == (_architecture(row, facts),) and row.line != "jetson")
+    return GpuMatch(name, family, f"{name!r} is taken for any GPU of that architecture" if family else "")
+
+
+def _architecture(row: GpuRow, facts: Facts) -> str:
+    return facts.capabilities[row.cc.text].architecture.casefold() if row.cc.text in facts.capabilities else ""
 
 
 def _means(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
@@ -87,7 +100,7 @@ def _means(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
         if word not in rest:
             return False
         rest.remove(word)
-    if not any(any(letter.isdigit() for letter in word) for word in asked) and "titan" not in asked:
+    if not any(any(letter.isdigit() for letter in word) for word in asked) and not _UNNUMBERED & set(asked):
         return False  # "RTX" alone is every one of them
     return all(word in _BRAND or word in _FORM or _MEMORY.fullmatch(word) for word in rest)
 
@@ -95,7 +108,7 @@ def _means(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
 #: Words of form and memory that tell variants of one product apart.
 _FORM = frozenset(
     "pcie pci sxm sxm2 sxm3 sxm4 sxm5 sxm6 ac hbm2 hbm2e hbm3 hbm3e nvl fhhl dgxs server workstation edition max q "  # noqa: SIM905
-    "144g ada generation blackwell active sff g1 e nvl16 agx ls".split()
+    "144g ada generation blackwell active sff g1 e nvl16 agx nx nano ls".split()
 )
 
 

@@ -34,6 +34,10 @@ def test_every_shipped_name_is_found_with_and_without_the_vendor_in_any_case() -
         ("GeForce GTX 1660 Super", "GeForce GTX 1660 SUPER"),
         ("NVIDIA GeForce RTX 5090 Laptop", "GeForce RTX 5090 Laptop GPU"),
         ("RTX 3090 (24GB)", "GeForce RTX 3090"),
+        ("RTX 2070 8 GB", "GeForce RTX 2070"),
+        ("4x RTX 4090", "GeForce RTX 4090"),
+        ("4x P40", "Tesla P40"),
+        ("2x A100-SXM4-80GB MIG 3g.40gb", "A100-SXM4-80GB"),
         ("NVIDIA GeForce RTX 3070 Lite Hash Rate", "GeForce RTX 3070"),
         ("GeForce RTX 2070 with Max-Q Design", "GeForce RTX 2070"),
     ],
@@ -42,11 +46,18 @@ def test_short_names_mean_one_product(text: str, name: str) -> None:
     assert _names(text) == [name]
 
 
-@pytest.mark.parametrize("text", ["A100", "NVIDIA A100", "Tesla A100", "a100 80gb", "H100", "H100 SXM", "V100", "P100"])
+@pytest.mark.parametrize(
+    "text",
+    ["A100", "NVIDIA A100", "Tesla A100", "a100 80gb", "H100", "H100 SXM", "V100", "P100", "Jetson Xavier", "Jetson Orin", "Turing"],
+)
 def test_names_that_leave_the_variant_open_give_candidates_of_one_capability(text: str) -> None:
     rows = find(text, load()).rows
     assert len(rows) > 1
     assert len({row.cc for row in rows}) == 1
+
+
+def test_an_architecture_of_several_capabilities_is_left_open() -> None:
+    assert {row.cc.text for row in find("Ampere", load()).rows} == {"8.0", "8.6"}
 
 
 def test_variants_are_told_apart() -> None:
@@ -70,7 +81,7 @@ def test_a_virtual_gpu_is_the_gpu_it_is_a_share_of(text: str, model: str) -> Non
     assert all(model in name for name in _names(text))
 
 
-@pytest.mark.parametrize("text", ["", "RTX", "GeForce", "Radeon RX 7900 XTX", "RTX 9999", "banana", "NVIDIA", "GPU"])
+@pytest.mark.parametrize("text", ["", "RTX", "GeForce", "Radeon RX 7900 XTX", "RTX 9999", "5 GB card", "banana", "NVIDIA", "GPU"])
 def test_what_is_none_is_none(text: str) -> None:
     assert _names(text) == []
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -95,11 +95,12 @@ def _image(stack: Stack, keep: bool) -> Iterator[Mapping[str, Any]]:
             "requirements": [stack.numpy],
         }
     finally:
+        # Layers of failed builds have no name and go always. One that another client removes at this moment is gone as well.
         mine = {"label": f"{LABEL}={stack.id}"}
-        for image in client.images.list(filters=mine) if not keep else ():
-            for name in image.tags:
+        found = client.images.list(filters=mine) if not keep else client.images.list(filters={**mine, "dangling": True})
+        for name in [name for image in found for name in image.tags or [image.id]]:
+            with suppress(APIError):
                 client.images.remove(name, force=True)
-        client.images.prune(filters={**mine, "dangling": True})  # the first stage, and what a failed build left
         client.close()
 
 

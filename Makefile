@@ -5,11 +5,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint span verdicts bench gpu-check clean
+.PHONY: help matrix test lint span verdicts diagnose-score bench gpu-check clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 matrix: $(VENV)/.installed ## Run the matrix and print the compatibility table (ARGS: options of `validator run`)
 	@$(BIN)/validator run $(ARGS)
@@ -22,6 +22,9 @@ verdicts: $(VENV)/.installed ## Score the rules on a file of real reports (ARGS:
 
 bench: $(VENV)/.installed ## Measure seconds and memory at growing sizes (ARGS: names of benchmarks)
 	@$(BIN)/python bin/bench $(ARGS)
+
+diagnose-score: $(VENV)/.installed ## Score the diagnosis on a file of real reports (ARGS: the file, --fold N)
+	@$(BIN)/python bin/score_diagnose $(ARGS)
 
 lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .

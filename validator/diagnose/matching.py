@@ -7,7 +7,7 @@ block is done with. Of its lines, only those that hold all words of some pattern
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -25,7 +25,7 @@ KEPT = 3
 ENOUGH = 500
 #: A line that differs in its numbers only is looked at so often; of so many such lines it is known how often they came.
 _REPEATED, _TEMPLATES = 8, 4096
-#: Lines kept as the most telling ones where no cause is found: so many of the first, and of the last.
+#: Lines told as the most telling ones where no cause is found: so many of the first, and of the last.
 _TELLING_FIRST, _TELLING_LAST = 3, 6
 #: A message that a terminal broke in two is looked for in two lines together, where both are no longer than this.
 _WRAPPED = 400
@@ -36,7 +36,7 @@ _TELLING = frozenset(
     b"error errno exception failed failure fatal traceback killed critical panic aborted segfault denied refused cannot "
     b"invalid".split()
 )
-_TELLING_SUFFIXES = re.compile(rb"(?:Error|Exception)\b|\b(?:error|fatal|failed|killed|denied|cannot)\b", re.IGNORECASE)
+_TELLING_LINE = re.compile(rb"(?:Error|Exception)\b|\b(?:error|fatal|failed|killed|denied|cannot)\b", re.IGNORECASE)
 
 
 @dataclass
@@ -62,6 +62,24 @@ class Hit:
             self.places[-1] = line
         for name, value in values.items():
             self.values.setdefault(name, value)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some lines as they were read."""
+
+    number: int
+    raw: bytes
+    source: str
+
+    def telling(self) -> list[Line]:
+        """Those of its lines that a person would look at."""
+        numbered = self.source == "log"
+        return [
+            Line(one_line(raw[:_WRAPPED].decode("utf-8", "replace"), 300), at if numbered else None, self.source)
+            for at, raw in lines(self.number, self.raw)
+            if _TELLING_LINE.search(raw[:_WRAPPED])
+        ]
 
 
 @dataclass(frozen=True)
@@ -115,13 +133,14 @@ def index() -> _Index:
 _COMMON = frozenset(
     b"the a an is are to of in on for and or not no with be was has have this that your you it at by from as if can use "
     b"cuda gpu torch error file line loss epoch step train training model batch memory device python runtimeerror info warning "
-    b"lib usr site packages self return data version driver nvidia failed found 0 1 2 3 docker image user please "
-    b"see".split()
+    b"lib usr site packages self return data version driver nvidia failed found docker image user please see "
+    b"saved saving checkpoint checkpoints out ignored label labels downloading downloaded download invalid images dataset "
+    b"loading loaded scanning workers rank time iter val test eval trainer steps using started process step pt path all".split()
 )
 
 
 def _commonness(word: bytes) -> int:
-    return 1000 if word in _COMMON else 600 if word.isdigit() else 200 if len(word) < 4 else 0
+    return 1000 if word in _COMMON else 900 if word.isdigit() else 200 if len(word) < 4 else 0
 
 
 def _anchors(pattern: Pattern) -> set[bytes]:
@@ -153,8 +172,9 @@ class Matcher:
     def __init__(self) -> None:
         self.hits: dict[str, Hit] = {}
         self.lines = 0
-        self._first: list[tuple[bytes, Line]] = []
-        self._last: list[tuple[bytes, Line]] = []
+        self._first: list[_Block] = []
+        self._last: deque[_Block] = deque(maxlen=_TELLING_LAST)
+        """Blocks that hold telling lines; they are only looked into where no cause is found."""
         self._order = 0
         self._by_word = dict(index().by_word)
         """What is still looked for: a signature that was found often enough leaves."""
@@ -164,8 +184,8 @@ class Matcher:
     @property
     def telling(self) -> tuple[Line, ...]:
         """The lines a person would look at first: some of the first, and the last."""
-        kept = (*self._first, *self._last)
-        return tuple(Line(one_line(raw.decode("utf-8", "replace"), 300), line.line, line.source) for raw, line in kept)
+        first, last = ([line for block in kept for line in block.telling()] for kept in (self._first, self._last))
+        return (*first[:_TELLING_FIRST], *[line for line in last if line not in first[:_TELLING_FIRST]][-_TELLING_LAST:])
 
     def read(self, log: Log, source: str = "log") -> None:
         """Go through a text once."""
@@ -175,7 +195,9 @@ class Matcher:
             if numbered:
                 self.lines = max(self.lines, number + block.count(b"\n") - block.endswith(b"\n"))
             present = set(block.translate(_WORDS).split())
-            if present.isdisjoint(self._words) and not _telling(present, block):
+            if _telling(present, block):
+                self._keep(_Block(number, block, source))
+            if present.isdisjoint(self._words):
                 before = None
                 continue
             for at, raw in lines(number, block):
@@ -184,8 +206,6 @@ class Matcher:
                 words = set(raw.translate(_WORDS).split())
                 found = words & self._words
                 where = Line("", at if numbered else None, source)
-                if _telling(words, raw):
-                    self._tell(raw, where)
                 if found:
                     self._line(raw, words, found, where)
                 if before is not None and (found or before.found) and len(raw) <= _WRAPPED:
@@ -256,12 +276,7 @@ class Matcher:
                 if not left:
                     self._words.discard(word)
 
-    def _tell(self, raw: bytes, where: Line) -> None:
-        if not _TELLING_SUFFIXES.search(raw[:_WRAPPED]):
-            return
+    def _keep(self, block: _Block) -> None:
         if len(self._first) < _TELLING_FIRST:
-            self._first.append((raw[:_WRAPPED], where))
-            return
-        self._last.append((raw[:_WRAPPED], where))
-        if len(self._last) > _TELLING_LAST:
-            del self._last[0]
+            self._first.append(block)
+        self._last.append(block)

@@ -106,10 +106,13 @@ def old_started(build_entry: Callable[..., dict[str, Any]], tmp_path_factory: py
 
 @pytest.fixture(scope="session")
 def cuda_started(build_entry: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """torch 2.14.1 for CUDA 13.0, being opened; the target is nowhere, so that a machine with a GPU only opens it, too."""
+    """torch 2.14.1 for CUDA 13.0, being opened; no target is this machine, so that one with a GPU only opens it, too."""
     matrix = {
         "environments": [build_entry("2.14.1", "13.0")],
-        "targets": [{"gpu": "Imaginary GPU", "driver": "580.95.05"}],
+        "targets": [
+            {"gpu": ["Imaginary GPU", "NVIDIA L4", "Tesla V100-SXM2-16GB"], "driver": "580.95.05"},
+            {"gpu": "NVIDIA L4", "driver": "535.183.01"},
+        ],
         "build": {"network": "host"},
     }
     with Started(tmp_path_factory.mktemp("cuda"), matrix, "--runner", "docker", "--inspect") as started:

@@ -26,6 +26,7 @@ from validator.model import (
     Where,
 )
 from validator.plan import plain_name
+from validator.upgrade import gravest
 from validator.versions import Dotted, channel_of
 
 _WHERE = Where("the facts", 0)
@@ -60,10 +61,10 @@ class Candidate:
         """Why it stands where it stands, in one line."""
         if self.measured:
             return f"measured: {self.measured.reason}"
-        said = [finding.message for finding in self.prediction.findings if finding.severity.value != "info"]
+        said = "; ".join(finding.message for finding in gravest(self.prediction))
         if self.prediction.status is Outlook.UNKNOWN:
-            return f"not known: {(*self.prediction.missing, *said, 'the facts do not reach that far')[0]}"
-        return said[0] if said else "no rule speaks against it"
+            return f"not known: {(*self.prediction.missing, said or 'the facts do not reach that far')[0]}"
+        return said or "no rule speaks against it"
 
 
 @dataclass(frozen=True)

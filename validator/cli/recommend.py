@@ -189,10 +189,12 @@ def _copied(environment: Environment, facts: Facts) -> list[str]:
 
 def _reasons(group: tuple[Candidate, ...]) -> list[str]:
     """By cause, in the words of the first; every one is named, for it was asked about."""
+    from validator.upgrade import gravest
+
     by_cause: dict[str, list[Candidate]] = {}
     for each in group:
-        causes = [finding.cause for finding in each.prediction.findings if finding.severity.value == "fail"]
-        by_cause.setdefault("measured" if each.measured else causes[0] if causes else "", []).append(each)
+        causes = ", ".join(finding.cause for finding in gravest(each.prediction))
+        by_cause.setdefault("measured" if each.measured else causes, []).append(each)
     text = []
     for cause, each_of in by_cause.items():
         text.append(f"  {cause + ': ' if cause else ''}{each_of[0].reason}")

@@ -163,24 +163,21 @@ def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, re
 
 def _reasons(found: list[Affected], effect: Any) -> list[str]:
     """The cells of one effect by what the rules say, the reason that holds for most of them first."""
-    from validator.upgrade import Effect
+    from validator.upgrade import Effect, gravest
 
-    groups: dict[tuple[str, str, str | None], list[str]] = {}
+    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for each in found:
-        counting = [finding for finding in each.after.findings if finding.severity.value != "info"]
-        first = counting[0] if counting and effect is Effect.STOPS else None
-        before = f"{each.before.value} {each.basis.value}"
-        reason = each.reason if effect is not Effect.NONE else f"{before} today"
-        key = (reason, first.cause if first else "", first.remedy if first else None)
-        groups.setdefault(key, []).append(each.id)
+        grave = gravest(each.after) if effect is Effect.STOPS else ()
+        reason = each.reason if effect is not Effect.NONE else f"{each.before.value} {each.basis.value} today"
+        remedies = tuple(dict.fromkeys(finding.remedy for finding in grave if finding.remedy))
+        groups.setdefault((", ".join(finding.cause for finding in grave), reason, remedies), []).append(each.id)
     lines = []
-    for (reason, cause, remedy), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
+    for (causes, reason, remedies), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
         more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-        lines.append(f"  {cause + ': ' if cause else ''}{reason}")
+        lines.append(f"  {causes + ': ' if causes else ''}{reason}")
         if effect is not Effect.NONE:
             lines.append(f"    {', '.join(ids[:_NAMED])}{more}")
         else:
             lines[-1] += f": {len(ids)}"
-        if remedy:
-            lines.append(f"    try: {remedy}")
+        lines += [f"    try: {remedy}" for remedy in remedies]
     return lines

@@ -46,7 +46,7 @@ def grid(shown: View, console: Console) -> Iterator[RenderableType]:
         yield from _lines(shown)
     elif tables := _ident_tables(shown, console):
         yield from tables
-        yield Text("No basis named: predicted, nothing was run. Why: below, by cause.", "dim")
+        yield Text("Where no basis is named, the cell is predicted. Why: below, by cause.", "dim")
     else:
         yield from _grouped(shown)
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -185,6 +187,45 @@ def test_clocks_that_are_refused_are_no_problem_of_the_gpu(ask: Ask) -> None:
 
     assert gpu.problem is None
     assert gpu.clocks == GpuClocks(sm_hz=210e6, sm_max_hz=1410e6, power_default_watts=400.0)
+
+
+BUSY = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from validator.probe.nvml_now import Gpu
+print(json.dumps(Gpu(sys.argv[2] or None).now()))
+"""
+
+
+def busy(library: Path, scenario: str, uuid: str) -> dict[str, object]:
+    """What the probe reads inside an environment, in a process of its own."""
+    variables = {**os.environ, "LD_LIBRARY_PATH": str(library), "FAKE_NVML": scenario}
+    command = [sys.executable, "-c", BUSY, str(Path(__file__).parents[2]), uuid]
+    return dict(json.loads(subprocess.run(command, env=variables, capture_output=True, check=True).stdout))
+
+
+def test_the_probe_reads_the_busy_gpu_it_was_given(current_library: Path) -> None:
+    scenario = SCENARIO + "clocks 345 1410 250000 400000 73\nbusy 61500 88\nfail nvmlDeviceGetHandleByIndex_v2 15\n"
+    assert busy(current_library, scenario, str(T4.uuid)) == {
+        "busy_clock_hz": 345e6,
+        "busy_power_watts": 61.5,
+        "busy_temperature_celsius": 88,
+        "busy_throttle_reasons": ["hardware_slowdown", "hardware_thermal"],  # 73: idle 1 + 8 + 64
+    }
+
+
+@pytest.mark.parametrize("uuid", ["", "MIG-not-known-in-here"])
+def test_the_probe_takes_the_only_gpu_where_its_uuid_leads_nowhere(current_library: Path, uuid: str) -> None:
+    assert busy(current_library, ONE_GPU + "clocks 1400 1410 1 1 0\n", uuid) == {
+        "busy_clock_hz": 1400e6,
+        "busy_throttle_reasons": [],
+    }
+
+
+def test_the_probe_reads_nothing_where_nvml_is_not_to_be_had(tmp_path: Path, current_library: Path) -> None:
+    (tmp_path / "libnvidia-ml.so.1").write_text("no library", encoding="utf-8")
+    assert busy(tmp_path, ONE_GPU, "") == {}
+    assert busy(current_library, ONE_GPU + "fail nvmlInitWithFlags 9\n", "") == {}
 
 
 def test_process_name_that_is_not_utf8_is_left_out(ask: Ask) -> None:

@@ -157,6 +157,20 @@ def test_a_slow_gpu_is_told_with_what_may_explain_it():
         assert said in result.message
 
 
+def test_what_nvml_says_of_the_busy_gpu_stands_before_what_the_host_said_of_the_idle_one():
+    busy = {
+        "busy_clock_hz": 600e6,
+        "busy_throttle_reasons": ["thermal"],
+        "busy_power_watts": 80.5,
+        "busy_temperature_celsius": 91,
+    }
+    result = throughput.judged(10e12, 312e12, {**RATES, "throttle_reasons": ["power_cap", "thermal"]}, busy)
+    assert "600 MHz of 1410 MHz while busy" in result.message
+    assert "before the run" not in result.message
+    assert "held back by thermal, power_cap" in result.message
+    assert "91 °C and 80.5 W while busy" in result.message
+
+
 @pytest.mark.parametrize("rates", [{}, {"fp16_flops_per_clock": 512, "clock_max_hz": None}])
 def test_an_unknown_gpu_is_measured_and_not_judged(rates):
     assert throughput.expected(rates, 40) is None

@@ -8,6 +8,7 @@
  *   mig SLOT UUID             a MIG device of the last gpu
  *   compute PID BYTES         a process of the last gpu (BYTES -1: not available), likewise  graphics PID BYTES
  *   clocks NOW MAX LIMIT DEFAULT REASONS   of every gpu: MHz, milliwatts, bits (without it: not supported)
+ *   busy MILLIWATTS CELSIUS  power and temperature of every gpu (without it: not supported)
  *   named PID NAME            what nvmlSystemGetProcessName says; a pid not named is not found
  *   fail FUNCTION CODE        this function returns this error
  *   lose INDEX CALLS          this GPU answers so many calls and is lost from then on; it aborts when asked once more
@@ -214,6 +215,17 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned int index, device **handle)
     return SUCCESS;
 }
 
+int nvmlDeviceGetHandleByUUID(const char *uuid, device **handle)
+{
+    for (unsigned int index = 0; index < gpu_count; index++)
+        if (!strcmp(gpus[index].uuid, uuid)) {
+            ENTER(&gpus[index]);
+            *handle = &gpus[index];
+            return SUCCESS;
+        }
+    return NOT_FOUND;
+}
+
 int nvmlDeviceGetUUID(device *gpu, char *uuid, unsigned int length)
 {
     ENTER(gpu);
@@ -310,6 +322,28 @@ int nvmlDeviceGetMaxClockInfo(device *gpu, int kind, unsigned int *clock)
 int nvmlDeviceGetEnforcedPowerLimit(device *gpu, unsigned int *limit) { CLOCKS(2, limit); }
 
 int nvmlDeviceGetPowerManagementDefaultLimit(device *gpu, unsigned int *limit) { CLOCKS(3, limit); }
+
+static int of_busy(int place, unsigned int *value)
+{
+    unsigned int values[2];
+    const char *text = statement("busy", "");
+    if (!text || sscanf(text, "%u %u", values, values + 1) != 2)
+        return NOT_SUPPORTED;
+    *value = values[place];
+    return SUCCESS;
+}
+
+int nvmlDeviceGetPowerUsage(device *gpu, unsigned int *power)
+{
+    ENTER(gpu);
+    return of_busy(0, power);
+}
+
+int nvmlDeviceGetTemperature(device *gpu, int sensor, unsigned int *temperature)
+{
+    ENTER(gpu);
+    return sensor == 0 ? of_busy(1, temperature) : INVALID_ARGUMENT;
+}
 
 int nvmlDeviceGetCurrentClocksThrottleReasons(device *gpu, unsigned long long *reasons) { CLOCKS(4, reasons); }
 

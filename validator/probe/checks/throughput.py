@@ -1,7 +1,8 @@
 """``throughput``: matrix products in half precision run at a fair share of what this GPU model is built for."""
 
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
+from .. import nvml_now
 from ..context import Context, Result
 
 #: Below this share of the expected rate the GPU is called slow. A healthy card at its usual boost clock reaches 60 to 90 % of
@@ -23,8 +24,9 @@ def run(context: Context) -> Result:
     dtypes = ["float16"] + (["bfloat16"] if context.capability >= (8, 0) else [])
     metrics: Dict[str, Any] = {"matrix_side": side, "multiprocessors": properties.multi_processor_count}
     best = 0.0
+    gpu = nvml_now.Gpu((context.host_gpu or {}).get("uuid"))
     for dtype in dtypes:
-        rate = measured(context, dtype, side)
+        rate = measured(context, dtype, side, lambda: metrics.update(gpu.now()))
         metrics[dtype + ".flops_per_second"] = rate
         best = max(best, rate)
     rates = (context.host_gpu or {}).get("rates") or {}
@@ -36,8 +38,11 @@ def _side(memory: int) -> int:
     return next((side for side in _SIDES if 3 * 2 * side * side < memory / 10), _SIDES[-1])
 
 
-def measured(context: Context, dtype: str, side: int) -> float:
-    """Floating point operations a second: two for each product of the sum, ``2 * side**3`` a matrix."""
+def measured(context: Context, dtype: str, side: int, while_busy: Callable[[], Any]) -> float:
+    """Floating point operations a second: two for each product of the sum, ``2 * side**3`` a matrix.
+
+    ``while_busy`` is called once the work is queued and the GPU at it.
+    """
     torch = context.torch
     left = torch.randn(side, side).to(getattr(torch, dtype)).to(context.place)
     right = left.t().contiguous()
@@ -51,7 +56,11 @@ def measured(context: Context, dtype: str, side: int) -> float:
             left.matmul(right)
 
     work()
-    return times * 2.0 * side ** 3 / context.seconds(work)
+    seconds = context.seconds(work)
+    work()  # once more, unmeasured: what is asked meanwhile costs time
+    while_busy()
+    context.sync()
+    return times * 2.0 * side ** 3 / seconds
 
 
 def expected(rates: Dict[str, Any], multiprocessors: int) -> Optional[float]:
@@ -73,18 +82,24 @@ def judged(rate: float, should: Optional[float], rates: Dict[str, Any], metrics:
     if rate >= FAIR_SHARE * should:
         return Result("pass", said, metrics)
     metrics["cause"] = "slow_device"
-    return Result("warn", "; ".join([said] + circumstances(rates)), metrics)
+    return Result("warn", "; ".join([said] + circumstances(rates, metrics)), metrics)
 
 
-def circumstances(rates: Dict[str, Any]) -> List[str]:
-    """What the host's NVML said before the run that may explain a low rate, a sentence each."""
+def circumstances(rates: Dict[str, Any], busy: Dict[str, Any]) -> List[str]:
+    """What may explain a low rate, a sentence each: by NVML in here while the GPU was busy, and by the host's before the run."""
     found = []
-    if rates.get("clock_hz") and rates.get("clock_max_hz"):
-        pair = (rates["clock_hz"] / 1e6, rates["clock_max_hz"] / 1e6)
-        found.append("its clock was {:.0f} MHz of {:.0f} MHz before the run".format(*pair))
+    for when, clock in (("while busy", busy.get("busy_clock_hz")), ("before the run", rates.get("clock_hz"))):
+        if clock and rates.get("clock_max_hz"):
+            pair = (clock / 1e6, rates["clock_max_hz"] / 1e6)
+            found.append("its clock was {:.0f} MHz of {:.0f} MHz {}".format(*(pair + (when,))))
+            break
     limit, usual = rates.get("power_limit_watts"), rates.get("power_default_watts")
     if limit and usual and limit < usual:
         found.append("its power is capped at {:g} W of {:g} W".format(limit, usual))
-    if rates.get("throttle_reasons"):
-        found.append("it is held back by {}".format(", ".join(rates["throttle_reasons"])))
+    reasons = list(busy.get("busy_throttle_reasons") or [])
+    reasons += [each for each in rates.get("throttle_reasons") or [] if each not in reasons]
+    if reasons:
+        found.append("it is held back by {}".format(", ".join(reasons)))
+    if busy.get("busy_temperature_celsius") is not None and busy.get("busy_power_watts") is not None:
+        found.append("{busy_temperature_celsius} °C and {busy_power_watts:g} W while busy".format(**busy))
     return found

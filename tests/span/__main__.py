@@ -82,6 +82,7 @@ def _record(stack: Stack, work: Path, runner: str, probe: str, keep: bool) -> di
         "runner": results["run"]["runner"],
         "tool": f"{results['tool']['name']} {results['tool']['version']}",
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "load": round(os.getloadavg()[0], 1),
         "cpu": f"{device.get('cpu_name', 'an unknown CPU')}, {os.cpu_count()} cores",
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Record = Mapping[str, Any]
-"""stack (id, base, python), cell (as in results.json), tool, date, cpu, probe; or stack and ``unavailable`` or ``error``."""
+"""stack (id, base, python), cell (as in results.json), tool, date, cpu, load, probe; or stack and why there is no more."""
 
 _STATUSES = ("pass", "warn", "skip", "fail")
 _MESSAGE_CHARS = 160
@@ -59,7 +59,8 @@ def _introduction(measured: Sequence[Record]) -> str:
         "Written by `make span`, which builds each stack, runs the validator on it with all checks, and removes it again. Every "
         "torch is the package index's own build; where that is one for CUDA it trains on the CPU here, and the cell says "
         "`degraded`, because the matrix asks for `cpu`. The containers hold a C++ compiler and Python's headers beside torch and "
-        "numpy, so that `torch.compile` can run. What a GPU would do is not on this page.\n\n"
+        "numpy, so that `torch.compile` can run. Seconds are what they were on a machine with other work as well: *load* is how many "
+        "processes wanted its cores. What a GPU would do is not on this page.\n\n"
         f"Measured {listed('date')} on {listed('cpu')}, by {listed('tool')}, probe {listed('probe')}."
     )
 
@@ -81,7 +82,8 @@ def _stacks(records: Sequence[Record]) -> str:
         stack = record["stack"]
         where = stack["base"] or "this machine"
         if "cell" not in record:
-            rows.append([stack["id"], "", "", where, f"not measured: {record.get('unavailable') or record['error']}", "", "", ""])
+            why = f"not measured: {record.get('unavailable') or record['error']}"
+            rows.append([stack["id"], "", "", where, why, "", "", "", ""])
             continue
         cell, content = record["cell"], record["cell"]["content"]
         counts = Counter(check["status"] for check in cell["checks"])
@@ -95,9 +97,10 @@ def _stacks(records: Sequence[Record]) -> str:
                 " / ".join(str(counts[status]) for status in _STATUSES),
                 _seconds(cell["seconds"]["acquire"]),
                 _seconds(cell["seconds"]["probe"]),
+                str(record.get("load", "")),
             ]
         )
-    head = ["stack", "torch inside", "Python", "where", "cell", " / ".join(_STATUSES), "making it, s", "probe, s"]
+    head = ["stack", "torch inside", "Python", "where", "cell", " / ".join(_STATUSES), "making it, s", "probe, s", "load"]
     return _table(head, rows)
 
 

@@ -29,7 +29,7 @@ def record(*checks, status="degraded", **more):
         "seconds": {"acquire": 61.0, "probe": 12.0},
     }
     stack = {"id": "torch2.6.0-py3.11", "base": "bookworm", "python": None}
-    words = {"runner": "docker", "tool": "tool 1", "date": "2026-01-01", "cpu": "a CPU", "probe": "abc"}
+    words = {"runner": "docker", "tool": "tool 1", "date": "2026-01-01", "cpu": "a CPU", "load": 1.5, "probe": "abc"}
     return {"stack": stack, "cell": cell, **words, **more}
 
 

@@ -59,8 +59,8 @@ def _introduction(measured: Sequence[Record]) -> str:
         "Written by `make span`, which builds each stack, runs the validator on it with all checks, and removes it again. Every "
         "torch is the package index's own build; where that is one for CUDA it trains on the CPU here, and the cell says "
         "`degraded`, because the matrix asks for `cpu`. The containers hold a C++ compiler and Python's headers beside torch and "
-        "numpy, so that `torch.compile` can run. Seconds are what they were on a machine with other work as well: *load* is how many "
-        "processes wanted its cores. What a GPU would do is not on this page.\n\n"
+        "numpy, so that `torch.compile` can run. Seconds are of a machine that had other work as well: *load* is how "
+        "many processes wanted its cores. What a GPU would do is not on this page.\n\n"
         f"Measured {listed('date')} on {listed('cpu')}, by {listed('tool')}, probe {listed('probe')}."
     )
 

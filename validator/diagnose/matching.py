@@ -1,7 +1,7 @@
 """One pass over a log: which signatures occur, where first and last, how often. Linear in its length, bounded in memory.
 
-Every pattern hangs on one rare word. A block of the log is reduced to its set of words, and where that meets no such word the
-block is done with. Of its lines, only those that hold all words of some pattern are decoded, normalised and compared.
+Every pattern hangs on one rare word. A block of the log is reduced to its set of words, and where they hold those of no pattern
+the block is done with. Of its lines, only those that hold all words of some pattern are decoded, normalised and compared.
 """
 
 from __future__ import annotations
@@ -197,14 +197,17 @@ class Matcher:
             present = set(block.translate(_WORDS).split())
             if _telling(present, block):
                 self._keep(_Block(number, block, source))
-            if present.isdisjoint(self._words):
+            possible = {
+                word for word in present & self._words if any(entry.needs <= present for entry in self._by_word[word])
+            }
+            if not possible:
                 before = None
                 continue
             for at, raw in lines(number, block):
                 if self._often(raw):
                     continue
                 words = set(raw.translate(_WORDS).split())
-                found = words & self._words
+                found = words & possible
                 where = Line("", at if numbered else None, source)
                 if found:
                     self._line(raw, words, found, where)

@@ -105,7 +105,7 @@ def test_nvml_says_that_the_driver_disagrees_with_itself() -> None:
 
 
 LOGS = Path(__file__).parent / "logs"
-CASES = yaml.safe_load((LOGS / "cases.yaml").read_text(encoding="utf-8"))
+CASES = [case for name in ("cases", "tricky") for case in yaml.safe_load((LOGS / f"{name}.yaml").read_text(encoding="utf-8"))]
 #: What healthy programs print too: nothing in it names a cause, wherever it stands.
 NOISE = {path.stem: path.read_text(encoding="utf-8") for path in sorted(LOGS.glob("noise-*.txt"))}
 

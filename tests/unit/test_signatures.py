@@ -47,8 +47,8 @@ def test_every_clue_that_a_condition_names_is_there() -> None:
     for signature in signatures():
         for case in signature.cases:
             for part in (part.strip().lstrip("!") for condition in case.when for part in condition.split("|")):
-                if part.startswith("hit:"):
-                    assert part[4:] in ids, f"{signature.id}: {part}"
+                if part.startswith(("hit:", "near:")):
+                    assert part.partition(":")[2] in ids, f"{signature.id}: {part}"
                 elif part.startswith("predicted:"):
                     assert part[10:] in catalogue(), f"{signature.id}: {part}"
                 elif not part.startswith("has:") and not set(part) & set("<>=~"):

@@ -29,13 +29,15 @@ class Place:
     predicted: Prediction = NOTHING
     """What the rules say of it."""
 
-    def holds(self, conditions: Iterable[str]) -> bool:
-        """Whether all conditions hold; what is not known does not hold."""
-        return all(any(self._one(part.strip()) for part in condition.split("|")) for condition in conditions)
+    def holds(self, conditions: Iterable[str], near: frozenset[str] = frozenset()) -> bool:
+        """Whether all conditions hold; what is not known does not hold. ``near``: ids of what was seen close by."""
+        return all(any(self._one(part.strip(), near) for part in condition.split("|")) for condition in conditions)
 
-    def _one(self, condition: str) -> bool:
+    def _one(self, condition: str, near: frozenset[str]) -> bool:
         if condition.startswith("!"):
-            return not self._one(condition[1:])
+            return not self._one(condition[1:], near)
+        if condition.startswith("near:"):
+            return condition[5:] in near
         if condition.startswith("hit:"):
             return condition[4:] in self.hits
         if condition.startswith("predicted:"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from validator.diagnose.evidence import Line
 from validator.diagnose.matching import Hit
 from validator.diagnose.place import Place
-from validator.diagnose.signatures import relations
+from validator.diagnose.signatures import Case, relations
 
 #: A second, different sign of the same cause closes this share of what is missing to certainty.
 _SECOND = 0.2
@@ -23,6 +23,8 @@ _FIRM = 60.0
 _ONLY_WARNED = 0.85
 _WARNING = re.compile(r"\bWARN(?:ING)?\b|^\[W\b|^W\d{4} ")
 _HEAD = 60
+#: Lines apart that still belong together: a download's announcement, the frames of a traceback, its exception.
+_CLOSE = 30
 #: Less than this names nothing, and is told as an alternative at most.
 NAMED_FROM = 30.0
 #: What else a message may come from.
@@ -52,10 +54,11 @@ class Scored:
 
 def signs(hits: Iterable[Hit], place: Place) -> list[Sign]:
     """What the hits mean in this place: the first case that holds decides, else the signature itself."""
+    hits = tuple(hits)
     found = []
     for hit in hits:
         signature = hit.signature
-        case = next((case for case in signature.cases if place.holds(case.when)), None)
+        case = next((case for case in signature.cases if place.holds(case.when, _near(hit, hits, case))), None)
         cause = case.cause if case else signature.cause
         weight = case.weight if case else signature.weight
         if not cause:
@@ -70,6 +73,21 @@ def signs(hits: Iterable[Hit], place: Place) -> list[Sign]:
                 weak = min(_ALSO - position, weight - 1.0)
                 found.append(Sign(other, weak, tuple(hit.places), hit.order, f"also:{signature.id}"))
     return found
+
+
+def _near(hit: Hit, others: Iterable[Hit], case: Case) -> frozenset[str]:
+    """Those of the signatures a case asks for by ``near:`` that were seen within a few lines."""
+    if not any("near:" in condition for condition in case.when):
+        return frozenset()
+    return frozenset(
+        other.signature.id
+        for other in others
+        if any(
+            one.source == two.source and abs((one.line or 0) - (two.line or 0)) <= _CLOSE
+            for one in hit.places
+            for two in other.places
+        )
+    )
 
 
 def rank(found: Iterable[Sign]) -> list[Scored]:

@@ -20,7 +20,7 @@ class Case:
     """What a signature means where certain facts hold."""
 
     when: tuple[str, ...]
-    """All must hold: a clue, ``!clue``, ``a|b``, ``hit:ID``, ``has:gpu``, ``torch<1.6``, ``asked<$first`` (two values),
+    """All must hold: a clue, ``!clue``, ``a|b``, ``hit:ID``, ``near:ID``, ``has:gpu``, ``torch<1.6``, ``asked<$first`` (values),
     ``library!~cuda`` (another major version)."""
     cause: str | None
     """None: it then says nothing at all."""

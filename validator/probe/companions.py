@@ -13,6 +13,9 @@ _OTHER_TORCH = (
     "torchaudio::",
     "undefined symbol",
     "custom C++ ops",
+    "Could not load this library",
+    "libtorch_",
+    "libcudart",
     "different CUDA",
     "from the 'CUDA' backend",
     "not compiled with GPU support",
@@ -33,9 +36,9 @@ def look(torch: Any, name: str, device: str, metrics: Dict[str, Any]) -> List[st
             if raised.name == name:
                 metrics[name + "_version"] = None
                 return []
-            return [_cannot(name, raised, metrics)]
+            return _cannot(torch, name, raised, metrics)
         except Exception as raised:  # noqa: BLE001 - operators that are missing raise RuntimeError, symbols OSError
-            return [_cannot(name, raised, metrics)]
+            return _cannot(torch, name, raised, metrics)
     found = str(getattr(module, "__version__", None) or distributions.version(name) or "of unknown version")
     metrics[name + "_version"] = found
     metrics[name + "_cuda"] = _cuda(module)
@@ -47,10 +50,14 @@ def look(torch: Any, name: str, device: str, metrics: Dict[str, Any]) -> List[st
     return faults
 
 
-def _cannot(name: str, raised: BaseException, metrics: Dict[str, Any]) -> str:
-    found = distributions.version(name)
+def _cannot(torch: Any, name: str, raised: BaseException, metrics: Dict[str, Any]) -> List[str]:
+    """That it cannot be imported, by the first reason in the chain, and for which torch it was built where that is another."""
+    found = distributions.version(name) or "of unknown version"
     metrics[name + "_version"] = found
-    return "{} {} cannot be imported: {}".format(name, found or "of unknown version", headline(raised))
+    reason = raised
+    while reason.__cause__ is not None:
+        reason = reason.__cause__
+    return ["{} {} cannot be imported: {}".format(name, found, headline(reason))] + _pinned(torch, name, found)
 
 
 def _cuda(module: Any) -> Optional[str]:

@@ -15,7 +15,9 @@ def run(context: Context) -> Result:
     wrong_cudnn = cudnn(torch, metrics)
     metrics["nccl_version"] = nccl(torch)
     packages = pinned(metrics)
-    apart = [fault for name in ("torchvision", "torchaudio") for fault in companions.look(torch, name, context.place, metrics)]
+    # A GPU that is not there is `device`'s to tell, not torchvision's.
+    place = context.place if torch.cuda.is_available() else "cpu"
+    apart = [fault for name in ("torchvision", "torchaudio") for fault in companions.look(torch, name, place, metrics)]
     return judged(metrics, differing, wrong_cudnn, packages, apart)
 
 

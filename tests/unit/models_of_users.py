@@ -1,5 +1,7 @@
 """Models as users bring them, sound and broken: each factory is one test of tests/unit/test_probe_own_model.py."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -152,3 +154,22 @@ def sets_a_default():
 
 def lazy():
     return nn.LazyLinear(4)
+
+
+@dataclass
+class Found:
+    boxes: torch.Tensor
+    scores: torch.Tensor
+
+
+def data_class_of_outputs():
+    return Lambda(lambda self, x: Found(self.fc(x), self.fc(x).sigmoid()), fc=nn.Linear(16, 4))
+
+
+def label_loss(result):
+    """Labels 0 to 9 for four classes."""
+    return functional.cross_entropy(result, torch.tensor([1, 9]))
+
+
+def classifier():
+    return nn.Linear(16, 4)

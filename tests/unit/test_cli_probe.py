@@ -37,6 +37,7 @@ def test_an_interpreter_that_is_not_there_is_named() -> None:
     ("options", "said"),
     [
         (["--checks", "trian_*"], ["no check matches 'trian_*'", "the checks here are import, "]),
+        (["--model", "a:b", "--input", "3", "--device", "none"], ["--model with --device none"]),
         (["--checks", "model"], ["no check matches 'model'", "needs --model"]),
         (["--model", "net.py:build"], ["--model needs --input"]),
         (["--input", "3x8x8", "--batch", "2"], ["--input, --batch without --model"]),

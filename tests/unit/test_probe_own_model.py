@@ -51,6 +51,7 @@ def test_the_same_detector_passes_with_grayscale(tmp_path: Path) -> None:
     [
         ("mapping_of_outputs", {}),
         ("own_loss_in_a_mapping", {}),
+        ("data_class_of_outputs", {}),
         ("no_parameters", {}),
         ("embedding", {"dtype": "long:100", "shape": "12"}),
         ("dropped_out", {}),
@@ -80,6 +81,7 @@ FAULTS = {
     "raises": ("raised FileNotFoundError: no weights at yolo.pt", "user_code_error", "code", "build", {}),
     "leaves_python": ("raised SystemExit: usage", "user_code_error", "code", "build", {}),
     "no_module": ("returned a function, not a torch.nn.Module", "user_code_error", "code", "build", {}),
+    "classifier": ("Target 9 is out of bounds", "index_out_of_bounds", "code", "fp32", {"loss": "label_loss"}),
     "lazy": ("let the factory run it once on an input", "user_code_error", "code", "build", {}),
     "hard_half": ("weights are in half precision (weight is float16)", "amp_dtype_mismatch", "code", "build", {}),
     "hard_cuda": ("it asks for a GPU itself (.cuda())", "device_mismatch", "code", "build", {}),

@@ -110,6 +110,10 @@ def command(
         output.result("\n".join(rows))
         return
     model = _model(model_text, model_options)
+    if model is not None and device == "none":
+        raise InvalidInputError(
+            "--model with --device none", hint="a model is trained, and --device none trains nothing: leave one out"
+        )
     found = shutil.which(python)
     if found is None:
         raise InvalidInputError(

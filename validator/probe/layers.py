@@ -38,7 +38,7 @@ def outputs(torch: Any, model: Any, forward: Callable[[], Any]) -> Tuple[Any, Li
 
 
 def tensors(torch: Any, value: Any, depth: int = 0) -> List[Any]:
-    """The tensors in a result: itself, or those in lists, tuples, mappings and plain objects of results."""
+    """The tensors in a result: itself, or those in lists, tuples, mappings and data classes."""
     if isinstance(value, torch.Tensor):
         return [value]
     if depth > 4:
@@ -47,6 +47,8 @@ def tensors(torch: Any, value: Any, depth: int = 0) -> List[Any]:
         return [tensor for item in value.values() for tensor in tensors(torch, item, depth + 1)]
     if isinstance(value, (list, tuple)):
         return [tensor for item in value for tensor in tensors(torch, item, depth + 1)]
+    if hasattr(value, "__dataclass_fields__"):
+        return [tensor for item in vars(value).values() for tensor in tensors(torch, item, depth + 1)]
     return []
 
 

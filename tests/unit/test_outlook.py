@@ -120,6 +120,14 @@ def test_a_contradiction_is_said_and_changes_no_status() -> None:
     assert (made.status, made.agrees, made.notes) == (Status.PASS, False, ())
 
 
+def test_a_model_of_the_users_that_fails_is_no_contradiction_of_the_environment() -> None:
+    own = event("model", "fail", "the model takes 1 channel, the input has 3")
+    made = opened_or_measured(Action.MEASURE, None, prediction(Outlook.PASS), own)
+    assert (made.status, made.agrees) == (Status.FAIL, True)
+    both = opened_or_measured(Action.MEASURE, None, prediction(Outlook.PASS), own, event("train_fp32", "fail", "loss is NaN"))
+    assert (both.status, both.agrees) == (Status.FAIL, False)
+
+
 def test_an_error_is_compared_with_nothing() -> None:
     asked = cell(predicted=prediction(Outlook.PASS))
     result = judge(asked, Prepared("id"), RunOutcome(report(), exit_code=1), checks.levels({}))

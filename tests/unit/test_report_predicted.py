@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from report_values import cell, check, report
@@ -87,12 +88,19 @@ def test_causes_are_grouped_by_what_is_said_and_advised() -> None:
             foretold(Status.FAIL, "a", "x", other),
             foretold(Status.FAIL, "a", "y", ARCH),
             foretold(Status.FAIL, "a", "z", same),
-            cell(Status.FAIL, env="measured", findings=(ARCH,)),
         ]
     )
     assert (group.cells, group.title) == (3, catalogue()["arch_not_supported"].title)
     assert [(said.message, said.ids) for said in group.messages] == [(ARCH.message, ("a@y", "a@z")), (other.message, ("a@x",))]
     assert group.messages[0].evidence == ("needs sm_120, has sm_90", "another line")
+
+
+def test_what_stands_in_the_details_is_not_said_again_by_cause() -> None:
+    noted = replace(foretold(Status.FAIL, "a", "x", ARCH), notes=("the index was another",))
+    measured = cell(Status.FAIL, env="measured", findings=(ARCH,))
+    shown = view(report(noted, measured, foretold(Status.FAIL, "a", "y", ARCH)))
+    assert {detail.id for detail in shown.details} == {"a@x", "measured@host"}
+    assert [said.ids for group in shown.causes for said in group.messages] == [("a@y",)]
 
 
 def test_markdown_has_the_same_causes_with_evidence_and_remedy() -> None:

@@ -40,13 +40,12 @@ class CauseGroup:
 
 
 def cause_groups(cells: Sequence[CellResult]) -> tuple[CauseGroup, ...]:
-    """The findings of the cells whose status is what rules say: by cause, then by what is said and advised."""
+    """The findings of some cells: by cause, then by what is said and advised."""
     groups: dict[str, dict[_Said, dict[str, Finding]]] = {}
     for cell in cells:
-        if cell.inferred:
-            for finding in cell.findings:
-                said = groups.setdefault(finding.cause, {}).setdefault((finding.message, finding.remedy), {})
-                said.setdefault(cell.id, finding)
+        for finding in cell.findings:
+            said = groups.setdefault(finding.cause, {}).setdefault((finding.message, finding.remedy), {})
+            said.setdefault(cell.id, finding)
     made = [_cause_group(cause, said) for cause, said in groups.items()]
     return tuple(sorted(made, key=lambda group: (SEVERITIES.index(Severity(group.severity)), -group.cells)))
 

@@ -136,7 +136,7 @@ class View:
     digests: tuple[tuple[str, str], ...]
     """(environment, digest of the image it ran from)."""
     causes: tuple[CauseGroup, ...]
-    """Why, for the cells whose status is what rules say; gravest first, then the most frequent."""
+    """Why, for the cells that rules speak for and nothing else is to be said of; gravest first, then the most frequent."""
     inferred: bool
     """Whether there are such cells."""
     actions: tuple[SkipGroup, ...] = ()
@@ -173,7 +173,7 @@ def view(report: Report) -> View:
         digests=tuple(
             _unique((_line(cell.environment.id), _line(cell.digest)) for cell in cells if cell.digest is not None)
         ),
-        causes=cause_groups(cells),
+        causes=cause_groups([cell for cell in cells if _plainly_inferred(cell)]),
         inferred=any(cell.inferred for cell in cells),
     )
 

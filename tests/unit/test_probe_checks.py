@@ -171,6 +171,14 @@ def test_a_gpu_without_bfloat16_is_skipped_with_its_cause_and_one_that_has_it_is
     assert amp.refusal(Context("cuda", None), "bfloat16", RuntimeError("CUDA error: unspecified launch failure")) is None
 
 
+def test_a_torch_whose_autocast_knows_float16_only_is_not_failed_for_bfloat16(monkeypatch):
+    torch = SimpleNamespace(__version__="1.7.0", cuda=SimpleNamespace(amp=SimpleNamespace(autocast=dict, GradScaler=list)))
+    monkeypatch.setattr(Context, "torch", torch)
+    result = training.amp_bf16(Context("cuda", None))
+    assert (result.status, result.metrics["cause"]) == ("skip", "torch_too_old")
+    assert "float16 only" in result.message
+
+
 def test_the_first_cuda_autocast_served_float16_only():
     torch = SimpleNamespace(__version__="1.7.0", cuda=SimpleNamespace(amp=SimpleNamespace(autocast=dict, GradScaler=list)))
     assert amp.autocast(torch, "cuda", "float16") is dict

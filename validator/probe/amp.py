@@ -16,6 +16,10 @@ class Missing(Exception):
     """This torch has no such part for this device; the text is the reason, in a sentence."""
 
 
+class MissingDtype(Missing):
+    """There is mixed precision, and not in this dtype."""
+
+
 def autocast(torch: Any, device: str, dtype: str) -> Callable[[], Any]:
     """What makes an autocast context to ``float16`` or ``bfloat16``. Raises Missing."""
     generic = getattr(torch, "autocast", None)
@@ -26,7 +30,7 @@ def autocast(torch: Any, device: str, dtype: str) -> Callable[[], Any]:
         where = "CPU autocast" if device == "cpu" else "torch.cuda.amp autocast"
         raise Missing("torch {} has no {}".format(torch.__version__, where))
     if dtype != "float16":
-        raise Missing("torch {}'s CUDA autocast knows float16 only, not {}".format(torch.__version__, dtype))
+        raise MissingDtype("torch {}'s CUDA autocast knows float16 only, not {}".format(torch.__version__, dtype))
     return cuda_only
 
 

@@ -62,6 +62,8 @@ def _amp(context: Context, dtype: str, scaled: bool) -> Result:
         autocast = amp.autocast(torch, device, dtype)
         if scaled:
             amp.grad_scaler(torch, device)
+    except amp.MissingDtype as missing:  # torch 1.6 to 1.9: mixed precision is there, in float16
+        return Result("skip", str(missing), {"cause": "torch_too_old"})
     except amp.Missing as missing:
         # A CPU that cannot do it is no fault of the combination; on a GPU it is the very thing that is asked.
         return Result("fail" if context.on_gpu else "skip", str(missing), {"cause": "torch_too_old_for_amp"})

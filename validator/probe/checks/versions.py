@@ -16,7 +16,7 @@ def run(context: Context) -> Result:
     metrics["nccl_version"] = nccl(torch)
     packages = pinned(metrics)
     # A GPU that is not there is `device`'s to tell, not torchvision's.
-    place = context.place if torch.cuda.is_available() else "cpu"
+    place = context.place if context.on_gpu and torch.cuda.is_available() else "cpu"
     apart = [fault for name in ("torchvision", "torchaudio") for fault in companions.look(torch, name, place, metrics)]
     return judged(metrics, differing, wrong_cudnn, packages, apart)
 

@@ -34,8 +34,8 @@ def render(records: Sequence[Record], planned: Sequence[str]) -> str:
 def own_faults(record: Record, planned: Iterable[str]) -> list[str]:
     """What in a record is the probe's fault and not the stack's, a sentence each.
 
-    An answer that is not whole; a check that died or hung; and an exception nobody caught that began in the probe's own files.
-    A RuntimeError there is torch's own: it is what its compiled code raises, which has no Python frame.
+    An answer that is not whole; a check that died or hung; and an exception that the check did not expect, wherever it was raised:
+    a check must know what a torch of any age answers. A RuntimeError is taken for torch's finding, as which it is worded.
     """
     cell = record["cell"]
     faults = [f"the cell is an error: {cell['reason']}"] if cell["status"] == "error" else []
@@ -43,10 +43,9 @@ def own_faults(record: Record, planned: Iterable[str]) -> list[str]:
     faults += [f"no answer from {', '.join(missing)}"] if missing else []
     for check in cell["checks"]:
         metrics = check["metrics"]
-        ours = str(metrics.get("raised_at", "")).startswith("validator_probe/")
         if check.get("died"):
             faults.append(f"{check['name']} died: {check['died']}")
-        elif ours and metrics.get("raised") != "RuntimeError":
+        elif metrics.get("raised", "RuntimeError") != "RuntimeError":
             faults.append(f"{check['name']} raised {check['message']} at {metrics['raised_at']}")
     return faults
 
@@ -69,11 +68,18 @@ def _own_faults(measured: Sequence[Record], total: int, planned: Sequence[str]) 
     faulty = {record["stack"]["id"]: found for record in measured if (found := own_faults(record, planned))}
     whole = len(measured) - len(faulty)
     lines = [
-        f"{whole} of {total} stacks gave a complete report in which no check died, hung, or raised an exception in the probe's "
-        "own files."
+        f"{whole} of {total} stacks gave a complete report in which no check died, hung, or raised an exception that it had not "
+        "expected."
     ]
-    lines += [f"- **{name}**: {_cell(fault, 400)}" for name, found in faulty.items() for fault in found]
-    return "\n".join([lines[0], "", *lines[1:]]).strip()
+    lines += ["", *(f"- **{name}**: {_cell(fault, 400)}" for name, found in faulty.items() for fault in found)]
+    failed = [
+        f"- **{record['stack']['id']}**, `{check['name']}`: {_cell(check['message'], 400)}"
+        for record in measured
+        for check in record["cell"]["checks"]
+        if check["status"] == "fail"
+    ]
+    lines += ["", "Every check that failed, for whatever reason:", "", *(failed or ["- none"])]
+    return "\n".join(lines).replace("\n\n\n", "\n\n")
 
 
 def _stacks(records: Sequence[Record]) -> str:

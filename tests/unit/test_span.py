@@ -39,7 +39,7 @@ def record(*checks, status="degraded", **more):
         (record(), None),
         (record(check(status="fail"), check("device", "skip")), None),
         (record(check(), raising("RuntimeError", "validator_probe/x.py:1")), None),
-        (record(check(), raising("TypeError", "torch/nn/x.py:1")), None),
+        (record(check(), raising("UnpicklingError", "torch/x.py:1")), "device raised UnpicklingError: x at torch/x.py:1"),
         (record(check(), raising("TypeError", "validator_probe/x.py:1")), "device raised TypeError: x at validator_probe/x.py:1"),
         (record(check(), check("device", "fail", died="signal 11 (SIGSEGV)")), "device died: signal 11 (SIGSEGV)"),
         (record(check()), "no answer from device"),
@@ -57,7 +57,13 @@ def test_the_page_counts_whole_reports_and_names_the_others():
     assert "1 of 3 stacks gave a complete report" in text
     assert "- **torch2.6.0-py3.11**: no answer from device" in text
     assert "not measured: no python3.6" in text
+    assert "for whatever reason:\n\n- none\n" in text
     assert "| a\\|b &lt;b> c |" in text
+
+
+def test_the_page_tells_every_failure():
+    text = page.render([record(check(), check("device", "fail", "wrong numbers"))], PLANNED)
+    assert "- **torch2.6.0-py3.11**, `device`: wrong numbers" in text
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head():

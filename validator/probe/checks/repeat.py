@@ -143,10 +143,8 @@ class _Training:
 
 
 def _load(torch: Any, path: str, place: str) -> Any:
-    try:
-        return torch.load(path, map_location=place, weights_only=True)
-    except TypeError:  # before torch 1.13
-        return torch.load(path, map_location=place)
+    """The file as this torch reads it by default: any object until 2.5, weights alone since; the first that could, 1.13, cannot."""
+    return torch.load(path, map_location=place)
 
 
 def _apart(one: List[float], other: List[float]) -> float:

@@ -68,7 +68,7 @@ def _find(name: str, facts: Facts) -> GpuMatch:
         said = f"{name!r} is taken for {exact[0].name}"
         if _MIG.search(name):
             said = f"a MIG device computes as the whole GPU does: {exact[0].name}"
-        return GpuMatch(name, exact, "" if plain == name else said)
+        return GpuMatch(name, exact, "" if plain.casefold() == name.casefold() else said)
     if not words:
         return GpuMatch(name, ())
     if (virtual := _VIRTUAL.fullmatch(plain.strip())) and (match := _find(virtual[1], facts)).rows:

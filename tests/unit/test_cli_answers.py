@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,18 @@ def test_recommend_gives_lines_to_copy_and_a_cause_for_each_of_the_rest() -> Non
         assert row["id"] in done.stdout
 
 
+def test_every_line_of_a_dockerfile_is_one_and_what_nobody_has_seen_is_marked_above_it() -> None:
+    lines = [line.strip() for line in asked("recommend", "--gpu", "H100", "--driver", "580.95.05", "--all").stdout.splitlines()]
+    for number, line in enumerate(lines):
+        if line.startswith("FROM"):
+            assert re.fullmatch(r"FROM [\w./:+-]+", line)
+            assert lines[number + 1] == f"docker pull {line.removeprefix('FROM ')}"
+            if lines[number - 1].startswith("#"):
+                assert lines[number + 2].startswith("pip install torch==")
+    assert any(line.startswith("# named as its family is") for line in lines)
+    assert any(line.startswith("FROM") and not lines[number - 1].startswith("#") for number, line in enumerate(lines))
+
+
 def test_recommend_chooses_among_the_environments_of_a_matrix() -> None:
     found = answer("recommend", "--gpu", "RTX 5090", "--driver", "580.95.05", "-m", "matrix.yaml")
     assert [row["id"] for row in found["recommended"]] == ["torch2.10.0-cu130"]
@@ -158,6 +171,12 @@ def test_recommend_without_a_gpu_here_wants_to_know_which() -> None:
     done = asked("recommend")
     assert isinstance(done.exception, InvalidInputError)
     assert "--gpu" in done.exception.hint
+
+
+def test_recommend_without_a_driver_says_that_none_was_judged() -> None:
+    done = asked("recommend", "--gpu", "L4")
+    assert re.search(r"^ +assumed: no driver is given: this holds from driver 580.65.06 on", done.stdout, re.MULTILINE)
+    assert "assumed: no driver" not in asked("recommend", "--gpu", "NVIDIA L4", "--driver", "580.95.05").stdout
 
 
 def test_recommend_for_a_gpu_nobody_knows_is_not_known() -> None:

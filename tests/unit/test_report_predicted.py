@@ -103,6 +103,19 @@ def test_what_stands_in_the_details_is_not_said_again_by_cause() -> None:
     assert [said.ids for group in shown.causes for said in group.messages] == [("a@y",)]
 
 
+@pytest.mark.parametrize("format_name", ["table", "markdown"])
+def test_what_was_taken_for_granted_is_said_and_counted(format_name: str) -> None:
+    assumed = "no driver is given, so none is judged"
+    cells = [
+        replace(each, predicted=replace(each.predicted, assumptions=(assumed, f"image {each.target.id}")))
+        for each in (foretold(Status.PASS, "a", f"x{number}") for number in range(9))
+        if each.predicted
+    ]
+    text = render(format_name, report(*cells), width=100)
+    assert re.search(rf"{assumed}\s+\((cells: )?9", text)
+    assert ("image x8" in text) == (format_name == "markdown")
+
+
 def test_markdown_has_the_same_causes_with_evidence_and_remedy() -> None:
     text = render("markdown", wide()).replace("\\_", "_")
     assert "### fail: arch_not_supported" in text

@@ -146,17 +146,35 @@ def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everyth
     if not found.good:
         text += ["", "Nothing is known to work."]
     shown = found.good if everything else found.good[:_SHOWN]
+    assumed = _assumed(found)
     for number, each in enumerate(shown, 1):
         rank = _rank(each, shown[number - 2] if number > 1 else None)
         text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value}): {rank}"]
         text += [f"   {each.reason}"] if each.measured or each.outlook.value != "pass" else []
+        own = [line for line in each.prediction.assumptions if line not in assumed and not _of_its_image(line, each.environment)]
+        text += [f"   assumed: {line}" for line in own]
         text += [f"   {line}" for line in _copied(each.environment, facts)]
     if len(found.good) > len(shown):
         text += ["", f"… and {len(found.good) - len(shown)} more that should work (--all)"]
+    if assumed:
+        text += ["", *(f"assumed: {line}" for line in assumed)]
     for heading, group in (("Not these:", found.rejected), ("Not known:", found.unknown)):
         if group:
             text += ["", heading, *_reasons(group)]
     return "\n".join(text)
+
+
+def _assumed(found: Recommendation) -> list[str]:
+    """What was taken for granted of every candidate: the place asked about, as far as it was not given."""
+    every = [each.prediction.assumptions for each in (*found.good, *found.rejected, *found.unknown)]
+    return [text for text in every[0] if all(text in others for others in every)] if every else []
+
+
+def _of_its_image(assumption: str, environment: Environment) -> bool:
+    """Whether it only says what the line to copy says: that the image holds what its tag names."""
+    from validator.model import PulledImage
+
+    return isinstance(environment.source, PulledImage) and assumption.startswith(environment.source.reference)
 
 
 def _rank(each: Candidate, better: Candidate | None) -> str:
@@ -182,8 +200,10 @@ def _copied(environment: Environment, facts: Facts) -> list[str]:
     copied = lines(environment)
     if isinstance(environment.source, PulledImage):
         reference = environment.source.reference
-        unseen = "" if reference in facts.tags else f"  # named as its family is; look first: docker manifest inspect {reference}"
-        return [copied["from"] + unseen, copied["pull"]]
+        if reference in facts.tags:
+            return [copied["from"], copied["pull"]]
+        unseen = f"# named as its family is, not seen yet; look first: docker manifest inspect {reference}"
+        return [unseen, copied["from"], copied["pull"], *([copied["pip"]] if "pip" in copied else [])]
     return [copied["pip"]] if "pip" in copied else []
 
 

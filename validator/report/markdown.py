@@ -85,6 +85,11 @@ def _lines(shown: View) -> Iterator[str]:
         yield "## Why, where rules say so"
     for cause in shown.causes:
         yield from _cause(cause)
+    if shown.assumed:
+        yield ""
+        yield "## Assumed, where rules say so"
+        yield ""
+        yield from (f"- {escape(text)} (cells: {number})" for text, number in shown.assumed)
     if shown.skips:
         yield ""
         yield "## Skipped"

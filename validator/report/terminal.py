@@ -25,6 +25,8 @@ _NAMED_SKIPS = 6
 #: Of one cause: so many different messages, and so many cells of each, are shown; report.md and JSON have all of them.
 _MESSAGES = 3
 _NAMED_CELLS = 3
+#: So many assumptions are shown: an image's content is one for each image.
+_ASSUMED = 6
 
 
 def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
@@ -73,6 +75,14 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
         yield Text("Why, where rules say so", "bold")
     for cause in shown.causes:
         yield from _cause(cause)
+    if shown.assumed:
+        yield Text()
+        yield Text("Assumed, where rules say so", "bold")
+    for text, number in shown.assumed[:_ASSUMED]:
+        yield Padding(Text(text).append(f"  ({number} {'cell' if number == 1 else 'cells'})", "dim"), (0, 0, 0, 2))
+    if len(shown.assumed) > _ASSUMED:
+        more = f"… and {len(shown.assumed) - _ASSUMED} more: --format markdown or json has them all"
+        yield Padding(Text(more, "dim"), (0, 0, 0, 2))
     for heading, label, groups in (("Skipped", "skip", shown.skips), ("A run would", "", shown.actions)):
         if groups:
             yield Text()

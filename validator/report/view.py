@@ -6,6 +6,7 @@ format and lay it out, and decide nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -139,6 +140,8 @@ class View:
     """Why, for the cells that rules speak for and nothing else is to be said of; gravest first, then the most frequent."""
     inferred: bool
     """Whether there are such cells."""
+    assumed: tuple[tuple[str, int], ...]
+    """(what rules took for granted because it was not given, for how many cells), the most frequent first."""
     actions: tuple[SkipGroup, ...] = ()
     """For a plan: what a run would do, and with which cells."""
 
@@ -175,6 +178,7 @@ def view(report: Report) -> View:
         ),
         causes=cause_groups([cell for cell in cells if _plainly_inferred(cell)]),
         inferred=any(cell.inferred for cell in cells),
+        assumed=tuple((_line(text), number) for text, number in _assumed(cells).most_common()),
     )
 
 
@@ -292,6 +296,10 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
         remedy=_line(finding.remedy) if finding.remedy else None,
         source=one_line(finding.source, _EVIDENCE_CHARACTERS) if finding.source else None,
     )
+
+
+def _assumed(cells: Iterable[CellResult]) -> Counter[str]:
+    return Counter(text for cell in cells if cell.inferred and cell.predicted for text in cell.predicted.assumptions)
 
 
 def _words(cell: CellResult) -> tuple[str, ...]:

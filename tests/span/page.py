@@ -34,7 +34,7 @@ def render(records: Sequence[Record], planned: Sequence[str]) -> str:
 def own_faults(record: Record, planned: Iterable[str]) -> list[str]:
     """What in a record is the probe's fault and not the stack's, a sentence each.
 
-    An answer that is not whole; a check that died or hung; and an exception that the check did not expect, wherever it was raised:
+    An answer that is not whole; a check that died or hung; and an exception that it did not expect, wherever that was raised:
     a check must know what a torch of any age answers. A RuntimeError is taken for torch's finding, as which it is worded.
     """
     cell = record["cell"]

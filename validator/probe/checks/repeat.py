@@ -143,7 +143,10 @@ class _Training:
 
 
 def _load(torch: Any, path: str, place: str) -> Any:
-    """The file as this torch reads it by default: any object until 2.5, weights alone since; the first that could, 1.13, cannot."""
+    """The file as this torch reads it by default: any object until 2.5, weights alone since.
+
+    1.13 can be told to read weights alone, and then cannot read what it has written itself.
+    """
     return torch.load(path, map_location=place)
 
 

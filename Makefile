@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint span verdicts diagnose-score bench gpu-check clean
+.PHONY: help matrix test lint faults span verdicts diagnose-score bench gpu-check clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -30,6 +30,9 @@ lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+faults: $(VENV)/.installed-test ## Set up every broken environment, see it named, and write docs/faults.md (ARGS: options of pytest)
+	@VALIDATOR_WRITE_FAULTS=1 $(BIN)/python -m pytest tests/faults $(ARGS)
 
 span: $(VENV)/.installed ## Measure one torch of every generation on the CPU (ARGS: --torch 2.6.0, --list, --keep)
 	@$(BIN)/python tests/span $(ARGS)

@@ -54,18 +54,18 @@ def base_image(engine: docker.DockerClient, unavailable: Callable[[str], NoRetur
     return _make(engine, "labelled", name)
 
 
-def _make(engine: docker.DockerClient, folder: str, base: str) -> str:
+def _make(engine: docker.DockerClient, folder: str, base: str, where: Path = IMAGES) -> str:
     tag = f"{REPOSITORY}:{folder}"
-    engine.images.build(path=str(IMAGES / folder), buildargs={"BASE_IMAGE": base}, tag=tag, rm=True, forcerm=True)
+    engine.images.build(path=str(where / folder), buildargs={"BASE_IMAGE": base}, tag=tag, rm=True, forcerm=True)
     return tag
 
 
 @pytest.fixture(scope="session")
 def make_image(engine: docker.DockerClient, base_image: str) -> Callable[..., str]:
-    """Makes an image from a folder of tests/images; the engine's build cache makes a second time free."""
+    """Makes an image from a folder of tests/images, or of another; the engine's build cache makes a second time free."""
 
-    def make(folder: str, base: str = base_image) -> str:
-        return _make(engine, folder, base)
+    def make(folder: str, base: str = base_image, where: Path = IMAGES) -> str:
+        return _make(engine, folder, base, where)
 
     return make
 
@@ -131,15 +131,20 @@ def _long_runs_are_under_way(request: pytest.FixtureRequest) -> None:
 class Registry:
     """A registry of this machine that can be stopped."""
 
-    def __init__(self, binary: str, folder: Path) -> None:
+    def __init__(self, binary: str, folder: Path, htpasswd: str = "") -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         config = folder / "config.yml"
+        auth = ""
+        if htpasswd:
+            (folder / "htpasswd").write_text(htpasswd, encoding="ascii")
+            auth = f"auth: {{htpasswd: {{realm: gallery, path: {folder / 'htpasswd'}}}}}\n"
         config.write_text(
             "version: 0.1\n"
             f"storage: {{filesystem: {{rootdirectory: {folder / 'data'}}}}}\n"
-            f"http: {{addr: '127.0.0.1:{self._port}'}}\n",
+            f"http: {{addr: '127.0.0.1:{self._port}'}}\n"
+            f"{auth}",
             encoding="utf-8",
         )
         self._log = (folder / "log").open("wb")
@@ -171,14 +176,20 @@ class Registry:
 
 
 @pytest.fixture
-def registry(
-    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[str], NoReturn]
-) -> Iterator[Registry]:
-    """A real registry on loopback, which engines trust without TLS."""
+def registry_binary(unavailable: Callable[[str], NoReturn]) -> str:
+    """Debian's ``docker-registry``."""
     binary = shutil.which("docker-registry")
     if binary is None:
         unavailable("there is no docker-registry on this machine (Debian's package of that name)")
-    registry = Registry(binary, tmp_path_factory.mktemp("registry"))
+    return binary
+
+
+@pytest.fixture
+def registry(
+    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory, registry_binary: str
+) -> Iterator[Registry]:
+    """A real registry on loopback, which engines trust without TLS."""
+    registry = Registry(registry_binary, tmp_path_factory.mktemp("registry"))
     try:
         yield registry
     finally:

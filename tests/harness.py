@@ -53,12 +53,17 @@ class Finished:
 class Started:
     """A run of the validator that is under way; ended at the end of the block if it has not ended by then."""
 
-    def __init__(self, folder: Path, matrix: Document, *options: str) -> None:
+    def __init__(self, folder: Path, matrix: Document, *options: str, env: Mapping[str, str] | None = None) -> None:
         self._folder = folder
         # Files, not pipes: nobody reads while it runs, and a full pipe would stop it.
         with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
             self._process = subprocess.Popen(
-                _command(folder, matrix, options), cwd=folder, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+                _command(folder, matrix, options),
+                cwd=folder,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
             )
         self.owner = f"{socket.gethostname()}:{self._process.pid}"
 
@@ -91,12 +96,17 @@ class Started:
 
 
 def run(
-    folder: Path, matrix: Document | None, *options: str, env: Mapping[str, str] | None = None, timeout: float = 540
+    folder: Path,
+    matrix: Document | None,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 540,
+    through: Sequence[str] = (),
 ) -> Finished:
-    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix."""
+    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix. ``through`` is a command that starts it."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        _command(folder, matrix, options),
+        [*through, *_command(folder, matrix, options)],
         cwd=folder,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,

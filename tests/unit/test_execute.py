@@ -11,7 +11,7 @@ from builders import answers, cell, environment, event, matrix, probe_plan, repo
 
 from validator.errors import AcquireError, EngineUnavailableError
 from validator.execute import Execution, execute
-from validator.model import Action, Basis, Cell, CellResult, Environment, Plan, Status, Target
+from validator.model import Action, Basis, Cell, CellResult, Environment, Plan, Severity, Status, Target
 from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]
@@ -212,3 +212,29 @@ def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -
     assert execution.interrupted
     assert statuses(execution) == [Status.PASS, Status.SKIP]
     assert "keep a@host pass" in log.lines
+
+
+def test_every_cell_that_is_not_green_has_a_finding_that_says_no_more_than_is_known() -> None:
+    def broken(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        answer = report(answers(event("train_fp32", "fail", "loss is stuck", metrics={"cause": "training_broken"})))
+        return RunOutcome(answer if request.cell_id == "b@host" else report(), exit_code=0)
+
+    runner = RunnerDouble(prepare_trouble={"a": raising(AcquireError("a could not be pulled", why="manifest unknown"))})
+    runner.run = broken  # type: ignore[method-assign]
+    absent, failing, green = executed(runner, cell(A), cell(B), cell(C)).results
+    assert [(found.cause, found.severity) for found in absent.findings] == [("image_pull_not_found", Severity.ERROR)]
+    assert [(found.cause, found.severity) for found in failing.findings] == [("training_broken", Severity.FAIL)]
+    assert green.findings == ()
+
+
+def test_once_all_results_are_there_a_remedy_names_what_passes_and_is_kept_again() -> None:
+    def broken(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        answer = report(answers(event("import", "fail", "no torch", metrics={"cause": "python_module_missing"})))
+        return RunOutcome(answer if request.cell_id == "a@host" else report(), exit_code=0)
+
+    runner, log = RunnerDouble(), Log()
+    runner.run = broken  # type: ignore[method-assign]
+    failing, _ = executed(runner, cell(A), cell(B), log=log).results
+    assert failing.findings[0].remedy is not None
+    assert failing.findings[0].remedy.endswith("In this matrix b passes on host.")
+    assert [line for line in log.lines if line.startswith("keep")] == ["keep a@host fail", "keep b@host pass", "keep a@host fail"]

@@ -13,7 +13,6 @@ from validator import checks
 from validator.causes import UNKNOWN, catalogue
 from validator.errors import AcquireError, EngineUnavailableError
 from validator.findings import engine_words, of_error, of_result, with_alternatives
-from validator.findings.make import filled
 from validator.model import Cell, CellResult, Finding, Limits, Severity, Status
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import judge, not_run
@@ -86,8 +85,14 @@ def test_a_process_killed_while_memory_ran_out_is_put_down_to_memory() -> None:
     assert first(died("train_fp32", signal.SIGKILL, oom_killed=True)).cause == "killed_by_oom_killer"
 
 
-def test_a_process_killed_for_no_known_reason_is_not() -> None:
-    assert first(died("train_fp32", signal.SIGKILL)).cause == UNKNOWN
+def test_a_process_killed_where_the_engine_saw_no_want_of_memory_is_not() -> None:
+    in_container = Prepared("sha256:1", digest="sha256:1")
+    assert first(died("train_fp32", signal.SIGKILL), prepared=in_container).cause == UNKNOWN
+    assert first(died("train_fp32", signal.SIGKILL)).cause == "killed_by_oom_killer", "no engine that could have said so"
+
+
+def test_a_bus_error_while_loading_is_a_library_that_was_cut_off() -> None:
+    assert first(died("import", signal.SIGBUS)).cause == "install_corrupt"
 
 
 @pytest.mark.parametrize(
@@ -212,10 +217,31 @@ def test_an_error_cell_never_holds_a_finding_that_calls_it_a_failure() -> None:
 # ---------------------------------------------------------------- environments that could not be had
 
 
-def test_a_refused_pull_names_its_cause_and_keeps_the_hint() -> None:
-    error = AcquireError("x could not be pulled", why="the engine says: toomanyrequests: slow down", hint="log in")
+def test_a_refused_pull_names_its_cause_and_what_helps_against_it() -> None:
+    error = AcquireError("x could not be pulled", why="the engine says: toomanyrequests: slow down", hint="check the name")
     [found] = of_error(error, not_run(cell(), Status.ERROR, "no"))
-    assert (found.cause, found.severity, found.remedy) == ("image_pull_rate_limit", Severity.ERROR, "log in")
+    assert (found.cause, found.severity) == ("image_pull_rate_limit", Severity.ERROR)
+    assert found.remedy == catalogue()["image_pull_rate_limit"].remedy
+    [unknown] = of_error(AcquireError("no such words", hint="check the name"), not_run(cell(), Status.ERROR, "no"))
+    assert (unknown.cause, unknown.remedy) == (UNKNOWN, "check the name")
+
+
+def test_the_limit_that_a_cause_is_about_is_evidence() -> None:
+    outcome = died("import", signal.SIGKILL, oom_killed=True)
+    assert "limits.memory is 64m" in first(outcome, prepared=Prepared("sha256:1", digest="sha256:1")).evidence
+    assert not any("limits" in line for line in first(outcome).evidence), "the local runner has none"
+
+
+def test_a_crash_says_where_it_was() -> None:
+    output = (
+        "Fatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n"
+        '  File "/opt/torch/__init__.py", line 7 in <module>\n  File "<frozen importlib>", line 9 in _call\n'
+        "  File x\n  File y\n"
+    )
+    events = answers(event("import", "fail", "x", died="signal 11 (SIGSEGV)", output=output))
+    found = first(RunOutcome(report(events), exit_code=0))
+    assert found.cause == "native_crash"
+    assert 'File "/opt/torch/__init__.py", line 7 in <module>' in found.evidence
 
 
 def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> None:
@@ -233,11 +259,6 @@ def test_a_defect_of_the_validator_is_no_cause_of_the_cell() -> None:
 
 
 # ---------------------------------------------------------------- remedies
-
-
-def test_a_remedy_leaves_out_what_is_not_known() -> None:
-    text = "Use a driver from {wanted} on. Yours is {driver}; see the table."
-    assert filled(text, {"driver": "535.104.05"}) == "Yours is 535.104.05; see the table."
 
 
 def result_of(name: str, status: Status, *findings: Finding) -> CellResult:
@@ -258,3 +279,56 @@ def test_nothing_is_offered_for_an_error_or_from_what_only_degraded() -> None:
     assert with_alternatives(results) == tuple(results)
     results = [result_of("a", Status.FAIL, bad), result_of("b", Status.DEGRADED)]
     assert with_alternatives(results) == tuple(results)
+
+
+# ---------------------------------------------------------------- what is read in text
+
+
+def failing(message: str, output: str = "", *, of: str = "import", **metrics: Any) -> RunOutcome:
+    return RunOutcome(report(answers(event(of, "fail", message, output=output, metrics=metrics))), exit_code=0)
+
+
+def test_words_of_a_check_are_read_where_it_names_nothing_itself() -> None:
+    said = "import torch failed: OSError: libcudart.so.12: cannot open shared object file: No such file or directory"
+    found = first(failing(said))
+    assert (found.cause, found.severity) == ("missing_shared_library", Severity.FAIL)
+    assert any("libcudart.so.12" in line for line in found.evidence)
+
+
+def test_words_tell_more_than_a_general_cause() -> None:
+    said = "RuntimeError: unscale_() has already been called on this optimizer since the last update()."
+    assert first(failing(said, of="train_fp32", cause="user_code_error")).cause == "grad_scaler_misuse"
+    assert first(failing("KeyError: 'lr'", of="train_fp32", cause="user_code_error")).cause == "user_code_error"
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "toomanyrequests: You have reached your pull rate limit.",
+        "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "unauthorized: authentication required",
+    ],
+)
+def test_a_check_cannot_print_itself_an_engines_cause(printed: str) -> None:
+    for found in judged(failing("no such words", printed, of="train_fp32"))[1]:
+        entry = catalogue().get(found.cause)
+        assert entry is None or entry.severity is not Severity.ERROR
+
+
+def test_what_is_stated_of_a_cell_is_no_evidence_by_itself() -> None:
+    outcome = died("import", "total deadline of 4 s")
+    assert first(outcome, of=cell(cpu_environment())).cause == "hang"
+
+
+def test_a_failed_build_is_read() -> None:
+    said = "ERROR: Could not find a version that satisfies the requirement torch==2.13.0 (from versions: none)"
+    why = f"the build's last lines:\n    {said}"
+    [found] = of_error(AcquireError("the image of x could not be built: 1", why=why), not_run(cell(), Status.ERROR, "no"))
+    assert found.severity is Severity.ERROR
+    assert found.cause in ("python_version_unsupported", "package_resolution_conflict")
+
+
+def test_a_full_scratch_keeps_a_probe_from_starting() -> None:
+    said = "validator probe: cannot start, a writable folder … are needed: [Errno 28] No space left on device"
+    found = first(RunOutcome(silence(), exit_code=1, stderr=said))
+    assert (found.cause, found.severity) == ("disk_full", Severity.ERROR)

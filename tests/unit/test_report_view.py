@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 
 import pytest
 from report_values import BARE_HOST, HOST, HOSTILE, cell, check, every_kind, report
 
+from validator.causes import UNKNOWN, catalogue
 from validator.errors import InvalidInputError
 from validator.model import CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
-from validator.report.view import view
+from validator.report.view import finding_lines, view
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -139,3 +141,61 @@ def test_formats_are_imported_when_they_are_asked_for() -> None:
     code = "import sys, validator.report; print(sorted({'rich', 'pydantic'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------- findings
+
+NAMED = Finding(
+    cause="numpy_abi",
+    severity=Severity.FAIL,
+    message="numpy 2.1 and torch 1.13.1",
+    family="environment",
+    evidence=("check import: x",),
+    remedy="Install numpy<2.",
+    source="docs/causes.md#numpy_abi",
+)
+
+
+def test_cells_whose_cause_could_not_be_named_are_counted_everywhere() -> None:
+    unknown = Finding(UNKNOWN, Severity.UNKNOWN, "train_fp32: no such words")
+    shown = report(cell(Status.FAIL, findings=(unknown,)), cell(Status.FAIL, "named", findings=(NAMED,)), cell(env="green"))
+    assert view(shown).unnamed == 1
+    assert "without a named cause: 1" in render("table", shown)
+    assert "without a named cause: 1" in render("markdown", shown)
+    assert json.loads(render("json", shown))["unknown_findings"] == 1
+
+
+def test_the_table_has_the_cause_by_its_title_and_the_details_the_measured_words() -> None:
+    shown = view(report(cell(Status.FAIL, reason="import: numpy 2.1 and torch 1.13.1", findings=(NAMED,))))
+    [row] = shown.rows
+    assert row.cells[0] is not None
+    assert row.cells[0].cause == catalogue()["numpy_abi"].title
+    [detail] = shown.details
+    assert detail.reason == "import: numpy 2.1 and torch 1.13.1"
+    [finding] = detail.findings
+    assert (finding.title, finding.evidence, finding.remedy) == (row.cells[0].cause, NAMED.evidence, NAMED.remedy)
+
+
+def test_a_green_cell_keeps_its_reason_in_the_table() -> None:
+    info = Finding("ptx_jit", Severity.INFO, "compiled on first use")
+    [row] = view(report(cell(reason="trains: fp32", findings=(info,)))).rows
+    assert row.cells[0] is not None
+    assert row.cells[0].cause == "trains: fp32"
+
+
+def test_a_finding_does_not_say_again_what_the_cell_says() -> None:
+    repeated = replace(NAMED, message="import: numpy")
+    [detail] = view(report(cell(Status.FAIL, reason="import: numpy", findings=(repeated,)))).details
+    assert detail.findings[0].message == ""
+    assert finding_lines(cell(Status.FAIL, reason="import: numpy", findings=(repeated,)))[0] == (
+        f"cause numpy_abi: {catalogue()['numpy_abi'].title}"
+    )
+
+
+@pytest.mark.parametrize("name", ["table", "markdown"])
+def test_findings_are_bounded_and_cleaned(name: str) -> None:
+    hostile = Finding(HOSTILE, Severity.FAIL, HOSTILE * 50, HOSTILE, (HOSTILE * 20,) * 40, HOSTILE * 50, HOSTILE)
+    text = render(name, report(cell(Status.FAIL, findings=(hostile,))), width=120)
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert len(text) < 20_000

@@ -9,9 +9,9 @@ from validator.causes import UNKNOWN, catalogue
 from validator.errors import EngineUnavailableError, ValidatorError
 from validator.findings import engine_words
 from validator.findings.checks import Seen, of_check
-from validator.findings.context import context
+from validator.findings.context import context, limit_of
 from validator.findings.make import finding
-from validator.findings.reading import read
+from validator.findings.reading import Reading, read_check, read_outside, read_silence
 from validator.model import (
     CellResult,
     CheckResult,
@@ -44,13 +44,15 @@ def of_result(
     """The findings of a cell that ran: at least one where it is not green, none where it is."""
     if result.status not in _TELLING:
         return ()
-    case = _Case(result, prepared, outcome, host, context(result, host, limits))
+    in_container = prepared.digest is not None
+    known = context(result, host, in_container=in_container)
+    case = _Case(result, prepared, outcome, known, limits if in_container else None)
     return _distinct(case.findings())
 
 
 def of_error(error: Exception, result: CellResult | None = None, *, host: HostInfo | None = None) -> tuple[Finding, ...]:
     """The finding of an environment that could not be had, or of an engine that is not there: never a fact about a cell."""
-    known = context(result, host, None) if result else {}
+    known = context(result, host) if result else {}
     if not isinstance(error, ValidatorError):
         message = f"{type(error).__name__}: {error}"
         return (finding(UNKNOWN, Severity.UNKNOWN, message, remedy="report it: this is a defect of the validator itself"),)
@@ -60,9 +62,11 @@ def of_error(error: Exception, result: CellResult | None = None, *, host: HostIn
         cause = "docker_daemon_unreachable"
     evidence: Sequence[str] = [one_line(line, 300) for line in error.why.splitlines()[-4:]]
     if cause is None:
-        named = read(words, known, outside=True)
+        named = read_outside(words, known)
         cause, evidence = (named.cause, named.evidence) if named else (UNKNOWN, evidence)
-    return (finding(cause, Severity.ERROR, words, evidence, context=known, remedy=error.hint or None),)
+    made = finding(cause, Severity.ERROR, words, evidence, context=known)
+    # What the error itself advises is for all that can go wrong there; where the cause is known, its own advice is better.
+    return (made if made.remedy else replace(made, remedy=error.hint or None),)
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class _Case:
     result: CellResult
     prepared: Prepared
     outcome: RunOutcome
-    host: HostInfo | None
     known: Mapping[str, str]
+    limits: Limits | None
+    """The limits that a container had; None where there was none."""
 
     def findings(self) -> Iterator[Finding]:
         """Every finding there is evidence for, the deciding one first; an unknown where there is none."""
@@ -90,7 +95,7 @@ class _Case:
         if words:
             cause = engine_words.cause_of(words)
             if cause is None:
-                named = read(words, self.known, outside=True)
+                named = read_outside(words, self.known)
                 cause = named.cause if named else UNKNOWN
             yield self._finding(cause, self.result.reason, (f"the engine says: {words}",))
 
@@ -131,9 +136,9 @@ class _Case:
     def _silent(self) -> Finding:
         """Nothing of the probe was heard. What the container said instead may tell why it could not start."""
         entrypoint, said = self.prepared.entrypoint, self.result.log_tail
-        named = read(said, self.known)
-        if named and named.cause != UNKNOWN:
-            return self._finding(named.cause, self.result.reason, named.evidence)
+        named = read_silence(said, self.known)
+        if named:
+            return self._finding(named.cause, self.result.reason, named.evidence, remedy=named.remedy)
         if entrypoint and self.result.environment.keep_entrypoint:
             shown = one_line(" ".join(entrypoint), 100)
             evidence = (f"the image's entrypoint is {shown}", f"exit status {self.outcome.exit_code}", *said.splitlines()[-2:])
@@ -159,12 +164,13 @@ class _Case:
             check, oom_killed=self.outcome.oom_killed, in_container=self.prepared.digest is not None
         )
         if seen is None or not seen.firm:
-            named = read(check.output, self.known, check=check)
-            if named and named.cause != UNKNOWN:
+            named: Reading | None = read_check(check, self.known)
+            if named:
                 evidence = (*(seen.evidence if seen else ()), *named.evidence)
                 return self._finding(named.cause, message, evidence, check=check, remedy=named.remedy)
         if seen is not None:
-            return self._finding(seen.cause, message, (*seen.evidence, *_last_lines(check.output)), check=check)
+            lines = _where(check.output) if check.died else ()
+            return self._finding(seen.cause, message, (*seen.evidence, *lines), check=check)
         return self._unknown(message, check.output)
 
     def _of_label(self) -> Iterator[Finding]:
@@ -184,7 +190,16 @@ class _Case:
         check: CheckResult | None = None,
         remedy: str | None = None,
     ) -> Finding:
-        return finding(cause, self._severity(check), message, evidence, context=self.known, remedy=remedy)
+        limit = limit_of(cause, self.limits)
+        metrics = {name: value for name, value in check.metrics.items() if isinstance(value, str)} if check else {}
+        return finding(
+            cause,
+            self._severity(check),
+            message,
+            (*((limit,) if limit else ()), *evidence),
+            context={**metrics, **self.known},
+            remedy=remedy,
+        )
 
     def _severity(self, check: CheckResult | None) -> Severity:
         """That of the cell; a check that does not decide it is only a degradation of a cell that failed for another."""
@@ -194,6 +209,15 @@ class _Case:
 
     def _unknown(self, message: str, output: str) -> Finding:
         return finding(UNKNOWN, Severity.UNKNOWN, message, _last_lines(output))
+
+
+def _where(output: str) -> list[str]:
+    """Where a process was when it died: the innermost calls that Python's fault handler names, else the last lines."""
+    head, found, calls = output.partition("(most recent call first):")
+    if not found:
+        return _last_lines(output)
+    fatal = [line.strip() for line in head.splitlines() if line.startswith("Fatal Python error")]
+    return [*fatal, *(line.strip() for line in calls.splitlines() if line.strip().startswith("File "))][:3]
 
 
 def _last_lines(text: str, count: int = 3) -> list[str]:

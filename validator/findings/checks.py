@@ -19,6 +19,10 @@ _SIGNALS = {
 _SIGNAL = re.compile(r"signal \d+ \((SIG[A-Z0-9]+)\)")
 
 
+#: Causes that say what kind of failure it was and not yet why: words may still tell more.
+_GENERAL = frozenset({"user_code_error", "other", "native_crash", "hang"})
+
+
 @dataclass(frozen=True)
 class Seen:
     """A cause, and the structured evidence for it."""
@@ -32,11 +36,11 @@ class Seen:
 def of_check(check: CheckResult, *, oom_killed: bool, in_container: bool = False) -> Seen | None:
     """What a check that did not hold says of its cause by structure alone."""
     if check.died:
-        return _of_death(check, check.died, oom_killed)
+        return _of_death(check, check.died, oom_killed, in_container)
     named = check.metrics.get("cause")
     # The probe runs inside what is judged: its word counts only where it is one of the catalogue's, and never an engine's part.
     if isinstance(named, str) and named in catalogue() and catalogue()[named].severity is not Severity.ERROR:
-        return Seen(named, (f"check {check.name} names it",))
+        return Seen(named, _measured(check), firm=named not in _GENERAL)
     if check.metrics.get("cuda_available") is False and in_container:
         # The cell was given a GPU of this machine, or it would not have been measured on one.
         evidence = f"a GPU was asked for and check {check.name} sees none in the container"
@@ -44,12 +48,25 @@ def of_check(check: CheckResult, *, oom_killed: bool, in_container: bool = False
     return None
 
 
-def _of_death(check: CheckResult, died: str, oom_killed: bool) -> Seen | None:
+def _measured(check: CheckResult) -> tuple[str, ...]:
+    """What was compared, where the check reports it as such; its message has it in words."""
+    pairs = [(name, check.metrics.get(name)) for name in ("layer", "expected", "got")]
+    told = ", ".join(f"{name} {value}" for name, value in pairs if isinstance(value, str) and value)
+    return (f"check {check.name}: {told}",) if told else ()
+
+
+def _of_death(check: CheckResult, died: str, oom_killed: bool, in_container: bool) -> Seen | None:
     how = f"the process of check {check.name} ended by {died}"
     found = _SIGNAL.search(died)
     signal = found.group(1) if found else None
     if signal == "SIGKILL" and oom_killed:
         return Seen("killed_by_oom_killer", (how, "the engine says: OOMKilled"))
+    if signal == "SIGKILL" and not in_container:
+        # Nobody says who killed it, and a kernel that is out of memory hardly ever is outdone in that.
+        return Seen("killed_by_oom_killer", (how, "and the validator did not kill it; `dmesg` names who did"), firm=False)
+    if signal == "SIGBUS" and check.name == "import":
+        # Loading maps files; a bus error then is a page that the file does not have, though its own header says so.
+        return Seen("install_corrupt", (how, "a bus error while loading: a library is shorter than its header says"))
     if signal in _SIGNALS:
         return Seen(_SIGNALS[signal], (how,), firm=signal == "SIGILL")
     if died.startswith(("deadline", TOTAL_DEADLINE)):

@@ -1,4 +1,4 @@
-"""What is known around a cell, by the names that remedies use for it."""
+"""What is known around a cell: by the names that diagnosis and remedies use, and the limits that bear on a cause."""
 
 from __future__ import annotations
 
@@ -8,40 +8,44 @@ from validator.model import BuiltImage, CellResult, HostInfo, Limits, PulledImag
 from validator.text import one_line
 
 
-def context(result: CellResult, host: HostInfo | None, limits: Limits | None) -> Mapping[str, str]:
+def context(result: CellResult, host: HostInfo | None, *, in_container: bool = False) -> Mapping[str, str]:
     """Name → text of what is known; a name is absent where nothing is."""
     content, environment, target = result.content, result.environment, result.target
     known: dict[str, str | None] = {
-        "environment": environment.id,
-        "target": target.id,
         "torch": content.torch or environment.torch,
-        "cuda": content.cuda or environment.cuda,
+        "cuda": content.cuda or (None if environment.is_cpu else environment.cuda),
         "python": content.python or environment.python,
-        "arch_list": " ".join(content.arch_list),
-        "python_command": environment.python_command,
         "image": _image(result),
         "gpu": target.gpu,
         "driver": target.driver,
+        "in_container": str(in_container).lower(),
     }
-    if host is not None and target.is_host:
-        nvml = host.nvml
-        gpu = nvml.gpus[0] if nvml.gpus else None
+    if host is not None and target.is_host and not environment.is_cpu:
+        gpu = host.nvml.gpus[0] if host.nvml.gpus else None
         known |= {
-            "driver": nvml.driver_version,
-            "cuda_driver": nvml.cuda_driver_version,
+            "driver": host.nvml.driver_version,
             "gpu": gpu.name if gpu else None,
-            "compute_capability": gpu.compute_capability if gpu else None,
-            "engine": host.engine.name,
-        }
-    if limits is not None:
-        known |= {
-            "shm": size(limits.shm_bytes),
-            "memory": size(limits.memory_bytes) if limits.memory_bytes else None,
-            "scratch": size(limits.scratch_bytes),
-            "pids": str(limits.pids),
-            "timeout": f"{limits.timeout_seconds:g} s",
+            "cc": gpu.compute_capability if gpu else None,
         }
     return {name: one_line(text, 200) for name, text in known.items() if text}
+
+
+def limit_of(cause: str, limits: Limits | None) -> str | None:
+    """The limit of matrix.yaml that a cause is about, with its value, as evidence; None where it is about none."""
+    if limits is None:
+        return None
+    match cause:
+        case "killed_by_oom_killer" if limits.memory_bytes:
+            return f"limits.memory is {size(limits.memory_bytes)}"
+        case "shm_too_small":
+            return f"limits.shm is {size(limits.shm_bytes)}"
+        case "pids_limit":
+            return f"limits.pids is {limits.pids}"
+        case "disk_full":
+            return f"limits.scratch is {size(limits.scratch_bytes)}"
+        case "hang":
+            return f"limits.timeout is {limits.timeout_seconds:g} s"
+    return None
 
 
 def size(count: int) -> str:

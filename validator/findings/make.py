@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from validator.causes import UNKNOWN, catalogue
+from validator.diagnose.remedies import fill
 from validator.model import Finding, Severity
 from validator.text import one_line
 
 _MESSAGE_CHARS = 500
 _EVIDENCE_LINES = 6
 _EVIDENCE_CHARS = 300
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 #: Where a cause is explained; the anchor is its ident.
 PAGE = "docs/causes.md"
 
@@ -35,13 +34,6 @@ def finding(
         message=one_line(message, _MESSAGE_CHARS),
         family=entry.family.value if entry else None,
         evidence=tuple(lines)[:_EVIDENCE_LINES],
-        remedy=(remedy or filled(entry.remedy, context or {}) or None) if entry else remedy,
+        remedy=(remedy or fill(entry.remedy, context or {}) or None) if entry else remedy,
         source=f"{PAGE}#{entry.ident}" if entry else None,
     )
-
-
-def filled(text: str, context: Mapping[str, str]) -> str:
-    """A remedy with its placeholders filled; a sentence that names something which is not known is left out."""
-    sentences = re.split(r"(?<=[.;])\s+", text.strip()) if text else []
-    kept = [each for each in sentences if all(context.get(name) for name in _PLACEHOLDER.findall(each))]
-    return " ".join(_PLACEHOLDER.sub(lambda found: context[found.group(1)], each) for each in kept)

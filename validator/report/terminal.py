@@ -141,8 +141,10 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
             yield _labelled("seen", text, indent=4)
         if finding.remedy:
             yield _labelled("try", finding.remedy, indent=4)
-        if finding.source:
-            yield _labelled("more", finding.source, indent=4)
+        if finding.title:
+            yield _labelled("more", f"validator causes {finding.cause}", indent=4)
+        if finding.source and not finding.source.startswith("docs/causes.md"):
+            yield _labelled("source", finding.source, indent=4)
     lines = detail.log.splitlines()
     if len(lines) > _LOG_LINES:
         yield Padding(Text(f"… {len(lines) - _LOG_LINES} earlier lines are in results.json", "dim"), (0, 0, 0, 2))

@@ -1,0 +1,52 @@
+"""docs/faults.md: the gallery as a table, written by the suite itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gallery import GALLERY, Fault
+
+from validator.report.markdown import escape
+from validator.text import one_line
+
+_HEAD = """\
+# Gallery of broken environments
+
+Every row is a small environment that is honestly broken, set up by `tests/faults` on a real engine or on the local runner, and
+what the product said of it. Written by `make faults`; the default suite compares the first four columns with the gallery.
+
+| fault | runs on | status | cause | what the product said | seconds |
+|---|---|---|---|---|---|
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was seen of one fault."""
+
+    fault: Fault
+    said: str
+    seconds: float
+
+
+def fixed(fault: Fault) -> str:
+    """The part of a row that follows from the gallery alone."""
+    return f"| {escape(fault.told)} | {_runner(fault)} | {fault.status} | [{fault.cause}](causes.md#{fault.cause}) |"
+
+
+def write(path: Path, rows: Sequence[Row]) -> None:
+    """Write the page; rows that were not seen this time keep what an earlier writing had."""
+    seen = {row.fault.id: f"{fixed(row.fault)} {escape(one_line(row.said, 300))} | {row.seconds:.1f} |" for row in rows}
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = []
+    for fault in GALLERY:
+        kept = next((line for line in before if line.startswith(fixed(fault))), None)
+        if line := seen.get(fault.id, kept):
+            lines.append(line)
+    path.write_text(_HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _runner(fault: Fault) -> str:
+    return "this machine" if fault.place == "local" else "the engine"

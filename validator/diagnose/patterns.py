@@ -90,7 +90,7 @@ class Pattern:
                 hit = kind.search(line, position) if gap else kind.match(line, position)
                 if hit is None:
                     return None
-                values[name], position, gap = hit.group().rstrip(".,"), hit.start() + len(hit.group().rstrip(".,")), False
+                values[name], position, gap = hit.group().rstrip(".,:;"), hit.start() + len(hit.group().rstrip(".,:;")), False
         if self.at_end and position != len(line):
             return None
         last = self.parts[-1]

@@ -72,7 +72,11 @@ def foretold(cell: Cell) -> CellResult:
     prediction = cell.predicted
     if prediction is None:
         return not_run(cell, Status.SKIP, cell.reason)
-    result = not_run(cell, status_of(prediction), reason_of(prediction))
+    reason = reason_of(prediction)
+    if cell.target.is_host:  # it could have been run here: say why it was not
+        told = any(text in cell.reason for text in prediction.missing)
+        reason = cell.reason if told else f"{reason}; not run: {cell.reason}"
+    result = not_run(cell, status_of(prediction), reason)
     known = prediction.status is not Outlook.UNKNOWN
     return replace(result, basis=prediction.basis if known else None, findings=prediction.findings)
 

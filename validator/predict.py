@@ -9,10 +9,12 @@ from validator.facts import Facts
 from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
 from validator.plan import usable_gpu
 from validator.rules import judge
+from validator.rules.images import read_image
 from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.
 _PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}
+_WORKS = (Outlook.PASS, Outlook.DEGRADED)
 NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
 
 
@@ -45,9 +47,19 @@ class Predictor:
         if not place.has_gpu and (inside or environment.cuda) != "cpu":
             return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE,))
         try:
-            return judge(subject, place, self.facts)
+            prediction = judge(subject, place, self.facts)
+            if prediction.status in _WORKS and not self._names_torch(subject):
+                missing = f"which torch is in {environment.id}: the matrix does not say"
+                return replace(prediction, status=Outlook.UNKNOWN, missing=(missing, *prediction.missing))
+            return prediction
         except ValueError as error:  # a version that is none: the matrix allows spellings that no rule can read
             return Prediction(Outlook.UNKNOWN, missing=(str(error),))
+
+    def _names_torch(self, subject: Subject) -> bool:
+        """Whether it is known which torch is judged: of one that nobody names nothing could speak against it."""
+        if subject.torch or (subject.inspected and subject.inspected.torch):
+            return True
+        return subject.image is not None and read_image(subject.image, self.facts).torch is not None
 
     def _subject(self, environment: Environment) -> Subject:
         known = self._subjects.get(id(environment))

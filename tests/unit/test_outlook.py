@@ -74,8 +74,21 @@ def test_a_cell_that_is_not_run_has_what_the_rules_say(outlook: Outlook, status:
 
 
 def test_what_is_not_known_says_what_is_missing_and_is_no_basis_for_anything() -> None:
-    result = foretold(cell(action=Action.SKIP, predicted=prediction(Outlook.UNKNOWN, missing=("no row for torch 9.9",))))
+    unknown = prediction(Outlook.UNKNOWN, missing=("no row for torch 9.9",))
+    result = foretold(cell(target=ELSEWHERE, action=Action.SKIP, predicted=unknown))
     assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "not known: no row for torch 9.9")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "reason"),
+    [
+        (prediction(Outlook.PASS), "no rule speaks against it; not run: needs an engine"),
+        (prediction(Outlook.UNKNOWN, missing=("no row",)), "not known: no row; not run: needs an engine"),
+        (prediction(Outlook.UNKNOWN, missing=("needs an engine",)), "needs an engine"),
+    ],
+)
+def test_on_this_machine_it_is_said_why_nothing_was_run(predicted: Prediction, reason: str) -> None:
+    assert foretold(cell(action=Action.SKIP, reason="needs an engine", predicted=predicted)).reason == reason
 
 
 def test_without_a_prediction_the_reason_of_the_plan_stays() -> None:

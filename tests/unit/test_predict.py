@@ -71,6 +71,21 @@ def test_an_image_that_carries_the_container_gate_is_judged_by_its_own_variable(
     assert predictor.again(asked, waived).status is Outlook.PASS
 
 
+@pytest.mark.parametrize(
+    ("of", "known"),
+    [
+        (environment(cuda="cpu", source=PulledImage("debian:bookworm")), False),
+        (environment(cuda="12.6", source=PulledImage("mine/thing:latest")), False),
+        (environment(source=PulledImage("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime")), True),
+        (environment(torch="2.7.1", cuda="12.6", source=PulledImage("mine/thing:latest")), True),
+    ],
+)
+def test_an_environment_whose_torch_nobody_names_is_not_known_to_work(of: Environment, known: bool) -> None:
+    prediction = predicted(of, HOST if of.is_cpu else NEW_DRIVER)
+    assert (prediction.status is not Outlook.UNKNOWN) is known
+    assert known or prediction.missing
+
+
 def test_needs_are_part_of_the_question() -> None:
     target = Target("t4", gpu="Tesla T4", driver="580.95.05")
     assert Predictor(load(), None, in_containers=True, needs=("fp8",))(CUDA_126, target).status is Outlook.FAIL

@@ -7,6 +7,7 @@ Needs VALIDATOR_TEST_TORCH_PYTHON: interpreters that have torch, separated by ``
 """
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -169,6 +170,20 @@ def test_without_a_compiler_that_is_what_compile_says(probed):
         pytest.skip(check.message)
     assert (check.status, check.metrics["cause"]) == (FAIL, "gcc_or_triton_missing")
     assert "a C++ compiler" in check.message
+
+
+def test_a_compiler_too_old_for_the_cpu_compiles_what_it_can(probed, tmp_path):
+    real = shutil.which("g++")
+    if real is None:
+        pytest.skip("no g++ on this machine")
+    refuses = "case \"$a\" in -mamx*|-mavx512*) echo \"error: unrecognized command line option '$a'\" >&2; exit 1;; esac"
+    (tmp_path / "g++").write_text(f'#!/bin/sh\nfor a in "$@"; do {refuses}; done\nexec {real} "$@"\n', encoding="utf-8")
+    (tmp_path / "g++").chmod(0o755)
+    check = probed("compile", PATH=f"{tmp_path}:{os.environ['PATH']}")["compile"]
+    if check.status is SKIP:
+        pytest.skip(check.message)
+    assert check.status is PASS, check.message
+    assert check.metrics["cxx_compiler"] == str(tmp_path / "g++")
 
 
 def test_compiled_code_with_other_results_is_caught(probed):

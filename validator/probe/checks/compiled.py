@@ -1,11 +1,13 @@
 """``compile``: torch.compile makes kernels of a training step, and they give what the step gives without it."""
 
+import functools
 import importlib
 import os
 import shutil
+import sys
 import sysconfig
 import warnings
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Optional
 
 from .. import amp
 from ..compare import ROUNDOFF, error
@@ -24,12 +26,18 @@ def run(context: Context) -> Result:
         return Result("skip", "torch {} has no torch.compile".format(torch.__version__), {})
     device = context.place
     metrics = toolchain(device)
-    restrain(torch)
-    try:
-        for dtype in ("float32", "float16") if device == "cuda" else ("float32",):
-            metrics[dtype + ".error_ratio"] = measured(torch, device, dtype)
-    except Exception as raised:  # noqa: BLE001 - the compiler's errors are of many kinds, and each is to be explained
-        return explained(torch, raised, metrics, device)
+    dtypes = ("float32", "float16") if device == "cuda" else ("float32",)
+    failure: Optional[BaseException] = None
+    for trusting in (True, False) if restrain() else (False,):
+        trust_instruction_sets(torch, trusting)
+        try:
+            metrics.update((dtype + ".error_ratio", measured(torch, device, dtype)) for dtype in dtypes)
+            failure = None
+            break
+        except Exception as raised:  # noqa: BLE001 - the compiler's errors are of many kinds, and each is to be explained
+            failure = raised
+    if failure is not None:
+        return explained(torch, failure, metrics, device)
     wrong = [dtype for dtype in TOLERANCE if not metrics.get(dtype + ".error_ratio", 0.0) <= TOLERANCE[dtype]]
     if wrong:
         metrics["cause"] = "wrong_results"
@@ -67,17 +75,47 @@ def _triton() -> Any:
     return str(getattr(triton, "__version__", "of unknown version"))
 
 
-def restrain(torch: Any) -> None:
-    """Compile in this process, without helpers that outlive it, and without headers precompiled for hundreds of kernels."""
+def restrain() -> bool:
+    """Compile in this process, without helpers that outlive it, and without headers precompiled for hundreds of kernels.
+
+    Returns whether this torch tries out instruction sets with the compiler before it uses them.
+    """
     try:
-        import torch._inductor.config as config
+        config = importlib.import_module("torch._inductor.config")
     except ImportError:
-        return
+        return False
     if hasattr(config, "compile_threads"):
         config.compile_threads = 1
     # Made once for all later compilations, it pays off after some tens of kernels; here there are three.
     if hasattr(config, "cpp_cache_precompile_headers"):
         config.cpp_cache_precompile_headers = False
+    return getattr(getattr(config, "cpp", None), "vec_isa_ok", False) is None
+
+
+def trust_instruction_sets(torch: Any, trusting: bool) -> None:
+    """Whether the CPU's instruction sets are used as the kernel names them, or tried out with the compiler first.
+
+    Trying out takes as long again as the kernels. A compiler too old for the CPU is why it is there: where compiling fails,
+    it is done again as torch does it by itself.
+    """
+    if not trusting and "torch._inductor.config" not in sys.modules:
+        return
+    config = sys.modules["torch._inductor.config"]
+    if trusting:
+        config.cpp.vec_isa_ok = True
+    elif getattr(getattr(config, "cpp", None), "vec_isa_ok", None) is True:
+        config.cpp.vec_isa_ok = None
+        for name in ("torch._inductor.cpu_vec_isa", "torch._inductor.codecache"):
+            forget(vars(sys.modules[name]) if name in sys.modules else {})
+        torch._dynamo.reset()
+
+
+def forget(names: Dict[str, Any]) -> None:
+    """Clear what functions of a module, and methods of its classes, have cached."""
+    for value in list(names.values()):
+        for each in [value] + (list(vars(value).values()) if isinstance(value, type) else []):
+            if isinstance(each, functools._lru_cache_wrapper):
+                each.cache_clear()
 
 
 def measured(torch: Any, device: str, dtype: str) -> float:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from validator.diagnose.evidence import Line
 from validator.diagnose.matching import Hit
 from validator.diagnose.place import Place
-from validator.diagnose.signatures import Case, relations
+from validator.diagnose.signatures import ANY, Case, relations
 
 #: A second, different sign of the same cause closes this share of what is missing to certainty.
 _SECOND = 0.2
@@ -17,6 +17,10 @@ _SECOND = 0.2
 _EARLY = 4.0
 #: What is left of a cause that another one, firmly seen, brings about.
 _AFTERMATH = 0.5
+#: Aftermath may be so much louder than its root, and still be explained by it.
+_LOUDER = 25.0
+#: Causes that a timeout goes with, and is not explained by.
+_WAITS = ("nccl_error", "network_proxy_tls", "native_crash")
 #: A cause is firm enough to explain others away from here on.
 _FIRM = 60.0
 #: What a message counts that a logger calls a warning: what stopped the program is said louder.
@@ -109,14 +113,21 @@ def rank(found: Iterable[Sign]) -> list[Scored]:
         else:
             score = group[0].weight
         scored[cause] = Scored(cause, score, group)
-    firm = {cause for cause, one in scored.items() if one.score >= _FIRM}
-    for root, brought in relations().items():
-        if root in firm:
-            for cause in brought:
-                if cause in scored and scored[cause].score <= scored[root].score + 25:
-                    scored[cause].score *= _AFTERMATH
+    _discount(scored)
     order = sorted(scored.values(), key=lambda one: (-one.score, min(sign.order for sign in one.signs), one.cause))
     return order if order[0].score >= NAMED_FROM else []
+
+
+def _discount(scored: Mapping[str, Scored]) -> None:
+    """Let roots explain their aftermath: what a firm cause brings about counts less, once for each such root."""
+    firm = {cause: one.score for cause, one in scored.items() if one.score >= _FIRM}
+    for root, brought in relations().items():
+        for cause in brought:
+            if cause not in scored:
+                continue
+            roots = [other for other in firm if other not in (cause, *_WAITS)] if root == ANY else [root]
+            if any(firm.get(other, 0.0) + _LOUDER >= scored[cause].score for other in roots if other in firm):
+                scored[cause].score *= _AFTERMATH
 
 
 def confidence(score: float, rival: float) -> float:

@@ -13,6 +13,8 @@ from validator.diagnose.patterns import Pattern, normal, parse
 from validator.resources import DATA
 
 FOLDER = DATA / "signatures"
+#: In relations.yaml: whatever else is firmly seen.
+ANY = "any"
 
 
 @dataclass(frozen=True)
@@ -65,11 +67,12 @@ def signatures() -> tuple[Signature, ...]:
 
 @cache
 def relations() -> Mapping[str, tuple[str, ...]]:
-    """Cause → causes whose messages it also brings about; where both are seen, the first one is the root."""
+    """Cause (``any``: every one) → causes whose messages it also brings about; where both are seen, the first is the root."""
     rows = yaml.safe_load((FOLDER / "relations.yaml").read_text(encoding="utf-8"))
     for cause, others in rows.items():
         for name in (cause, *others):
-            _known(name, "relations.yaml")
+            if name != ANY:
+                _known(name, "relations.yaml")
     return {cause: tuple(others) for cause, others in rows.items()}
 
 

@@ -70,7 +70,11 @@ def test_a_stub_is_caught_by_the_check_that_is_there_for_it(name, python, tmp_pa
 @pytest.mark.parametrize("python", PYTHONS or ["none"])
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_of_a_real_torch_is_caught_by_the_check_that_is_there_for_it(name, python, tmp_path):
-    hold_to_the_table(name, report(python, name, tmp_path))
+    found = report(python, name, tmp_path)
+    caught = next(check for check in found.checks if check.name == TABLE[name]["caught"])
+    if caught.metrics.get("cause") == "torch_too_old_for_amp":
+        pytest.skip(f"not with this torch: {caught.message}")
+    hold_to_the_table(name, found)
 
 
 def test_every_stub_is_in_the_table_and_every_row_is_right():

@@ -71,7 +71,8 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
     \b
     Exit codes of every command:
       0    every selected cell passed, is degraded (without --strict), or failed as `expect` says
-      1    at least one cell failed, or was expected to and did not
+      1    at least one cell failed (or only predicted to, with --strict), or was expected to and did not;
+           upgrade: something stops working; recommend: nothing fits; check: it does not work
       2    wrong usage
       3    matrix.yaml or another input is invalid
       4    could not find out: errors, no engine, nothing that could be measured, results that cannot be read or written

@@ -39,7 +39,8 @@ def command(
 
     Every cell is judged by the rules, from the shipped facts: no container engine is asked, no torch is needed, nothing is
     pulled. Then every cell that a run would measure or open, by its id. The ids are what -e and -t select by: the part before
-    the @ is the environment, the part after it the target.
+    the @ is the environment, the part after it the target. With --runner auto an engine is taken to answer where its socket or
+    DOCKER_HOST points.
     """
     from validator.labels import owner
 

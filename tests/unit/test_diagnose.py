@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from validator.diagnose import Diagnosis, Evidence, diagnose
-from validator.model import CheckResult, CheckStatus, Level, NvmlInfo
+from validator.model import CheckResult, CheckStatus, Content, Level, NvmlInfo
 
 
 def of(log: str, **stated: str) -> Diagnosis:
@@ -47,6 +47,36 @@ def test_evidence_has_the_line_it_stands_on() -> None:
 )
 def test_the_same_line_on_a_host_and_in_a_container(stated: dict[str, str], cause: str) -> None:
     assert of(NO_DRIVER, **stated).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("image", "cause"),
+    [
+        ("pytorch/pytorch:2.4.1-cuda12.4-cudnn9-runtime", "no_gpu_in_container"),
+        ("my-train", "no_gpu_in_container"),
+        ("a docker build", "no_gpu_in_container"),
+        ("conda env", "driver_not_loaded"),
+        ("HPC node, 4 GPUs", "driver_not_loaded"),
+    ],
+)
+def test_what_a_person_calls_the_image_may_be_a_machine(image: str, cause: str) -> None:
+    assert of(NO_DRIVER, image=image).cause == cause
+
+
+def test_the_rules_decide_what_a_message_leaves_open() -> None:
+    line = "torch.cuda.is_available(): False"
+    found = of(line, torch="2.9.1+cu130", driver="535.104.05", gpu="RTX 3090")
+    assert found.cause == "driver_too_old"
+    assert any(line.source == "rules" for line in found.causes[0].evidence)
+    assert "580.65.06" in found.causes[0].remedy
+    assert of(line, torch="2.9.1+cpu", gpu="RTX 3090").cause == "cpu_only_torch"
+
+
+def test_what_was_read_inside_stands_before_the_facts() -> None:
+    inside = Content(torch="2.7.1+cu128", cuda="12.8", arch_list=("sm_50", "sm_60"))
+    stated = {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.95.05"}
+    assert diagnose(Evidence(log="it does not work", stated=stated, content=inside)).cause == "arch_not_supported"
+    assert diagnose(Evidence(log="it does not work", stated={**stated, "torch": "2.7.1", "cuda": "12.8"})).cause == "unknown"
 
 
 def test_a_full_gpu_explains_what_cublas_says() -> None:

@@ -13,6 +13,16 @@ from validator.diagnose.ranking import Scored
 
 #: Values that a signature may take from a log and that describe the place, not the one message.
 PLACE_VALUES = ("torch", "cuda", "python", "gpu", "driver", "os", "cc")
+_WORD = re.compile(r"[a-z0-9]+")
+#: Words by which people say that it is a container, or that it is a machine.
+_CONTAINERS = frozenset(
+    {"docker", "dockerfile", "container", "pod", "podman", "image", "compose", "kubernetes", "k8s", "singularity"}
+    | {"colab", "kaggle"}
+)
+_MACHINES = frozenset(
+    {"conda", "venv", "wsl", "wsl2", "slurm", "hpc", "cluster", "ec2", "server", "node", "laptop", "workstation", "local", "host"}
+    | {"windows", "ubuntu", "debian", "linux", "macos", "bare", "metal", "vm", "none"}
+)
 #: The CUDA build in a torch version: ``2.1.0+cu121``.
 _CUDA_TAG = re.compile(r"\+cu(\d{1,2})(\d)")
 
@@ -50,12 +60,20 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
         clues.discard("in_container")
         if inside:
             clues.add("in_container")
-    elif stated.get("image"):
+    elif _names_a_container(stated.get("image", "")):
         clues.add("in_container")
-    predicted = predict(values, in_container=True if "in_container" in clues else inside)
+    predicted = predict(values, in_container=True if "in_container" in clues else inside, content=evidence.content)
     if "needed_driver" not in values and (driver := needed_driver(values)):
         values["needed_driver"] = driver
     return Place(values=values, clues=frozenset(clues), hits=frozenset(matcher.hits), predicted=predicted)
+
+
+def _names_a_container(image: str) -> bool:
+    """Whether what a person gives as the image is one; people also name the machine there."""
+    words = set(_WORD.findall(image.lower()))
+    if words & _CONTAINERS:
+        return True
+    return bool(words) and not words & _MACHINES
 
 
 def known_values(ranked: Sequence[Scored], place: Place) -> Mapping[str, Mapping[str, str]]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 
 from validator.facts import load
-from validator.model import Finding, Outlook, Prediction
+from validator.model import Content, Finding, Outlook, Prediction
 from validator.rules import Place, Subject, judge
 from validator.rules.floors import floor_of
+from validator.rules.subject import inspected_of
 from validator.versions import Dotted
 
 _RELEASE = re.compile(r"\d+(?:\.\d+){1,3}")
@@ -17,17 +18,19 @@ _COUNT = re.compile(r"^\s*\d{1,3} ?[x×] ?", re.IGNORECASE)
 NOTHING = Prediction(Outlook.UNKNOWN)
 
 
-def predict(values: Mapping[str, str], *, in_container: bool | None) -> Prediction:
+def predict(values: Mapping[str, str], *, in_container: bool | None, content: Content | None = None) -> Prediction:
     """The rules' word on what was stated or read from the log; nothing where that is not enough, or is in no form they know.
 
-    A torch or CUDA version alone says nothing of a driver or GPU, and the other way round: both sides must be known.
+    What was read inside the environment (its own list of architectures) stands before the facts. A torch or CUDA version alone
+    says nothing of a driver or GPU, and the other way round: both sides must be known.
     """
     torch, cuda = _release(values.get("torch")), _cuda(values)
     gpu, driver = _gpu(values.get("gpu")), _release(values.get("driver"))
     if not (torch or cuda) or not (gpu or driver):
         return NOTHING
     windows = "windows" in values.get("os", "").lower()
-    subject = Subject(torch=torch, cuda=cuda, platform="windows" if windows else "linux_x86_64")
+    inspected = inspected_of(content) if content is not None else None
+    subject = Subject(torch=torch, cuda=cuda, platform="windows" if windows else "linux_x86_64", inspected=inspected)
     for named in (gpu, None) if gpu else (None,):
         try:
             return judge(subject, Place(gpu=named, driver=driver, is_container=in_container), load())

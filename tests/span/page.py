@@ -60,7 +60,7 @@ def _introduction(measured: Sequence[Record]) -> str:
         "`degraded`, because the matrix asks for `cpu`. The containers hold a C++ compiler and Python's headers beside torch and "
         "numpy, so that `torch.compile` can run. Seconds are of a machine that had other work as well: *load* is how "
         "many processes wanted its cores. What a GPU would do is not on this page.\n\n"
-        f"Measured {listed('date')} on {listed('cpu')}, by {listed('tool')}, probe {listed('probe')}."
+        f"Measured {listed('date')} on {listed('cpu')}, by {listed('tool')}; *probe* is the digest of the probe that measured."
     )
 
 
@@ -89,7 +89,7 @@ def _stacks(records: Sequence[Record]) -> str:
         where = stack["base"] or "this machine"
         if "cell" not in record:
             why = f"not measured: {record.get('unavailable') or record['error']}"
-            rows.append([stack["id"], "", "", where, why, "", "", "", ""])
+            rows.append([stack["id"], "", "", where, why, "", "", "", "", ""])
             continue
         cell, content = record["cell"], record["cell"]["content"]
         counts = Counter(check["status"] for check in cell["checks"])
@@ -101,12 +101,13 @@ def _stacks(records: Sequence[Record]) -> str:
                 f"{where}, {record['runner']}",
                 f"{cell['status']}: {cell['reason']}",
                 " / ".join(str(counts[status]) for status in _STATUSES),
-                _seconds(cell["seconds"]["acquire"]),
+                _seconds(cell["seconds"]["acquire"]) if stack["base"] else "",
                 _seconds(cell["seconds"]["probe"]),
                 str(record.get("load", "")),
+                record["probe"],
             ]
         )
-    head = ["stack", "torch inside", "Python", "where", "cell", " / ".join(_STATUSES), "making it, s", "probe, s", "load"]
+    head = ["stack", "torch inside", "Python", "where", "cell", " / ".join(_STATUSES), "making, s", "checks, s", "load", "probe"]
     return _table(head, rows)
 
 

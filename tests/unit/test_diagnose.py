@@ -53,6 +53,7 @@ def test_the_same_line_on_a_host_and_in_a_container(stated: dict[str, str], caus
     ("image", "cause"),
     [
         ("pytorch/pytorch:2.4.1-cuda12.4-cudnn9-runtime", "no_gpu_in_container"),
+        ("ubuntu:22.04", "no_gpu_in_container"),
         ("my-train", "no_gpu_in_container"),
         ("a docker build", "no_gpu_in_container"),
         ("conda env", "driver_not_loaded"),

@@ -71,7 +71,7 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
 def _names_a_container(image: str) -> bool:
     """Whether what a person gives as the image is one; people also name the machine there."""
     words = set(_WORD.findall(image.lower()))
-    if words & _CONTAINERS:
+    if words & _CONTAINERS or (" " not in image.strip() and ("/" in image or ":" in image)):
         return True
     return bool(words) and not words & _MACHINES
 

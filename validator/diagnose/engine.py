@@ -18,6 +18,9 @@ from validator.model import CheckStatus
 #: So many causes are told at most, and so many lines of evidence for each.
 MOST_CAUSES = 5
 MOST_LINES = 6
+#: So many alternatives are filled up from the catalogue's neighbours, with this score.
+_ALTERNATIVES = 2
+_NEIGHBOUR = 8.0
 
 
 def diagnose(evidence: Evidence) -> Diagnosis:
@@ -31,11 +34,20 @@ def diagnose(evidence: Evidence) -> Diagnosis:
             matcher.read(f"{check.message}\n{check.output}", f"check {check.name}")
     place = place_of(evidence, matcher)
     found = [*structured_signs(evidence), *predicted_signs(place.predicted), *signs(matcher.hits.values(), place)]
-    ranked = rank(found)
+    ranked = _with_neighbours(rank(found))
     values = known_values(ranked, place)
     named = tuple(_named(ranked, position, values, place) for position in range(min(len(ranked), MOST_CAUSES)))
     telling = () if named else matcher.telling
     return Diagnosis(causes=named, informative=telling, lines=matcher.lines)
+
+
+def _with_neighbours(ranked: list[Scored]) -> list[Scored]:
+    """Where little else was seen, what the first cause is easily mistaken for is told too, as the least likely."""
+    if not ranked:
+        return ranked
+    known = {one.cause for one in ranked}
+    near = [cause for cause in catalogue()[ranked[0].cause].neighbours or {} if cause not in known]
+    return ranked + [Scored(cause, _NEIGHBOUR, []) for cause in near[: max(0, _ALTERNATIVES + 1 - len(ranked))]]
 
 
 def _named(ranked: Sequence[Scored], position: int, values: Mapping[str, Mapping[str, str]], place: Place) -> Named:

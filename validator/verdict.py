@@ -37,6 +37,8 @@ _NOT_RUNNABLE = re.compile(
 _ENGINES_OWN = re.compile(
     r"nvidia-|libnvidia|hook|mount|shared object|OCI runtime error \(open|exec: \"[^\"]*\b(?:runc|crun)\"", re.IGNORECASE
 )
+#: NVIDIA's hook compared what the image requires (NVIDIA_REQUIRE_CUDA) with the driver, and refused: a fact about the two.
+_GATE_SHUT = re.compile(r"nvidia-container-cli: requirement error: (unsatisfied condition: .*)", re.IGNORECASE)
 #: Exit codes by which a shell (as in an image's entrypoint) says "cannot execute" and "not found".
 _SHELL_CANNOT_RUN = (126, 127)
 #: What the last step of a container's start leaves on its stderr when the kernel refuses the program: built for another
@@ -108,6 +110,7 @@ def _verdict(
 
     =============================================================  ========
     the engine went away, or its answer is missing                 error
+    NVIDIA's container hook: the driver is not what is required    fail
     the interpreter is not in the image                            fail
     the environment could not be started for another reason        error
     a required check failed, by a valid event                      fail
@@ -161,6 +164,9 @@ def _verdict(
 
 
 def _not_started(cell: Cell, prepared: Prepared, basis: Basis, words: str) -> Verdict:
+    if shut := _GATE_SHUT.search(words):
+        said = one_line(shut.group(1), 200).removesuffix(": unknown")
+        return Verdict(Status.FAIL, basis, f"NVIDIA's container toolkit does not start this image on this driver: {said}")
     programs = (cell.environment.python_command, prepared.handle, *prepared.entrypoint[:1])
     if any(_names(words, program) for program in programs) and not _ENGINES_OWN.search(words):
         return _no_interpreter(cell, basis, words)

@@ -173,7 +173,7 @@ GALLERY = (
         place="gpu_without_runtime", image="labelled",
     ),
     Fault(
-        "container-gate", "the image demands a newer CUDA driver version (NVIDIA_REQUIRE_CUDA)", "driver_too_old", "error",
+        "container-gate", "the image demands a newer CUDA driver version (NVIDIA_REQUIRE_CUDA)", "driver_too_old",
         place="gpu_behind_hook", image="needs-newer-driver", says=("cuda>=12.8",),
     ),
     Fault(
@@ -183,6 +183,7 @@ GALLERY = (
     Fault(
         "cpu-build-on-gpu", "a CPU build of torch where a GPU is required", "cpu_only_torch",
         place="gpu_behind_hook", image="labelled", base="torch", checks=("import", "device"), arguments={"hook": "idle"},
+        slow=True,
     ),
     Fault(
         "no-gpu-visible", "a CUDA build that sees no GPU although one was given", "no_gpu_in_container",

@@ -40,7 +40,7 @@ def test_the_fault_is_named(fault: Fault, request: pytest.FixtureRequest, tmp_pa
         assert each["severity"] in (fault.status, "degraded", "unknown", "info"), "an error is no fact about the environment"
         assert each["message"]
         assert each["remedy"], f"{each['cause']} says nothing of what to do"
-    rows.append(Row(fault, found.reason, seconds))
+    rows.append(Row(fault, found.findings[0]["message"] if found.findings else found.reason, seconds))
 
 
 @pytest.mark.docker

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from validator import checks
 from validator.errors import ValidatorError
-from validator.findings import of_error, of_result, with_alternatives
+from validator.findings import joined, of_error, of_result, with_alternatives
 from validator.interrupts import held_back
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Plan, Status
 from validator.outlook import Rejudge, compared, foretold
@@ -134,8 +134,9 @@ class _Run:
         try:
             outcome = self._outcome(cell, prepared)
             result = judge(cell, prepared, outcome, self._levels)
-            result = replace(result, findings=of_result(result, prepared, outcome, host=self._host, limits=self._limits))
-            return compared(cell, result, self._rejudge) if self._rejudge else result
+            result = compared(cell, result, self._rejudge) if self._rejudge else result
+            seen = of_result(result, prepared, outcome, host=self._host, limits=self._limits)
+            return replace(result, findings=joined(result.findings, seen))
         except ValidatorError as error:
             return self._named(not_run(cell, Status.ERROR, _in_short(error)), error)
         except Exception as error:  # noqa: BLE001 - as above

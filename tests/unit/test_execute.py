@@ -7,11 +7,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from builders import answers, cell, environment, event, matrix, probe_plan, report
+from builders import CONTENT, answers, cell, environment, event, matrix, probe_plan, report
 
 from validator.errors import AcquireError, EngineUnavailableError
 from validator.execute import Execution, execute
-from validator.model import Action, Basis, Cell, CellResult, Environment, Plan, Severity, Status, Target
+from validator.model import (
+    Action,
+    Basis,
+    Cell,
+    CellResult,
+    Environment,
+    Finding,
+    Outlook,
+    Plan,
+    Prediction,
+    Severity,
+    Status,
+    Target,
+)
 from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]
@@ -238,3 +251,19 @@ def test_once_all_results_are_there_a_remedy_names_what_passes_and_is_kept_again
     assert failing.findings[0].remedy is not None
     assert failing.findings[0].remedy.endswith("In this matrix b passes on host.")
     assert [line for line in log.lines if line.startswith("keep")] == ["keep a@host fail", "keep b@host pass", "keep a@host fail"]
+
+
+def test_an_opened_image_that_a_check_warns_of_says_why_next_to_what_the_rules_say() -> None:
+    def warned(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        answer = report(answers(event("import", "warn", "numpy", metrics={**CONTENT, "cause": "numpy_abi"})))
+        return RunOutcome(answer, exit_code=0)
+
+    runner, log = RunnerDouble(), Log()
+    runner.run = warned  # type: ignore[method-assign]
+    opened = cell(A, Target("t4", gpu="Tesla T4"), action=Action.INSPECT)
+    rules = Finding("ptx_jit", Severity.INFO, "compiled on first use")
+    said = Prediction(Outlook.PASS, ("ptx_jit",), findings=(rules,))
+    plan = Plan((opened,), runner.name, "a test")
+    [result] = execute(plan, matrix(), runner, log, log, rejudge=lambda of, content: said).results
+    assert result.status is Status.DEGRADED
+    assert [each.cause for each in result.findings] == ["ptx_jit", "numpy_abi"]

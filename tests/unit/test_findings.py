@@ -63,8 +63,9 @@ def test_a_refused_container_is_an_error_with_the_engines_cause() -> None:
 
 def test_a_shut_container_gate_is_a_failure_of_image_and_driver_together() -> None:
     words = (
-        "OCI runtime create failed: error running hook: exit status 1, stdout: , stderr: nvidia-container-cli: requirement error: "
-        "unsatisfied condition: cuda>=12.8, please update your driver to a newer version, or use an earlier cuda container: unknown"
+        "OCI runtime create failed: error running hook: exit status 1, stdout: , stderr: nvidia-container-cli: "
+        "requirement error: unsatisfied condition: cuda>=12.8, please update your driver to a newer version, "
+        "or use an earlier cuda container: unknown"
     )
     result, [found] = judged(RunOutcome(silence(), start_problem=words))
     assert (result.status, found.cause, found.severity) == (Status.FAIL, "driver_too_old", Severity.FAIL)

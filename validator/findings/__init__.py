@@ -6,6 +6,6 @@ neither forge the first kind nor name a cause that only the engine could know.
 """
 
 from validator.findings.alternatives import with_alternatives
-from validator.findings.cells import of_error, of_result
+from validator.findings.cells import joined, of_error, of_result
 
-__all__ = ["of_error", "of_result", "with_alternatives"]
+__all__ = ["joined", "of_error", "of_result", "with_alternatives"]

@@ -50,6 +50,14 @@ def of_result(
     return _distinct(case.findings())
 
 
+def joined(foretold: tuple[Finding, ...], seen: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """What rules say of an opened image, then what was seen of it; an unknown only where nothing else explains the cell."""
+    causes = {each.cause for each in foretold}
+    explained = any(each.severity is not Severity.INFO for each in foretold)
+    more = [each for each in seen if each.cause not in causes and not (each.cause == UNKNOWN and explained)]
+    return (*foretold, *more)
+
+
 def of_error(error: Exception, result: CellResult | None = None, *, host: HostInfo | None = None) -> tuple[Finding, ...]:
     """The finding of an environment that could not be had, or of an engine that is not there: never a fact about a cell."""
     known = context(result, host) if result else {}

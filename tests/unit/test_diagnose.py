@@ -73,6 +73,19 @@ def test_the_rules_decide_what_a_message_leaves_open() -> None:
     assert of(line, torch="2.9.1+cpu", gpu="RTX 3090").cause == "cpu_only_torch"
 
 
+@pytest.mark.parametrize(
+    ("driver", "cause"),
+    [
+        ("535", "driver_too_old"),
+        ("CUDA 12.2", "driver_too_old"),
+        ("580.95.05 (open)", "driver_not_loaded"),
+        ("12.2", "driver_not_loaded"),
+    ],
+)
+def test_a_driver_as_people_give_it(driver: str, cause: str) -> None:
+    assert of("torch.cuda.is_available(): False", torch="2.9.1+cu130", gpu="2x RTX 3090", driver=driver).cause == cause
+
+
 def test_what_was_read_inside_stands_before_the_facts() -> None:
     inside = Content(torch="2.7.1+cu128", cuda="12.8", arch_list=("sm_50", "sm_60"))
     stated = {"gpu": "NVIDIA H100 80GB HBM3", "driver": "580.95.05"}

@@ -23,6 +23,8 @@ _MACHINES = frozenset(
     {"conda", "venv", "wsl", "wsl2", "slurm", "hpc", "cluster", "ec2", "server", "node", "laptop", "workstation", "local", "host"}
     | {"windows", "ubuntu", "debian", "linux", "macos", "bare", "metal", "vm", "none"}
 )
+#: A clue that no message gives: torch is known to be a CUDA build by its version.
+CUDA_BUILD = "torch_is_cuda_build"
 #: The CUDA build in a torch version: ``2.1.0+cu121``.
 _CUDA_TAG = re.compile(r"\+cu(\d{1,2})(\d)")
 
@@ -55,6 +57,8 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
         for name, value in hit.values.items():
             if name not in PLACE_VALUES:
                 values.setdefault(name, value)
+    if _CUDA_TAG.search(values.get("torch", "")):
+        clues.add(CUDA_BUILD)
     inside = truth(stated.get("in_container"))
     if inside is not None:
         clues.discard("in_container")

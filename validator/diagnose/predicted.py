@@ -14,6 +14,9 @@ from validator.versions import Dotted
 
 _RELEASE = re.compile(r"\d+(?:\.\d+){1,3}")
 _TAG = re.compile(r"\+(cpu|cu(\d{1,2})(\d))\b")
+_NUMBER = re.compile(r"\d+(?:\.\d+){0,3}")
+#: Driver branches have three digits; a smaller number is something else.
+_FIRST_BRANCH = 100
 _COUNT = re.compile(r"^\s*\d{1,3} ?[x×] ?", re.IGNORECASE)
 NOTHING = Prediction(Outlook.UNKNOWN)
 
@@ -25,7 +28,7 @@ def predict(values: Mapping[str, str], *, in_container: bool | None, content: Co
     says nothing of a driver or GPU, and the other way round: both sides must be known.
     """
     torch, cuda = _release(values.get("torch")), _cuda(values)
-    gpu, driver = _gpu(values.get("gpu")), _release(values.get("driver"))
+    gpu, driver = _gpu(values.get("gpu")), _driver(values.get("driver"))
     if not (torch or cuda) or not (gpu or driver):
         return NOTHING
     windows = "windows" in values.get("os", "").lower()
@@ -63,6 +66,16 @@ def _cuda(values: Mapping[str, str]) -> str | None:
     if tag := _TAG.search(values.get("torch", "")):
         return "cpu" if tag.group(1) == "cpu" else f"{tag.group(2)}.{tag.group(3)}"
     return _release(values.get("cuda"))
+
+
+def _driver(text: str | None) -> str | None:
+    """A driver version or branch; people also give what nvidia-smi calls the CUDA version."""
+    release = _NUMBER.search(text or "")
+    if release is None:
+        return None
+    if "cuda" in (text or "").lower():
+        return f"CUDA {release.group()}"
+    return release.group() if float(release.group().split(".")[0]) >= _FIRST_BRANCH else None
 
 
 def _gpu(text: str | None) -> str | None:

@@ -130,6 +130,13 @@ def test_a_cause_the_catalogue_does_not_know_is_not_believed() -> None:
     assert diagnose(Evidence(checks=(check("own_model", metrics={"cause": "rm -rf"}),))).cause == "unknown"
 
 
+def test_an_exception_of_a_check_is_no_mistake_of_the_user() -> None:
+    line = "AssertionError: the frob is off"
+    assert of(line).cause == "user_code_error"
+    assert of(line).confidence < 0.5
+    assert diagnose(Evidence(checks=(check("kernels", message=line),))).cause == "unknown"
+
+
 def test_how_a_process_ended_counts() -> None:
     assert diagnose(Evidence(oom_killed=True, exit_code=137)).cause == "killed_by_oom_killer"
     assert diagnose(Evidence(signal="SIGILL")).cause == "cpu_instructions_missing"

@@ -10,7 +10,7 @@ from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named
 from validator.diagnose.matching import Matcher
 from validator.diagnose.place import Place
 from validator.diagnose.predicted import finding_of
-from validator.diagnose.ranking import Scored, confidence, rank, signs
+from validator.diagnose.ranking import NAMED_FROM, Scored, confidence, rank, signs
 from validator.diagnose.remedies import fill
 from validator.diagnose.structured import predicted_signs, structured_signs
 from validator.model import CheckStatus
@@ -18,6 +18,8 @@ from validator.model import CheckStatus
 #: So many causes are told at most, and so many lines of evidence for each.
 MOST_CAUSES = 5
 MOST_LINES = 6
+#: A check of the probe is no program of the user's: what only says that some exception was raised names nothing there.
+_NAMED_IN_A_RUN = 39.0
 #: So many alternatives are filled up from the catalogue's neighbours, with this score.
 _ALTERNATIVES = 2
 _NEIGHBOUR = 8.0
@@ -34,7 +36,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
             matcher.read(f"{check.message}\n{check.output}", f"check {check.name}")
     place = place_of(evidence, matcher)
     found = [*structured_signs(evidence), *predicted_signs(place.predicted), *signs(matcher.hits.values(), place)]
-    ranked = _with_neighbours(rank(found))
+    ranked = _with_neighbours(rank(found, _NAMED_IN_A_RUN if evidence.checks else NAMED_FROM))
     values = known_values(ranked, place)
     named = tuple(_named(ranked, position, values, place) for position in range(min(len(ranked), MOST_CAUSES)))
     telling = () if named else matcher.telling

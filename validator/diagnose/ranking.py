@@ -94,7 +94,7 @@ def _near(hit: Hit, others: Iterable[Hit], case: Case) -> frozenset[str]:
     )
 
 
-def rank(found: Iterable[Sign]) -> list[Scored]:
+def rank(found: Iterable[Sign], named_from: float = NAMED_FROM) -> list[Scored]:
     """Causes by score, the likeliest first; none where even that one is too weak to be named."""
     by_cause: dict[str, list[Sign]] = {}
     for sign in found:
@@ -115,7 +115,7 @@ def rank(found: Iterable[Sign]) -> list[Scored]:
         scored[cause] = Scored(cause, score, group)
     _discount(scored)
     order = sorted(scored.values(), key=lambda one: (-one.score, min(sign.order for sign in one.signs), one.cause))
-    return order if order[0].score >= NAMED_FROM else []
+    return order if order[0].score >= named_from else []
 
 
 def _discount(scored: Mapping[str, Scored]) -> None:

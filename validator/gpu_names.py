@@ -10,7 +10,7 @@ from validator.facts import Facts
 from validator.facts_rows import GpuRow
 
 #: Words that say whose it is, not which it is.
-_VENDOR = frozenset({"nvidia", "graphics", "gpu", "gpus", "card", "corporation"})
+_VENDOR = frozenset({"nvidia", "graphics", "gpu", "gpus", "card", "cards", "series", "architecture", "corporation"})
 #: Words people leave out; in this order of certainty a name without them may be another product.
 _BRAND = frozenset({"tesla", "geforce", "quadro", "rtx", "gtx", "gt", "titan", "jetson"})
 _MEMORY = re.compile(r"[0-9]{1,3}gb?", re.ASCII)
@@ -24,10 +24,13 @@ _VIRTUAL = re.compile(
 #: "4x RTX 4090", "8 × H100"; "8 GB" as one word.
 _COUNT = re.compile(r"^\s*[0-9]{1,3}\s*[x×*]\s+", re.IGNORECASE)
 _GIGABYTES = re.compile(r"\b([0-9]{1,3})\s*(?:gb|gib)\b", re.IGNORECASE | re.ASCII)
+#: "RTX 40 series", "GTX 900 series" and "RTX 4000 series" as "RTX 40xx". (4000 by itself is a workstation model.)
+_SERIES = re.compile(r"\b([1-9][0-9]?)(?:00)?[\s-]*series\b", re.IGNORECASE | re.ASCII)
+_WILDCARD = re.compile(r"[0-9]{1,2}xx", re.ASCII)
 #: Models without a number in their name.
 _UNNUMBERED = frozenset({"titan", "xavier", "orin", "thor"})
 _SPLIT = re.compile(r"[\s_/,()]+|-(?=[a-z0-9])", re.ASCII)
-_SUFFIX = re.compile(r"^(rtx|gtx|gt)?([0-9]{3,4})(ti|super|d)?(super)?$", re.ASCII)
+_SUFFIX = re.compile(r"^(rtx|gtx|gt)?([0-9]{3,4}|[0-9]{1,2}xx)(ti|super|d)?(super)?$", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ def closest(name: str, facts: Facts) -> list[str]:
 
 def _find(name: str, facts: Facts) -> GpuMatch:
     index = _index(facts)
-    plain = _GIGABYTES.sub(r"\1gb", _COUNT.sub("", _MIG.sub("", name)))
+    plain = _SERIES.sub(r"\1xx", _GIGABYTES.sub(r"\1gb", _COUNT.sub("", _MIG.sub("", name))))
     words = _words(plain)
     exact = index.get(words)
     if exact:
@@ -81,12 +84,15 @@ def _find(name: str, facts: Facts) -> GpuMatch:
         chosen = tuple(plainest) or rows
         meant = chosen[0].name if len(chosen) == 1 else f"one of {', '.join(row.name for row in chosen[:6])}"
         return GpuMatch(name, chosen, f"{name!r} is taken for {meant}")
-    for soft in (_MOBILE, _FORM | {"tesla", "nvidia"} - {"ada", "blackwell"}):
+    for soft in (_MOBILE, (_FORM | {"tesla"}) - {"ada", "blackwell"}):
         stripped = tuple(word for word in words if word not in soft and not _MEMORY.fullmatch(word))
         if stripped != words and stripped and (match := _find(" ".join(stripped), facts)).rows:
             return GpuMatch(name, match.rows, f"{name!r} is taken to have the capability of {match.rows[0].name}")
-    family = tuple(row for row in facts.gpus.values() if words == (_architecture(row, facts),) and row.line != "jetson")
-    return GpuMatch(name, family, f"{name!r} is taken for any GPU of that architecture" if family else "")
+    known = {row.architecture.casefold() for row in facts.capabilities.values()}
+    family: tuple[GpuRow, ...] = ()
+    if known.issuperset(words):  # "Pascal", "Maxwell/Pascal/Volta card"
+        family = tuple(row for row in facts.gpus.values() if _architecture(row, facts) in words and row.line != "jetson")
+    return GpuMatch(name, family, f"{name!r} is taken for a GPU of that architecture" if family else "")
 
 
 def _architecture(row: GpuRow, facts: Facts) -> str:
@@ -97,12 +103,20 @@ def _means(asked: tuple[str, ...], known: tuple[str, ...]) -> bool:
     """Whether every word asked for is in a known name, and the words left out are brand, form or memory, never the model."""
     rest = list(known)
     for word in asked:
-        if word not in rest:
+        found = next((part for part in rest if part == word or _is_of_series(part, word)), None)
+        if found is None:
             return False
-        rest.remove(word)
+        rest.remove(found)
     if not any(any(letter.isdigit() for letter in word) for word in asked) and not _UNNUMBERED & set(asked):
         return False  # "RTX" alone is every one of them
     return all(word in _BRAND or word in _FORM or _MEMORY.fullmatch(word) for word in rest)
+
+
+def _is_of_series(word: str, series: str) -> bool:
+    """``4090`` is of ``40xx``; ``4000`` (a workstation card) is not."""
+    if not _WILDCARD.fullmatch(series):
+        return False
+    return len(word) == len(series) and word.isdigit() and word.startswith(series[:-2]) and not word.endswith("00")
 
 
 #: Words of form and memory that tell variants of one product apart.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rules_values import predict
 
 from validator.facts import load
 from validator.gpu_names import closest, find
@@ -88,3 +89,40 @@ def test_what_is_none_is_none(text: str) -> None:
 
 def test_a_misspelt_name_has_neighbours() -> None:
     assert "GeForce RTX 4090" in closest("GeForce RTX 4O90", load())
+
+
+@pytest.mark.parametrize(
+    ("text", "cc"),
+    [
+        ("GTX 10xx", "6.1"),
+        ("RTX 30 series", "8.6"),
+        ("RTX 4000 series", "8.9"),
+        ("RTX 50-series", "12.0"),
+        ("GTX 900 series", "5.2"),
+        ("GTX 16xx", "7.5"),
+    ],
+)
+def test_a_series_is_its_geforce_cards(text: str, cc: str) -> None:
+    rows = find(text, load()).rows
+    assert {row.cc.text for row in rows} == {cc}
+    assert {row.line for row in rows} == {"geforce"}
+
+
+def test_a_series_with_a_card_of_another_architecture_is_left_open() -> None:
+    assert {row.cc.text for row in find("NVIDIA GeForce RTX 20xx", load()).rows} == {"7.5", "8.6"}  # the RTX 2050 is Ampere
+
+
+def test_several_architectures_in_one_name() -> None:
+    assert {row.cc.numbers[0] for row in find("Maxwell/Pascal/Volta card", load()).rows} == {5, 6, 7}
+    assert not [row for row in find("Volta card", load()).rows if row.cc.text != "7.0"]
+
+
+def test_a_name_that_leaves_the_capability_open_is_judged_where_that_plays_no_part() -> None:
+    # CUDA 12.8 builds of torch have neither 6.0 nor 6.1; those for 12.6 have both.
+    for cuda, status in (("12.8", "fail"), ("12.6", "degraded")):
+        prediction = predict(torch="2.7.1", cuda=cuda, gpu="Pascal card")
+        assert prediction.status.value == status
+        assert any("open (6.0, 6.1)" in sentence for sentence in prediction.assumptions)
+    # 8.0, 8.6 and 8.9 have bf16; fp8 only 8.9 has.
+    assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere").status.value == "pass"
+    assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere/Ada", needs=("fp8",)).status.value == "unknown"

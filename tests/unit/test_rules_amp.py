@@ -131,3 +131,15 @@ def test_compile_came_to_each_python_later(torch: str, python: str, works: bool)
 
 def test_compile_needs_torch_2() -> None:
     assert "torch_too_old" in causes(torch="1.13.1", needs=("compile",))
+
+
+def test_bf16_without_a_torch_is_that_of_the_newest() -> None:
+    row = finding("bf16_emulated", gpu="Tesla T4", needs=("bf16",))
+    assert any("before 2.3.0" in evidence for evidence in row.evidence)
+    assert causes(gpu="NVIDIA A100-SXM4-40GB", needs=("bf16",)) == ()
+    assert "bf16_emulated" not in causes(gpu="Tesla T4")
+
+
+def test_a_nightly_can_do_what_its_release_can() -> None:
+    assert "torch_too_old_for_amp" not in causes(torch="2.3.0.dev20240301+cu121", needs=("torch.amp.GradScaler",))
+    assert "torch_too_old_for_amp" in causes(torch="2.2.0.dev20231101+cu121", needs=("torch.amp.GradScaler",))

@@ -139,3 +139,13 @@ def test_what_is_no_driver_is_refused(driver: str) -> None:
 def test_the_remedy_does_not_name_a_driver_that_drops_the_gpu() -> None:
     row = finding("driver_too_old", torch="2.13.0", cuda="13.2", gpu="Tesla K80", driver="450.80.02")
     assert "install driver" not in (row.remedy or "")
+
+
+def test_a_number_that_only_windows_has_is_compared_with_the_floors_of_windows() -> None:
+    old = predict(torch="2.4.0", cuda="12.1", driver="527.41")  # above Linux's 525.60.13, below Windows' 528.33
+    assert old.status is Outlook.FAIL
+    assert any("Windows" in sentence for sentence in old.assumptions)
+    assert "cu118" in (old.findings[0].remedy or "")
+    for platform in ("linux_x86_64", "windows"):
+        assert status_of(torch="2.4.0", cuda="12.4", driver="551.78", platform=platform) is Outlook.PASS
+    assert not predict(torch="2.4.0", cuda="12.1", driver="530.41").assumptions[0].startswith("driver")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rules_values import causes, finding, status_of
+from rules_values import causes, finding, predict, status_of
 
 from validator.model import Outlook
 
@@ -65,11 +65,52 @@ def test_a_library_older_than_the_driver_is_error_803_when_the_path_forces_it() 
     assert status_of(inside=inside, gpu="NVIDIA A30", driver="580.95.05") is Outlook.PASS
 
 
-def test_without_a_gpu_the_driver_is_too_old_and_the_answer_says_what_a_gpu_could_change() -> None:
-    row = finding("driver_too_old", **COMPAT, driver="570.133.20")
+def test_without_a_gpu_one_that_may_use_the_library_is_meant_and_the_answer_says_so() -> None:
+    through = predict(**COMPAT, driver="570.133.20")
+    assert through.status is Outlook.DEGRADED
+    assert any("data-centre" in sentence for sentence in through.assumptions)
+    assert status_of(**COMPAT, driver="550.54.15") is Outlook.FAIL
+    assert status_of(**COMPAT, driver="570.133.20", gpu="what is this") is Outlook.UNKNOWN
+
+
+def test_without_a_gpu_and_a_library_that_is_only_assumed_the_driver_is_too_old() -> None:
+    row = finding("driver_too_old", cuda="13.2", driver="570.133.20")
     assert row.severity.value == "fail"
     assert "data-centre" in (row.remedy or "")
-    assert "data-centre" not in (finding("driver_too_old", **COMPAT, driver="550.54.15").remedy or "")
+    assert "data-centre" not in (finding("driver_too_old", cuda="13.2", driver="550.54.15").remedy or "")
+
+
+# Release notes of NVIDIA's framework containers 18.09 (CUDA 10.0 on 384), 19.04 and 19.10 (CUDA 10.1 on 384, 410 and 396).
+@pytest.mark.parametrize(
+    ("cuda", "driver", "status"),
+    [
+        ("10.0", "384.183", Outlook.DEGRADED),
+        ("10.1", "384.183", Outlook.DEGRADED),
+        ("10.1", "396.82", Outlook.DEGRADED),
+        ("10.1", "390.116", Outlook.FAIL),
+    ],
+)
+def test_cuda_10_stands_on_the_branches_that_its_notes_name(cuda: str, driver: str, status: Outlook) -> None:
+    inside = {"torch": "1.6.0", "cuda": cuda, "arch_list": ("sm_70",), "has_compat_libs": True}
+    assert status_of(inside=inside, gpu="Tesla V100-SXM2-16GB", driver=driver) is status
+
+
+def test_the_library_that_was_read_counts_and_not_the_one_its_cuda_would_have() -> None:
+    inside = {"torch": "2.5.1", "cuda": "11.8", "arch_list": ("sm_86",), "has_compat_libs": True, "compat_driver": "550.54.15"}
+    place = {"inside": inside, "gpu": "RTX 3090"}
+    assert "forward_compat_unsupported" in causes(**place, driver="535.183.01")
+    assert "forward_compat_unsupported" not in causes(**place, driver="550.90.07")
+    aside = predict(**place, driver="580.95.05")
+    assert aside.status is Outlook.PASS
+    assert any("550.54.15 aside" in sentence for sentence in aside.assumptions)
+
+
+def test_a_forced_library_older_than_the_driver_fails_within_a_branch_too() -> None:
+    inside = {"torch": "2.5.1", "cuda": "12.4", "arch_list": ("sm_80",), "has_compat_libs": True, "compat_on_path": True}
+    place = {"inside": {**inside, "compat_driver": "550.54.15"}, "gpu": "NVIDIA A30"}
+    assert status_of(**place, driver="550.90.07") is Outlook.FAIL
+    assert status_of(**place, driver="550.54.15") is Outlook.PASS
+    assert status_of(**place, driver="550") is Outlook.PASS
 
 
 # AIR-DISCOVER/ICRA2024-Sim2Real-AXS#5, oobabooga/textgen#4407: a GeForce on R525 with an image of CUDA 12.1 ends in error 804.
@@ -79,3 +120,10 @@ def test_a_cuda_by_itself_is_an_image_with_the_library() -> None:
     ampere = {"cuda": "13.0", "gpu": "NVIDIA A100-SXM4-80GB", "driver": "570.133.20"}
     assert status_of(**ampere) is Outlook.DEGRADED
     assert status_of(**ampere, inside={"has_compat_libs": False}) is Outlook.FAIL
+
+
+def test_a_library_too_old_for_torch_is_no_help() -> None:
+    inside = {"torch": "2.13.0", "cuda": "13.2", "arch_list": ("sm_80",), "has_compat_libs": True, "compat_driver": "550.54.15"}
+    assert status_of(inside=inside, gpu="NVIDIA A30", driver="535.183.01") is Outlook.FAIL
+    newer = {**inside, "compat_driver": "595.45.04"}
+    assert status_of(inside=newer, gpu="NVIDIA A30", driver="535.183.01") is Outlook.DEGRADED

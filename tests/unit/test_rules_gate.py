@@ -118,3 +118,11 @@ def test_the_rebuilt_images_of_11_8_name_tesla_on_fewer_branches() -> None:
     assert "driver_too_old" in causes(image=image, gpu="Tesla T4", driver="510.108.03")
     assert "driver_too_old" not in causes(image=image, gpu="Tesla T4", driver="470.256.02")
     assert "driver_too_old" not in causes(image=image, gpu="NVIDIA RTX A6000", driver="510.108.03")
+
+
+def test_without_a_gpu_the_brand_is_not_judged_and_the_answer_says_so() -> None:
+    open_for_some = predict(cuda="11.7", driver="510.47.03")  # its images name branch 510 for every brand
+    assert open_for_some.status is Outlook.PASS
+    assert any("brand" in sentence for sentence in open_for_some.assumptions)
+    assert status_of(cuda="11.7", driver="495.46") is Outlook.FAIL  # a branch that they do not name
+    assert status_of(cuda="11.7", driver="510.47.03", cc="8.6") is Outlook.UNKNOWN  # GeForce or not, that is asked

@@ -157,6 +157,10 @@ def test_nightlies_and_source_builds() -> None:
     assert ngc.status is Outlook.PASS
     assert any("24.05" in sentence for sentence in ngc.assumptions)
     assert status_of(torch="2.1.0a0+41361538.nv23.06", gpu="Orin") is Outlook.UNKNOWN
+    # Nightlies come for CUDA versions that the release was not published for.
+    early = predict(torch="2.6.0.dev20241201+cu128", gpu="NVIDIA A100-SXM4-40GB", driver="580.95.05")
+    assert early.status is Outlook.UNKNOWN
+    assert early.causes == ()
 
 
 # ---------------------------------------------------------------- CPU builds and other vendors
@@ -183,6 +187,16 @@ def test_a_cpu_build_that_was_not_asked_for_is_a_fault() -> None:
 def test_gpus_of_others(gpu: str) -> None:
     assert causes(torch="2.7.1", gpu=gpu) == ("gpu_vendor_unsupported",)
     assert status_of(torch="2.7.1", gpu=gpu) is Outlook.FAIL
+
+
+@pytest.mark.parametrize("given", [{"torch": "2.3.0+rocm6.0"}, {"torch": "2.5.0+xpu"}, {"torch": "2.7.1", "cuda": "rocm6.3"}])
+def test_builds_for_gpus_of_others(given: dict[str, str]) -> None:
+    assert causes(**given, gpu="NVIDIA A100-SXM4-40GB") == ("gpu_vendor_unsupported",)
+    assert causes(**given, driver="580.95.05") == ("gpu_vendor_unsupported",)
+    for place in ({}, {"gpu": "AMD Instinct MI300X"}):
+        unjudged = predict(**given, **place)
+        assert unjudged.status is Outlook.UNKNOWN
+        assert "not judged" in unjudged.missing[0]
 
 
 def test_an_unknown_gpu_is_unknown_and_its_capability_is_the_way_out() -> None:

@@ -28,6 +28,8 @@ def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
     but is not in the facts gives ``unknown``. What is known of one subject and of one place is kept with the facts.
     """
     spot = _place(place, facts)
+    if spot.candidates and (same := _whichever(subject, place, spot, facts)):
+        return same
     spot_says: tuple[str, ...] = ()
     if spot.platform and subject.platform != spot.platform and subject.platform != "windows":
         subject = replace(subject, platform=spot.platform)
@@ -58,6 +60,19 @@ def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
         assumptions=tuple(dict.fromkeys([*assumptions, *_not_given(view, spot)])),
         missing=tuple(dict.fromkeys(missing)) if missing else (),
     )
+
+
+def _whichever(subject: Subject, place: Place, spot: PlaceView, facts: Facts) -> Prediction | None:
+    """The answer for a GPU name that leaves the capability open, where it works on each, or fails on each; else None."""
+    answers = [judge(subject, replace(place, compute_capability=cc.text), facts) for cc in spot.candidates]
+    statuses = {answer.status for answer in answers}
+    if statuses != {Outlook.FAIL} and not statuses <= {Outlook.PASS, Outlook.DEGRADED}:
+        return None
+    worst = next((answer for answer in answers if answer.status is not Outlook.PASS), answers[0])
+    capabilities = ", ".join(cc.text for cc in spot.candidates)
+    told = "the answer is the same for each" if len(statuses) == 1 else "degraded on some of them"
+    text = f"{spot.asked!r} leaves the compute capability open ({capabilities}): {told}"
+    return replace(worst, assumptions=(text, *worst.assumptions))
 
 
 def _status(findings: list[Finding], missing: list[str]) -> Outlook:
@@ -120,4 +135,3 @@ def _add(view: SubjectView | PlaceView, answer: Answer) -> None:
     view.findings += answer.findings
     view.assumptions += answer.assumptions
     view.missing += answer.missing
-

@@ -17,13 +17,13 @@ _DEVICE_FEATURES = {"bf16": "bf16_unsupported", "fp8": "fp8_unsupported", "fp4":
 
 def api(view: SubjectView, facts: Facts) -> Answer:
     """What the release has: AMP at all, and each API that is needed by name."""
-    if view.torch is None:
+    if view.torch is None or view.level is None or view.accelerator:
         return NOTHING
     findings: list[Finding] = []
     start = facts.boundaries["cpu_autocast" if view.is_cpu else "cuda_amp"]
-    if view.torch < start.since:
+    if view.level < start.since:
         findings.append(_too_old(view, start, "automatic mixed precision" + (" on the CPU" if view.is_cpu else "")))
-    elif view.is_cpu and view.torch < facts.since("cpu_autocast_fp16"):
+    elif view.is_cpu and view.level < facts.since("cpu_autocast_fp16"):
         boundary = facts.boundaries["cpu_autocast_fp16"]
         findings.append(
             degraded(
@@ -43,12 +43,12 @@ def api(view: SubjectView, facts: Facts) -> Answer:
 
 
 def _needed(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding]:
-    assert view.torch is not None  # noqa: S101 - for the type checker; api() has seen to it
+    assert view.level is not None  # noqa: S101 - for the type checker; api() has seen to it
     if boundary.ident == "cuda_amp_deprecated":
-        if view.torch < facts.since("cuda_amp"):
+        if view.level < facts.since("cuda_amp"):
             return [_too_old(view, facts.boundaries["cuda_amp"], boundary.name)]
         return _deprecated(view, facts)
-    if view.torch >= boundary.since:
+    if view.level >= boundary.since:
         return _compile_on_python(view, boundary, facts)
     if boundary.ident == "cpu_autocast_fp16":
         return [
@@ -66,7 +66,7 @@ def _needed(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding
 def _deprecated(view: SubjectView, facts: Facts) -> list[Finding]:
     """torch.cuda.amp still works and warns."""
     boundary = facts.boundaries["cuda_amp_deprecated"]
-    if view.torch is None or view.torch < boundary.since:
+    if view.level is None or view.level < boundary.since:
         return []
     return [
         degraded(
@@ -82,7 +82,7 @@ def _deprecated(view: SubjectView, facts: Facts) -> list[Finding]:
 def _compile_on_python(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding]:
     """torch.compile came to each new Python later than torch itself."""
     later = facts.boundaries.get(f"compile_python_{(view.python or '').rstrip('t')}")
-    if boundary.ident != "compile" or later is None or view.torch is None or view.torch >= later.since:
+    if boundary.ident != "compile" or later is None or view.level is None or view.level >= later.since:
         return []
     return [
         fail(
@@ -156,24 +156,25 @@ def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:
 
 
 def _bf16(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
-    capability, torch = place.capability, view.torch
+    capability, level = place.capability, view.level
     assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
     if "bf16" in capability.features:
         return []
     first, emulated = facts.boundaries["bf16_autocast"], facts.boundaries["bf16_emulation"]
     needed = "bf16" in view.needs
-    if torch is None:
-        return [_no_bf16(place, "torch is not given", needed=needed, source=capability.feature_origin)] if needed else []
-    if torch < first.since:
-        return []  # rules.api has said so where it is needed
-    if torch < emulated.since:
-        evidence = f"compute capability {capability.cc} < 8.0, torch {torch} < {emulated.since}"
-        return [_no_bf16(place, evidence, needed=needed, source=emulated.origin)]
+    if level is None and not needed:
+        return []
+    if level is not None and level < first.since:
+        return []  # api() has said so where it is needed
+    evidence = f"compute capability {capability.cc} < {_first_with('bf16', facts)}"
+    if level is not None and level < emulated.since:
+        return [_no_bf16(place, f"{evidence}, torch {view.torch} < {emulated.since}", needed=needed, source=emulated.origin)]
+    known = f"torch {view.torch} >= {emulated.since}" if level else f"no torch is given: before {emulated.since} it is an error"
     return [
         degraded(
             "bf16_emulated",
             f"bfloat16 is only emulated on {place.label}: slow, though torch.cuda.is_bf16_supported() says True",
-            f"compute capability {capability.cc} < 8.0, torch {torch} >= {emulated.since}",
+            f"{evidence}, {known}",
             remedy="use float16 with a gradient scaler",
             source=emulated.origin,
         )

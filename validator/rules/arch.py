@@ -47,7 +47,8 @@ def _by_ptx(view: SubjectView, place: PlaceView, capability: Capability, ptx: Co
         why = f": its PTX could be compiled, but cuDNN and cuBLAS of CUDA {view.cuda} have none for it"
         return Answer(findings=(_no_code(view, place, capability, facts, why),))
     driver = place.driver
-    need = toolkit_driver(view.cuda, view.platform, facts) if view.cuda else None
+    platform = driver.platform(view.platform) if driver else view.platform
+    need = toolkit_driver(view.cuda, platform, facts) if view.cuda else None
     assumptions = []
     if driver is None:
         if need is not None:
@@ -164,4 +165,3 @@ def _by_all_builds(view: SubjectView, place: PlaceView, capability: Capability, 
     some, none = ", ".join(have), ", ".join(have_not)
     text = f"the torch decides: of the builds for CUDA {cuda}, {some} have code for {place.label}, {none} have none"
     return Answer(missing=(text,))
-

@@ -5,9 +5,10 @@ from __future__ import annotations
 from validator.facts import Facts
 from validator.facts_rows import GpuRow
 from validator.rules.answer import NOTHING, Answer, fail
+from validator.rules.driver_value import Driver
 from validator.rules.floors import toolkit_driver
 from validator.rules.remedies import either
-from validator.rules.requirement import Machine, holds, parse
+from validator.rules.requirement import Alternatives, Machine, holds, parse
 from validator.rules.view import PlaceView, SubjectView
 from validator.text import one_line
 from validator.versions import Dotted
@@ -34,6 +35,9 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     answer = holds(alternatives, Machine(driver.cuda.numbers if driver.cuda else None, driver.numbers, cc, brands))
     if answer:
         return NOTHING
+    if answer is None and place.no_gpu_given and holds(alternatives, _of_any_brand(driver, alternatives)):
+        text = "no GPU is given: the image starts on this driver for some brands only, and whether on yours is not judged"
+        return Answer(assumptions=(f"{text} ({_short(view.requirement)})",))
     if answer is None or driver.newer:
         hangs_on = "the brand of the GPU" if not brands else f"the exact release of driver {driver.text}"
         if driver.newer:
@@ -60,6 +64,12 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
             ),
         )
     )
+
+
+def _of_any_brand(driver: Driver, alternatives: Alternatives) -> Machine:
+    """A machine of every brand that a requirement names."""
+    brands = frozenset(row.value for terms in alternatives for row in terms if row.name == "brand")
+    return Machine(driver.cuda.numbers if driver.cuda else None, driver.numbers, None, brands)
 
 
 def _cuda_wanted(requirement: str) -> str | None:

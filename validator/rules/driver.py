@@ -19,8 +19,8 @@ def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
         if view.torch is None or place.driver is None:
             return NOTHING
         return Answer(missing=(f"which CUDA {view.label} is built for, so whether driver {place.driver.text} is enough",))
-    need = floor_of(view.cuda, view.platform, facts)
     driver = place.driver
+    need = floor_of(view.cuda, driver.platform(view.platform) if driver else view.platform, facts)
     if driver is None:
         if need is None:
             return NOTHING

@@ -18,6 +18,8 @@ _CUDA_NUMBER = re.compile(r"(?:cuda)?[\s:-]*([0-9]{1,2})0([0-9]{1,2})0", re.IGNO
 #: Windows' own number of a driver ends in NVIDIA's: 31.0.15.3667 is 536.67.
 _WINDOWS = re.compile(r"[0-9]{2}\.[0-9]{1,2}\.1([0-9])\.([0-9]{2})([0-9]{2})", re.ASCII)
 
+_EVERY_LINUX_BRANCH_FROM = 450
+
 
 @dataclass(frozen=True)
 class Driver:
@@ -29,6 +31,8 @@ class Driver:
     cuda: Dotted | None
     """The newest CUDA it knows; None where the branch is older than the facts."""
     assumption: str = ""
+    windows: bool = False
+    """Whether it is a number that only drivers for Windows have."""
     newer: bool = False
     """Whether it is of a branch newer than the facts: it may know more CUDA than ``cuda``."""
 
@@ -36,6 +40,10 @@ class Driver:
     def branch(self) -> int:
         """580 of 580.95.05."""
         return self.numbers[0]
+
+    def platform(self, stated: str) -> str:
+        """Whose floors it is compared with."""
+        return "windows" if self.windows else stated
 
     def reaches(self, floor: Dotted) -> bool:
         """Whether it is at least a version. Parts that were not given are taken to be as high as needed."""
@@ -49,7 +57,7 @@ def parse(text: str, facts: Facts) -> Driver:
         numbers = tuple(int(part) for part in found[1].split(".") if part.strip("x"))
         return _driver(plain, numbers, facts)
     if found := _WINDOWS.fullmatch(plain):
-        return _driver(plain, (int(found[1] + found[2]), int(found[3])), facts)
+        return replace(_driver(plain, (int(found[1] + found[2]), int(found[3])), facts), windows=True)
     if (number := _CUDA_NUMBER.fullmatch(plain)) and int(number[1]) < 60:
         return _from_cuda(plain, Dotted(f"{number[1]}.{number[2]}"), facts)
     if found := _CUDA.fullmatch(plain):
@@ -68,10 +76,20 @@ def _driver(text: str, numbers: tuple[int, ...], facts: Facts) -> Driver:
     assumptions = []
     if len(numbers) == 1:
         assumptions.append(f"any release of driver branch {branch} is meant")
+    windows = _windows_only(numbers, facts)
+    if windows:
+        assumptions.append(f"driver {text} is taken for one of Windows, whose numbers are other than those of Linux")
     newer = branch > facts.newest_branch
     if newer:
         assumptions.append(f"driver {text} is newer than the facts and taken to run what branch {facts.newest_branch} runs")
-    return Driver(text, numbers, facts.branches[known].cuda if known is not None else None, "; ".join(assumptions), newer)
+    cuda = facts.branches[known].cuda if known is not None else None
+    return Driver(text, numbers, cuda, "; ".join(assumptions), windows, newer)
+
+
+def _windows_only(numbers: tuple[int, ...], facts: Facts) -> bool:
+    """551.78: two parts, of a branch that the facts, which have every one of Linux from some point on, do not have."""
+    branch = numbers[0]
+    return len(numbers) <= 2 and _EVERY_LINUX_BRANCH_FROM < branch < facts.newest_branch and branch not in facts.branches
 
 
 def _from_cuda(text: str, cuda: Dotted, facts: Facts) -> Driver:

@@ -19,14 +19,19 @@ def base_of(cuda: Dotted, facts: Facts) -> CompatBase | None:
 
 def allowed(cuda: Dotted, place: PlaceView, facts: Facts) -> bool | None:
     """Whether the compat library of a CUDA version may stand on this driver and GPU; None where that is not known."""
-    base, driver = base_of(cuda, facts), place.driver
-    if driver is None or base is None:
+    if place.driver is None or base_of(cuda, facts) is None:
         return None
-    if place.line in facts.compat_lines["refused"] or driver.branch not in base.branches:
+    if place.line in facts.compat_lines["refused"] or not _stands_on(cuda, place, facts):
         return False
     if place.line is None:
         return None
     return True if place.line in facts.compat_lines["allowed"] else None
+
+
+def _stands_on(cuda: Dotted, place: PlaceView, facts: Facts) -> bool:
+    """Whether the branch of the driver is one that the compat library of a CUDA version may stand on."""
+    base = base_of(cuda, facts)
+    return base is not None and place.driver is not None and place.driver.branch in base.branches
 
 
 def package(cuda: Dotted) -> str:
@@ -39,39 +44,46 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
     driver, cuda = place.driver, view.cuda
     assert driver is not None  # noqa: S101 - for the type checker; the caller has seen to it
     assert cuda is not None  # noqa: S101
-    permitted = allowed(cuda, place, facts)
     below = f"driver {driver.text} < {need.driver}, the floor of {need.what}"
     newer = f"install driver {need.driver} or newer"
     last = place.capability.last_branch if place.capability is not None else None
     if last is not None and need.driver.numbers[0] > last:
         newer = ""  # that driver would no longer run the GPU
-    if view.has_compat and place.container is not False:
-        if place.line in facts.compat_lines["refused"]:
-            return Answer(
-                findings=(
-                    fail(
-                        "forward_compat_unsupported",
-                        f"driver {driver.text} is too old for {view.label}; {place.label} refuses compat libraries (error 804)",
-                        below,
-                        f"product line {place.line}",
-                        remedy=either(newer, nearest_build(view, place, facts)),
-                        source=facts.compat_origin,
-                    ),
-                )
+    library = _library(view, facts)
+    helps = view.has_compat and place.container is not False and (library is None or _reaches(library, need.driver))
+    compat = (_cuda_of(view, facts) if helps else None) or cuda
+    permitted = allowed(compat, place, facts)
+    if helps and place.line in facts.compat_lines["refused"]:
+        return Answer(
+            findings=(
+                fail(
+                    "forward_compat_unsupported",
+                    f"driver {driver.text} is too old for {view.label}; {place.label} refuses compat libraries (error 804)",
+                    below,
+                    f"product line {place.line}",
+                    remedy=either(newer, nearest_build(view, place, facts)),
+                    source=facts.compat_origin,
+                ),
             )
-        if permitted:
-            return Answer(findings=(_through_compat(view, place, facts, below, newer),))
-        if permitted is None and place.line is not None:
-            text = f"whether {place.label} is allowed the image's compat library, without which driver {driver.text} is too old"
-            return Answer(missing=(text,))
+        )
+    if helps and permitted:
+        return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),))
+    # A library that is there may help, so the driver is no fault yet; one that is only assumed to be there is no help.
+    is_there = helps and not view.requirement_assumed
+    if is_there and place.no_gpu_given and _stands_on(compat, place, facts):
+        text = "no GPU is given: one of a data-centre line is meant, which alone may use the image's compat library"
+        return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),), assumptions=(text,))
+    if permitted is None and (is_there or (helps and place.line is not None)):
+        text = f"whether {place.label} is allowed the image's compat library, without which driver {driver.text} is too old"
+        return Answer(missing=(text,))
     remedy = either(newer, nearest_build(view, place, facts))
-    if permitted and not view.has_compat:
+    if permitted and not helps:
         remedy = either(remedy, f"put {package(cuda)} of NVIDIA into the image (this GPU and branch {driver.branch} may use it)")
-    base = base_of(cuda, facts)
+    base = base_of(compat, facts)
     evidence = [below]
-    if permitted is None and view.has_compat and place.line is None:
-        remedy = either(remedy, f"name the GPU: on branch {driver.branch} one of a data-centre line runs it ({package(cuda)})")
-    elif view.has_compat and base is not None:
+    if permitted is None and helps:
+        remedy = either(remedy, f"name the GPU: on branch {driver.branch} one of a data-centre line runs it ({package(compat)})")
+    elif helps and base is not None:
         evidence.append(f"branch {driver.branch} is none of those its compat library may stand on ({_branches(base)})")
     return Answer(
         findings=(
@@ -86,14 +98,15 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
     )
 
 
-def _through_compat(view: SubjectView, place: PlaceView, facts: Facts, below: str, newer: str) -> Finding:
-    base = base_of(view.cuda, facts) if view.cuda else None
+def _through_compat(compat: Dotted, view: SubjectView, place: PlaceView, facts: Facts, below: str, newer: str) -> Finding:
+    base = base_of(compat, facts)
     driver = place.driver
     return degraded(
         "driver_too_old",
         f"driver {driver.text if driver else ''} is too old for {view.label}; it runs through the image's compat library",
         below,
-        f"branch {driver.branch if driver else ''} is one of {_branches(base) if base else ''}, product line {place.line}",
+        f"branch {driver.branch if driver else ''} is one of {_branches(base) if base else ''}"
+        + (f", product line {place.line}" if place.line else ""),
         remedy=newer or None,
         source=base.origin if base else None,
     )
@@ -106,37 +119,40 @@ def _branches(base: CompatBase) -> str:
 def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     """The driver is new enough by itself: a compat library that is used all the same can only harm.
 
-    NVIDIA's runtime puts it in front wherever its branch is newer than the host's, whatever the GPU (NVIDIA/nvidia-docker#1294);
-    an LD_LIBRARY_PATH that names /usr/local/cuda/compat does so always, which with a newer driver is error 803
-    (vllm-project/vllm#34821).
+    NVIDIA's runtime puts it in front where its branch is newer than the host's, whatever the GPU, and leaves it aside else
+    (nvidia-container-toolkit, cmd/nvidia-cdi-hook/cudacompat; libnvidia-container, filter_by_major_version). An LD_LIBRARY_PATH
+    that names /usr/local/cuda/compat puts it in front always, which with a newer driver is error 803.
     """
-    driver, cuda = place.driver, view.cuda
-    if not view.has_compat or place.container is False or driver is None or cuda is None or driver.cuda is None:
+    driver = place.driver
+    library = _library(view, facts) if view.has_compat and place.container is not False else None
+    if driver is None or library is None:
         return NOTHING
-    ours = view.image.cuda or cuda.text
-    compat = Dotted(ours)
-    if view.compat_on_path and driver.cuda > compat:
+    what = f"compat library of driver {library}" if view.compat_driver else f"compat library of CUDA {_cuda_of(view, facts)}"
+    is_older = driver.numbers[: len(library.numbers)] > library.numbers
+    if is_older and view.compat_on_path:
         return Answer(
             findings=(
                 fail(
                     "forward_compat_unsupported",
-                    f"the image puts its compat library of CUDA {compat} in front of the newer driver {driver.text} (error 803)",
-                    f"LD_LIBRARY_PATH names the compat folder; driver knows CUDA {driver.cuda} > {compat}",
+                    f"the image puts its {what} in front of the newer driver {driver.text} (error 803)",
+                    f"LD_LIBRARY_PATH names the compat folder; driver {driver.text} > {library}",
                     remedy="take /usr/local/cuda/compat out of LD_LIBRARY_PATH in the image",
                     source=facts.compat_origin,
                 ),
             )
         )
-    in_front = view.compat_on_path or (driver.cuda < compat and not driver.newer)
+    if is_older and not view.requirement_assumed:
+        return Answer(assumptions=(f"NVIDIA's container runtime leaves the image's {what} aside: driver {driver.text} is newer",))
+    in_front = view.compat_on_path or driver.branch < library.numbers[0]
     if in_front and place.line in facts.compat_lines["refused"]:
         return Answer(
             findings=(
                 fail(
                     "forward_compat_unsupported",
-                    f"the image's compat library (CUDA {compat}) comes before the driver's; {place.label} refuses it (error 804)",
-                    f"driver knows CUDA {driver.cuda}; product line {place.line}",
+                    f"the image's {what} comes before the driver's; {place.label} refuses it (error 804)",
+                    f"driver {driver.text} < {library}; product line {place.line}",
                     remedy=either(
-                        f"install a driver that knows CUDA {compat}",
+                        f"install a driver of branch {library.numbers[0]} or newer",
                         "remove the cuda-compat package from the image",
                         "use an image without it (pytorch/pytorch:…-runtime)",
                     ),
@@ -145,3 +161,25 @@ def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer
             )
         )
     return NOTHING
+
+
+def _cuda_of(view: SubjectView, facts: Facts) -> Dotted | None:
+    """The CUDA version of the image's compat library: that of the driver it is of, or as the image's tag has it."""
+    if view.compat_driver is not None:
+        known = [number for number in facts.branches if number <= view.compat_driver.numbers[0]]
+        return facts.branches[max(known)].cuda if known else None
+    return Dotted(view.image.cuda) if view.image.cuda else view.cuda
+
+
+def _library(view: SubjectView, facts: Facts) -> Dotted | None:
+    """The driver that the image's compat library is of: the version that was read, or the branch of its CUDA version."""
+    if view.compat_driver is not None:
+        return view.compat_driver
+    cuda = _cuda_of(view, facts)
+    branches = [row.number for row in facts.branches.values() if row.cuda == cuda]
+    return Dotted(str(min(branches))) if branches else None
+
+
+def _reaches(library: Dotted, floor: Dotted) -> bool:
+    """Whether a library is at least of a driver, as far as its version is known."""
+    return library.numbers >= floor.numbers[: len(library.numbers)]

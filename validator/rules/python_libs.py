@@ -14,7 +14,7 @@ _NUMPY_ABI = 2
 def numpy(view: SubjectView, facts: Facts) -> Answer:
     """A torch built for numpy 1 imports beside numpy 2, but tensors and arrays cannot be turned into each other."""
     boundary = facts.boundaries["numpy2"]
-    if view.numpy is None or view.torch is None or view.numpy.major < _NUMPY_ABI or view.torch >= boundary.since:
+    if view.numpy is None or view.level is None or view.numpy.major < _NUMPY_ABI or view.level >= boundary.since:
         return NOTHING
     return Answer(
         findings=(
@@ -31,7 +31,7 @@ def numpy(view: SubjectView, facts: Facts) -> Answer:
 
 def cpu_build(view: SubjectView, place: PlaceView, *, asked_for: bool) -> Answer:
     """A build without CUDA beside a GPU: it trains on the CPU. A fault only where a CUDA build was meant."""
-    if not view.is_cpu or not place.has_gpu or (not place.gpus and place.cc is None and place.driver is None):
+    if not view.is_cpu or view.accelerator or not place.has_gpu or (not place.gpus and place.cc is None and place.driver is None):
         return NOTHING
     remedy = "install the CUDA build"
     if view.release is not None and view.release.builds:
@@ -44,8 +44,23 @@ def cpu_build(view: SubjectView, place: PlaceView, *, asked_for: bool) -> Answer
 
 
 def vendor(view: SubjectView, place: PlaceView) -> Answer:
-    """A CUDA build runs on NVIDIA GPUs only."""
-    if not place.vendor or view.is_cpu or not place.has_gpu:
+    """A CUDA build runs on NVIDIA GPUs only; a build for ROCm or XPU on none of them, and how well on others no rule says."""
+    if not place.has_gpu or (view.is_cpu and not view.accelerator):
+        return NOTHING
+    if view.accelerator and (place.cc is not None or place.driver is not None):
+        return Answer(
+            findings=(
+                fail(
+                    "gpu_vendor_unsupported",
+                    f"{view.label} does not run on NVIDIA GPUs such as {place.label}",
+                    f"torch is built for {view.accelerator}, without CUDA",
+                    remedy="install a CUDA build of torch for this GPU",
+                ),
+            )
+        )
+    if view.accelerator:
+        return Answer(missing=(f"{view.label} is for GPUs other than NVIDIA's, which are not judged",))
+    if not place.vendor:
         return NOTHING
     return Answer(
         findings=(

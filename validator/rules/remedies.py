@@ -41,7 +41,7 @@ def _works(build: Build, place: PlaceView, platform: str, facts: Facts) -> bool:
         return False
     if place.driver is None:
         return True
-    floor = floor_of(build.cuda, platform, facts)
+    floor = floor_of(build.cuda, place.driver.platform(platform), facts)
     return floor is not None and place.driver.reaches(floor.driver)
 
 

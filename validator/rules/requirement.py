@@ -29,6 +29,9 @@ class Condition:
         return f"{self.name}{self.operator}{self.value}"
 
 
+Alternatives = tuple[tuple[Condition, ...], ...]
+
+
 @dataclass(frozen=True)
 class Machine:
     """What is compared with; None or empty where it is not known."""
@@ -40,7 +43,7 @@ class Machine:
 
 
 @cache
-def parse(text: str) -> tuple[tuple[Condition, ...], ...]:
+def parse(text: str) -> Alternatives:
     """The alternatives, each the conditions that must hold together. Raises ValueError where the runtime refuses the text."""
     alternatives = []
     for term in text.split(" "):
@@ -62,7 +65,7 @@ def parse(text: str) -> tuple[tuple[Condition, ...], ...]:
     return tuple(alternatives)
 
 
-def holds(alternatives: tuple[tuple[Condition, ...], ...], machine: Machine) -> bool | None:
+def holds(alternatives: Alternatives, machine: Machine) -> bool | None:
     """Whether any alternative holds; None where that hangs on something unknown."""
     if not alternatives:
         return True

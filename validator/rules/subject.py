@@ -32,8 +32,11 @@ class Inspected:
     """Labels of the image that name a torch or CUDA version."""
     has_compat_libs: bool | None = None
     """Whether /usr/local/cuda/compat has a libcuda."""
+    compat_driver: str | None = None
+    """The driver that libcuda is of (``550.54.15``)."""
     compat_on_path: bool = False
-    """Whether LD_LIBRARY_PATH names that folder, so that it is used whatever the driver is."""
+    """Whether LD_LIBRARY_PATH names that folder, so that it is used whatever the driver is. (NVIDIA's own images name a folder
+    below it, which their entry point makes only where it is of use.)"""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def inspected_of(content: Content) -> Inspected | None:
         disable_require=variables.get("NVIDIA_DISABLE_REQUIRE", "").lower() in _TRUE,
         labels=tuple(sorted(content.labels.items())),
         has_compat_libs=content.compat_driver is not None if content.from_image else None,
+        compat_driver=content.compat_driver,
         compat_on_path=_COMPAT in variables.get("LD_LIBRARY_PATH", "").split(":"),
     )
 

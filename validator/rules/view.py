@@ -26,6 +26,8 @@ _OTHER_VENDORS = re.compile(
     r"\b(?:radeon|instinct|firepro|amd|ati|mi[0-9]{2,3}[ax]?|gfx[0-9a-f]+|intel|arc|iris|xe|uhd|apple|adreno|mali)\b",
     re.IGNORECASE | re.ASCII,
 )
+_OTHER_ACCELERATOR = re.compile(r"rocm|xpu", re.IGNORECASE)
+_ACCELERATORS = {"rocm": "ROCm", "xpu": "XPU"}
 _NOTHING_INSIDE = Inspected()
 
 
@@ -35,10 +37,14 @@ class SubjectView:
 
     platform: str
     torch: Version | None = None
+    level: Version | None = None
+    """What torch can do is that of this version: for anything before a release, the release it leads to (2.7.0.dev… is 2.7.0)."""
     release: Release | None = None
     """The row of the facts; None for a torch they do not have."""
     cuda: Dotted | None = None
     is_cpu: bool = False
+    accelerator: str = ""
+    """``ROCm`` or ``XPU`` for a build for other GPUs than NVIDIA's; ``is_cpu`` is true of it too, as it has no CUDA."""
     build: Build | None = None
     arch: tuple[str, ...] | None = None
     """What torch has code for; None where nobody knows."""
@@ -53,6 +59,8 @@ class SubjectView:
     requirement_assumed: bool = False
     """Whether the gate is only that of the image that a CUDA version by itself is taken for."""
     has_compat: bool | None = None
+    compat_driver: Dotted | None = None
+    """The driver its compat library is of, where that was read."""
     compat_on_path: bool = False
     needs: frozenset[str] = frozenset()
     from_source: bool = False
@@ -72,6 +80,8 @@ class SubjectView:
     def label(self) -> str:
         """``torch 2.7.1 for CUDA 12.8``."""
         torch = f"torch {self.torch}" if self.torch else "torch"
+        if self.accelerator:
+            return f"{torch} built for {self.accelerator}"
         if self.is_cpu:
             return f"{torch} built without CUDA"
         return f"{torch} for CUDA {self.cuda}" if self.cuda else torch
@@ -96,9 +106,16 @@ class PlaceView:
     container: bool | None = None
     open_modules: bool | None = None
     has_gpu: bool = True
+    candidates: tuple[Dotted, ...] = ()
+    """The capabilities of what the name can mean, where they differ."""
     findings: list[Finding] = field(default_factory=list)
     assumptions: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+
+    @property
+    def no_gpu_given(self) -> bool:
+        """Whether nothing at all was said of the GPU."""
+        return not self.asked and self.cc is None
 
     @cached_property
     def key(self) -> tuple[object, ...]:
@@ -156,6 +173,7 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
         return
     view.torch = torch_version(text)
     public = Version(view.torch.public)
+    view.level = Version(public.base_version)
     in_part = len(public.release) < 3
     view.release = facts.releases.get(public) if not in_part else None
     if view.release is not None:
@@ -175,7 +193,6 @@ def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
     base = facts.releases.get(Version(public.base_version))
     if base is not None and (public.is_devrelease or (public.pre or ("",))[0] == "rc"):
         view.release = base
-        view.assumptions.append(f"torch {public} is taken to be built like its release {base.version}")
         return
     view.from_source = True
     row = next((row for row in facts.tags.values() if row.torch == str(view.torch)), None) if public != view.torch else None
@@ -193,12 +210,18 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) 
         view.assumptions.append(f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}")
     if stated is None:
         return
-    if stated.casefold() in ("cpu", "none"):
+    if other := _OTHER_ACCELERATOR.match(stated):
+        view.accelerator = _ACCELERATORS[other[0].casefold()]
+    if stated.casefold() in ("cpu", "none") or other:
         view.is_cpu = True
         return
     view.cuda = cuda_of(_whole(view, stated))
     if view.release is not None:
         view.build = view.release.builds.get(_short(view.cuda))
+    if view.build is None and view.torch is not None and view.torch.is_prerelease:
+        view.from_source, view.release = True, None  # nightlies come for other CUDA versions than the release
+    elif view.build is not None and view.torch is not None and view.torch.is_prerelease:
+        view.assumptions.append(f"torch {view.torch} is taken to be built like its release, {view.level}")
 
 
 def _whole(view: SubjectView, stated: str) -> str:
@@ -230,11 +253,13 @@ def cuda_of(text: str) -> Dotted:
 
 
 def _of_local(local: str | None) -> str | None:
-    """``cu121`` and ``cpu`` of 2.1.0+cu121 and 2.13.0+cpu. ROCm and XPU builds are builds without CUDA too."""
+    """``cu121``, ``cpu`` and ``rocm6.0`` of 2.1.0+cu121, 2.13.0+cpu and 2.3.0+rocm6.0."""
     if local is None:
         return None
-    if local.startswith(("cpu", "rocm", "xpu")):
+    if local.startswith("cpu"):
         return "cpu"
+    if _OTHER_ACCELERATOR.match(local):
+        return local
     found = _CHANNEL.match(local)
     return f"{found[1]}.{found[2]}" if found else None
 
@@ -287,6 +312,7 @@ def python_of(text: str) -> str:
 def _container(view: SubjectView, inside: Inspected) -> None:
     view.compat_on_path = inside.compat_on_path
     view.has_compat = inside.has_compat_libs if inside.has_compat_libs is not None else view.image.compat
+    view.compat_driver = Dotted(inside.compat_driver) if inside.compat_driver is not None else None
     if inside.disable_require:
         view.assumptions.append("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
     elif inside.require_cuda is not None:
@@ -356,6 +382,7 @@ def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
     if match.assumption:
         view.assumptions.append(match.assumption)
     if len(capabilities) > 1 and view.cc is None:
+        view.candidates = tuple(sorted(capabilities))
         names = ", ".join(f"{row.name} ({row.cc})" for row in match.rows[:8])
         view.missing.append(
             f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc"
@@ -376,7 +403,6 @@ def _too_early_for_product(view: PlaceView) -> None:
         return
     if capability is None or capability.first_branch is None or driver.branch >= capability.first_branch:
         view.assumptions.append(f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}")
-
 
 
 def _list(versions: set[Dotted]) -> str:

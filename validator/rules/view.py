@@ -312,13 +312,21 @@ def python_of(text: str) -> str:
 def _container(view: SubjectView, inside: Inspected) -> None:
     view.compat_on_path = inside.compat_on_path
     view.has_compat = inside.has_compat_libs if inside.has_compat_libs is not None else view.image.compat
-    view.compat_driver = Dotted(inside.compat_driver) if inside.compat_driver is not None else None
+    view.compat_driver = _read_version(inside.compat_driver)
     if inside.disable_require:
         view.assumptions.append("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
     elif inside.require_cuda is not None:
         view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
     elif view.image.requirement is not None:
         view.requirement, view.requirement_from = _gate_on(view.platform, view.image.requirement), view.image.requirement_from
+
+
+def _read_version(text: str | None) -> Dotted | None:
+    """A version as it was found in a file's name; None where it is none."""
+    try:
+        return Dotted(text) if text is not None else None
+    except ValueError:
+        return None
 
 
 def _gate_on(platform: str, requirement: str) -> str:

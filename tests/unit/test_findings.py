@@ -253,6 +253,7 @@ def test_a_crash_says_where_it_was() -> None:
     found = first(RunOutcome(report(events), exit_code=0))
     assert found.cause == "native_crash"
     assert 'File "/opt/torch/__init__.py", line 7 in <module>' in found.evidence
+    assert not any("frozen" in line for line in found.evidence)
 
 
 def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> None:

@@ -225,7 +225,10 @@ def _where(output: str) -> list[str]:
     if not found:
         return _last_lines(output)
     fatal = [line.strip() for line in head.splitlines() if line.startswith("Fatal Python error")]
-    return [*fatal, *(line.strip() for line in calls.splitlines() if line.strip().startswith("File "))][:3]
+    own = (line.strip() for line in calls.splitlines())
+    # Frames of the import machinery and of the probe say nothing of what was being imported or run.
+    told = [line for line in own if line.startswith("File ") and not any(part in line for part in ("<frozen ", "/probe.zip/"))]
+    return [*fatal, *told][:3]
 
 
 def _last_lines(text: str, count: int = 3) -> list[str]:

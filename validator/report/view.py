@@ -82,6 +82,7 @@ class FindingLine:
     message: str
     """What was seen, where the cell's reason does not say the same; else empty."""
     evidence: tuple[str, ...]
+    """What was seen beside that."""
     remedy: str | None
     source: str | None
 
@@ -292,7 +293,11 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
         cause=_line(finding.cause),
         title=entry.title if entry else "",
         message="" if message in said else message,
-        evidence=tuple(one_line(text, _EVIDENCE_CHARACTERS) for text in finding.evidence[:_EVIDENCE_LINES]),
+        evidence=tuple(
+            one_line(text, _EVIDENCE_CHARACTERS)
+            for text in finding.evidence[:_EVIDENCE_LINES]
+            if not any(_line(text) in each for each in (*said, message))
+        ),
         remedy=_line(finding.remedy) if finding.remedy else None,
         source=one_line(finding.source, _EVIDENCE_CHARACTERS) if finding.source else None,
     )

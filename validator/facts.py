@@ -16,8 +16,9 @@ import yaml
 from packaging.version import Version
 
 from validator import facts_rows as rows
+from validator import facts_tables as tables
 from validator.errors import InvalidInputError, MatrixError
-from validator.facts_rows import Reader, RowError
+from validator.facts_reader import Origin, Reader, RowError, words
 from validator.resources import DATA
 from validator.versions import Dotted
 
@@ -53,7 +54,7 @@ class Facts:
     distributions: Mapping[str, rows.Distribution]
     compat_lines: Mapping[str, frozenset[str]]
     """``allowed``, ``maybe``, ``refused`` → product lines, for forward compatibility."""
-    compat_origin: rows.Origin
+    compat_origin: Origin
     compat_bases: Mapping[str, rows.CompatBase]
     gates: Mapping[str, rows.Gate]
     capabilities: Mapping[str, rows.Capability]
@@ -193,101 +194,45 @@ def _build(raw: Mapping[str, Mapping[str, Any]], documents: Mapping[str, Mapping
         for table, file in TABLES.items()
     }
 
-    def table(name: str, make: Callable[[str, Reader], Any]) -> dict[str, Any]:
+    def plain(name: str, make: Callable[[str, Any], Any]) -> dict[str, Any]:
         made = {}
-        for key, row in raw[name].items():
+        for key, value in raw[name].items():
             try:
-                made[key] = make(key, Reader(row, sources[name]))
+                made[key] = make(key, value)
             except RowError as error:
                 raise _WrongRow(name, key, error) from None
             except ValueError as error:
                 raise _WrongRow(name, key, RowError("", str(error))) from None
         return made
 
-    lines = table("compat_lines", _compat_lines)["all"]
-    brands = {name: rows.words(words, name) for name, words in raw["brand_sets"].items()}
-    releases = table("releases", lambda key, row: rows.release(key, row, sources["releases"]))
-    ngc = table("ngc_arch", _ngc_arch)
+    def table(name: str, make: Callable[[str, Reader], Any]) -> dict[str, Any]:
+        return plain(name, lambda key, row: make(key, Reader(row, sources[name])))
+
+    lines = table("compat_lines", tables.compat_lines)["all"]
+    brands = plain("brand_sets", lambda _, listed: words(listed, ""))
+    releases = table("releases", lambda key, row: tables.release(key, row, sources["releases"]))
+    ngc = table("ngc_arch", tables.ngc_arch)
     return Facts(
-        toolkits=table("toolkits", _toolkit),
-        floors={int(key): row for key, row in table("floors", _floor).items()},
-        branches={row.number: row for row in table("branches", _branch).values()},
-        distributions=table("distributions", _distribution),
+        toolkits=table("toolkits", tables.toolkit),
+        floors={int(key): row for key, row in table("floors", tables.floor).items()},
+        branches={row.number: row for row in table("branches", tables.branch).values()},
+        distributions=table("distributions", tables.distribution),
         compat_lines=lines[0],
         compat_origin=lines[1],
-        compat_bases=table("compat_bases", _compat_base),
-        gates=table("gates", lambda key, row: _gate(key, row, brands)),
-        capabilities=table("capabilities", rows.capability),
-        gpus=table("gpus", rows.gpu),
+        compat_bases=table("compat_bases", tables.compat_base),
+        gates=table("gates", lambda key, row: tables.gate(key, row, brands)),
+        capabilities=table("capabilities", tables.capability),
+        gpus=table("gpus", tables.gpu),
         releases={row.version: row for row in sorted(releases.values(), key=lambda row: row.version)},
-        boundaries=table("boundaries", _boundary),
+        boundaries=table("boundaries", tables.boundary),
         patterns=tuple(
-            _pattern(repository, Reader(row, sources["patterns"]))
+            tables.pattern(repository, Reader(row, sources["patterns"]))
             for repository, group in raw["patterns"].items()
             for row in group
         ),
-        os_glibc={name: Dotted(version) for name, version in raw["os_glibc"].items()},
+        os_glibc=plain("os_glibc", lambda _, version: Dotted(str(version))),
         ngc_arch=tuple(sorted(ngc.values(), key=lambda row: row.month)),
-        tags=table("tags", _tag),
+        tags=table("tags", tables.tag),
         as_of=max(date for group in sources.values() for _, date in group.values()),
         raw=raw,
     )
-
-
-def _toolkit(version: str, row: Reader) -> rows.Toolkit:
-    cuda = row.parsed("cuda", rows.cuda_version)
-    return rows.Toolkit(version, cuda, row.optional("linux", Dotted), row.optional("windows", Dotted), row.origin())
-
-
-def _floor(major: str, row: Reader) -> rows.Floor:
-    exceptions = {cuda: Dotted(str(driver)) for cuda, driver in row.mapping("exceptions").items()}
-    return rows.Floor(int(major), row.parsed("linux", Dotted), row.parsed("windows", Dotted), exceptions, row.origin())
-
-
-def _branch(number: str, row: Reader) -> rows.Branch:
-    cuda = row.parsed("cuda", rows.cuda_version)
-    return rows.Branch(int(number), cuda, row.text("kind", ""), row.text("end_of_life", ""), row.origin())
-
-
-def _distribution(name: str, row: Reader) -> rows.Distribution:
-    return rows.Distribution(name, row.parsed("branch", int), row.origin())
-
-
-def _compat_lines(_: str, row: Reader) -> tuple[dict[str, frozenset[str]], rows.Origin]:
-    return {name: frozenset(row.words(name)) for name in ("allowed", "maybe", "refused")}, row.origin()
-
-
-def _compat_base(cuda: str, row: Reader) -> rows.CompatBase:
-    return rows.CompatBase(rows.cuda_version(cuda), frozenset(int(branch) for branch in row.words("branches")), row.origin())
-
-
-def _gate(cuda: str, row: Reader, brands: Mapping[str, tuple[str, ...]]) -> rows.Gate:
-    """The requirement written out as the image's variable has it."""
-    alternatives = [f"cuda>={cuda}"]
-    for clause in row.many("clauses"):
-        if isinstance(clause, dict) and str(clause.get("from", "")).isdigit():
-            alternatives.append(f"driver>={clause['from']}")
-            continue
-        if not isinstance(clause, dict) or clause.get("brands") not in brands:
-            raise RowError("clauses", f"each is {{brands: …, branches: […]}} with a set of brand_sets ({', '.join(brands)})")
-        for number in rows.words(clause.get("branches", []), "clauses"):
-            alternatives += [f"brand={brand},driver>={number},driver<{int(number) + 1}" for brand in brands[clause["brands"]]]
-    return rows.Gate(rows.cuda_version(cuda), " ".join(alternatives), row.origin())
-
-
-def _boundary(ident: str, row: Reader) -> rows.Boundary:
-    since = row.parsed("since", Version)
-    return rows.Boundary(ident, row.text("name"), since, row.optional("cc", Dotted), row.origin())
-
-
-def _pattern(repository: str, row: Reader) -> rows.Pattern:
-    gate, compat = row.parsed("gate", rows.truth), row.parsed("compat", rows.truth)
-    return rows.Pattern(repository, row.text("tag"), gate, compat, row.origin())
-
-
-def _ngc_arch(month: str, row: Reader) -> rows.NgcArch:
-    return rows.NgcArch(Dotted(month), rows.arch_entries(list(row.words("arch")), "arch"), row.origin())
-
-
-def _tag(reference: str, row: Reader) -> rows.ImageTag:
-    return rows.ImageTag(reference, row.text("torch", ""), row.text("cuda", ""), row.origin())

@@ -9,7 +9,7 @@ from typing import Any
 
 from validator import gpu_names
 from validator.facts import TABLES, Facts
-from validator.facts_rows import Origin
+from validator.facts_reader import Origin
 from validator.rules import images
 from validator.rules.driver_value import parse as parse_driver
 from validator.versions import Dotted, torch_version

@@ -11,7 +11,7 @@ from validator.facts_rows import GpuRow
 
 #: Words that say whose it is, not which it is.
 _VENDOR = frozenset({"nvidia", "graphics", "gpu", "gpus", "card", "cards", "series", "architecture", "corporation"})
-#: Words people leave out; in this order of certainty a name without them may be another product.
+#: Words people leave out.
 _BRAND = frozenset({"tesla", "geforce", "quadro", "rtx", "gtx", "gt", "titan", "jetson"})
 _MEMORY = re.compile(r"[0-9]{1,3}gb?", re.ASCII)
 _MIG = re.compile(r"\bmig\b.*$", re.IGNORECASE)

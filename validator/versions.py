@@ -33,6 +33,11 @@ class Dotted:
             numbers.pop()
         object.__setattr__(self, "numbers", tuple(numbers))
 
+    @property
+    def major_minor(self) -> str:
+        """The first two numbers as text: ``12.8`` of 12.8.1, ``12.0`` of 12."""
+        return ".".join([*self.text.split("."), "0"][:2])
+
     def __str__(self) -> str:
         return self.text
 

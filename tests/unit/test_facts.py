@@ -10,7 +10,8 @@ import pytest
 
 from validator.errors import InvalidInputError
 from validator.facts import FOLDER, TABLES, Facts, load
-from validator.facts_rows import CONFIDENCES, FEATURES, PLATFORMS
+from validator.facts_reader import CONFIDENCES
+from validator.facts_rows import FEATURES, PLATFORMS
 from validator.rules.code import parse
 from validator.versions import Dotted
 
@@ -219,6 +220,9 @@ def test_an_overlay_adds_and_changes_rows_field_by_field(tmp_path: Path) -> None
         ("gpus: [1, 2]\n", 1, "mapping of rows"),
         ("gpus:\n  Thing: {cc: 8.0, line: geforce, source: nowhere}\n", 2, "not among the sources"),
         ("gates:\n  12.8: {clauses: [{brands: mine, branches: [535]}]}\n", 2, "brand_sets"),
+        ("gates:\n  12.8: {clauses: [{brands: [mine], branches: [535]}]}\n", 2, "brand_sets"),
+        ("brand_sets:\n  mine: {tesla: 1}\n", 2, "list of values"),
+        ("os_glibc:\n  mine: new\n", 2, "version of dotted numbers"),
     ],
 )
 def test_a_wrong_overlay_says_where_and_what(tmp_path: Path, text: str, line: int, says: str) -> None:

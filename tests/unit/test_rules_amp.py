@@ -143,3 +143,7 @@ def test_bf16_without_a_torch_is_that_of_the_newest() -> None:
 def test_a_nightly_can_do_what_its_release_can() -> None:
     assert "torch_too_old_for_amp" not in causes(torch="2.3.0.dev20240301+cu121", needs=("torch.amp.GradScaler",))
     assert "torch_too_old_for_amp" in causes(torch="2.2.0.dev20231101+cu121", needs=("torch.amp.GradScaler",))
+
+
+def test_the_nan_of_gtx_16_is_told_with_its_own_source() -> None:
+    assert "77955" in (finding("fp16_nan", torch="1.13.1", cuda="11.7", gpu="GTX 1660 Ti").source or "")

@@ -12,8 +12,9 @@ from validator.facts import Facts
 from validator.model import Finding, Outlook, Prediction, Severity
 from validator.rules import amp, arch, container_gate, driver, labels, published, python_libs
 from validator.rules.answer import Answer
+from validator.rules.place_view import PlaceView, view_place
 from validator.rules.subject import Inspected, Place, Subject
-from validator.rules.view import PlaceView, SubjectView, view_place, view_subject
+from validator.rules.view import SubjectView, view_subject
 
 __all__ = ["Inspected", "Place", "Subject", "judge"]
 

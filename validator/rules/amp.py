@@ -6,7 +6,8 @@ from validator.facts import Facts
 from validator.facts_rows import Boundary
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
-from validator.rules.view import PlaceView, SubjectView
+from validator.rules.place_view import PlaceView
+from validator.rules.view import SubjectView
 from validator.versions import Dotted
 
 #: The CUDA major whose builds were seen to give NaN on GTX 16xx (pytorch/pytorch#77955); those for CUDA 10.2 were not.
@@ -138,7 +139,7 @@ def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:
                 + ("" if seen else "; no source says that later ones do not"),
                 f"product with the TU116 or TU117 chip; CUDA {view.cuda or 'not given'}",
                 remedy="train in fp32 on this GPU" if seen else "look for NaN in a few steps first, or train in fp32",
-                source=place.gpus[0].origin,
+                source=place.gpus[0].defect_origin,
             )
         )
     lacking = place.gpus and all(row.tensor_cores is False for row in place.gpus)

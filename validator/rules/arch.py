@@ -8,8 +8,9 @@ from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
+from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
-from validator.rules.view import PlaceView, SubjectView
+from validator.rules.view import SubjectView
 from validator.versions import Dotted
 
 

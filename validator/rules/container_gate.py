@@ -7,9 +7,10 @@ from validator.facts_rows import GpuRow
 from validator.rules.answer import NOTHING, Answer, fail
 from validator.rules.driver_value import Driver
 from validator.rules.floors import toolkit_driver
+from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either
 from validator.rules.requirement import Alternatives, Machine, holds, parse
-from validator.rules.view import PlaceView, SubjectView
+from validator.rules.view import SubjectView
 from validator.text import one_line
 from validator.versions import Dotted
 

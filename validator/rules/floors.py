@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from validator.facts import Facts
-from validator.facts_rows import Origin
+from validator.facts_reader import Origin
 from validator.versions import Dotted
 
 #: The first CUDA major in which every minor runs on the driver of the first (minor-version compatibility).

@@ -7,14 +7,15 @@ from validator.facts_rows import CompatBase
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.floors import FloorOf
+from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
-from validator.rules.view import PlaceView, SubjectView
+from validator.rules.view import SubjectView
 from validator.versions import Dotted
 
 
 def base_of(cuda: Dotted, facts: Facts) -> CompatBase | None:
     """The row of a CUDA version; None where the facts have none."""
-    return facts.compat_bases.get(".".join([*cuda.text.split("."), "0"][:2]))
+    return facts.compat_bases.get(cuda.major_minor)
 
 
 def allowed(cuda: Dotted, place: PlaceView, facts: Facts) -> bool | None:
@@ -36,7 +37,7 @@ def _stands_on(cuda: Dotted, place: PlaceView, facts: Facts) -> bool:
 
 def package(cuda: Dotted) -> str:
     """``cuda-compat-12-8``."""
-    return "cuda-compat-" + "-".join([*cuda.text.split("."), "0"][:2])
+    return f"cuda-compat-{cuda.major_minor.replace('.', '-')}"
 
 
 def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf) -> Answer:

@@ -11,7 +11,8 @@ from validator.facts import Facts
 from validator.facts_rows import Build, Release
 from validator.rules.code import device_of, has_sass
 from validator.rules.floors import floor_of
-from validator.rules.view import PlaceView, SubjectView
+from validator.rules.place_view import PlaceView
+from validator.rules.view import SubjectView
 from validator.versions import channel_of
 
 Choice = tuple[int, Release, Build]

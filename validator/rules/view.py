@@ -1,4 +1,4 @@
-"""Subject and place as the rules see them: names resolved, versions parsed, what was left open filled in and said so."""
+"""A subject as the rules see it: names resolved, versions parsed, what was left open filled in and said so."""
 
 from __future__ import annotations
 
@@ -9,23 +9,16 @@ from functools import cached_property
 from packaging.version import Version
 
 from validator.facts import Facts
-from validator.facts_rows import PLATFORMS, Build, Capability, GpuRow, Release
-from validator.gpu_names import closest, find
+from validator.facts_rows import PLATFORMS, Build, Release
 from validator.model import Basis, Finding
-from validator.rules.driver_value import Driver, parse
 from validator.rules.images import ImageFacts, read_image
-from validator.rules.subject import Inspected, Place, Subject
-from validator.text import one_line
+from validator.rules.subject import Inspected, Subject
 from validator.versions import Dotted, torch_version
 
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
 _PYTHON_TAG = re.compile(r"cp([0-9])([0-9]{1,2})(t?)", re.ASCII)
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)+", re.ASCII)
 _CHANNEL = re.compile(r"cu([0-9]{2,3})([0-9])", re.ASCII)
-_OTHER_VENDORS = re.compile(
-    r"\b(?:radeon|instinct|firepro|amd|ati|mi[0-9]{2,3}[ax]?|gfx[0-9a-f]+|intel|arc|iris|xe|uhd|apple|adreno|mali)\b",
-    re.IGNORECASE | re.ASCII,
-)
 _OTHER_ACCELERATOR = re.compile(r"rocm|xpu", re.IGNORECASE)
 _ACCELERATORS = {"rocm": "ROCm", "xpu": "XPU"}
 _NOTHING_INSIDE = Inspected()
@@ -87,50 +80,6 @@ class SubjectView:
         return f"{torch} for CUDA {self.cuda}" if self.cuda else torch
 
 
-@dataclass
-class PlaceView:
-    """A place, resolved against the facts."""
-
-    gpus: tuple[GpuRow, ...] = ()
-    asked: str = ""
-    """What the GPU was called."""
-    cc: Dotted | None = None
-    capability: Capability | None = None
-    line: str | None = None
-    """Product line, where all candidates share it."""
-    platform: str = ""
-    """The platform of the only machines that have this GPU; empty where any."""
-    vendor: str = ""
-    """Whose GPU it is, where it is not NVIDIA's."""
-    driver: Driver | None = None
-    container: bool | None = None
-    open_modules: bool | None = None
-    has_gpu: bool = True
-    candidates: tuple[Dotted, ...] = ()
-    """The capabilities of what the name can mean, where they differ."""
-    findings: list[Finding] = field(default_factory=list)
-    assumptions: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-
-    @property
-    def no_gpu_given(self) -> bool:
-        """Whether nothing at all was said of the GPU."""
-        return not self.asked and self.cc is None
-
-    @cached_property
-    def key(self) -> tuple[object, ...]:
-        """What the rules of precision go by."""
-        return self.cc, tuple(row.name for row in self.gpus)
-
-    @cached_property
-    def label(self) -> str:
-        """``Tesla V100-SXM2-16GB (compute capability 7.0)``."""
-        if self.gpus:
-            name = self.gpus[0].name if len(self.gpus) == 1 else self.asked
-            return f"{name} (compute capability {self.cc})" if self.cc else name
-        return f"compute capability {self.cc}" if self.cc else "the GPU"
-
-
 def view_subject(subject: Subject, facts: Facts) -> SubjectView:
     """Raises ValueError where a value is not one at all (``torch banana``)."""
     if subject.platform not in PLATFORMS:
@@ -143,8 +92,8 @@ def view_subject(subject: Subject, facts: Facts) -> SubjectView:
         view.image = read_image(subject.image, facts)
         view.assumptions += view.image.assumptions
     _torch(view, inside.torch or subject.torch or view.image.torch, facts)
-    _cuda(view, inside, subject, facts)
-    _code(view, inside, facts)
+    _cuda(view, inside, subject)
+    _code(view, inside)
     _python_and_libraries(view, inside, subject)
     _container(view, inside)
     if view.torch is None and not view.is_cpu:
@@ -159,8 +108,8 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
             view.missing.append(f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda")
         return
     if subject.image is None and subject.inspected is None and view.platform != "windows":
-        gate = facts.gates.get(_short(view.cuda))
-        view.requirement = _gate_on(view.platform, gate.requirement if gate else f"cuda>={_short(view.cuda)}")
+        gate = facts.gates.get(view.cuda.major_minor)
+        view.requirement = _gate_on(view.platform, gate.requirement if gate else f"cuda>={view.cuda.major_minor}")
         view.requirement_from = str(gate.origin) if gate else ""
         view.requirement_assumed = view.has_compat = True
         view.assumptions.append(
@@ -201,7 +150,7 @@ def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
         view.assumptions.append(f"torch {view.torch} is the one of {row.reference}")
 
 
-def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) -> None:
+def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     local = view.torch.local if view.torch is not None else None
     stated = inside.cuda or _of_local(local) or subject.cuda or view.image.cuda
     if stated is None and view.release is not None and not view.from_source:
@@ -217,7 +166,7 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject, facts: Facts) 
         return
     view.cuda = cuda_of(_whole(view, stated))
     if view.release is not None:
-        view.build = view.release.builds.get(_short(view.cuda))
+        view.build = view.release.builds.get(view.cuda.major_minor)
     if view.build is None and view.torch is not None and view.torch.is_prerelease:
         view.from_source, view.release = True, None  # nightlies come for other CUDA versions than the release
     elif view.build is not None and view.torch is not None and view.torch.is_prerelease:
@@ -264,11 +213,7 @@ def _of_local(local: str | None) -> str | None:
     return f"{found[1]}.{found[2]}" if found else None
 
 
-def _short(cuda: Dotted) -> str:
-    return ".".join([*cuda.text.split("."), "0"][:2])
-
-
-def _code(view: SubjectView, inside: Inspected, facts: Facts) -> None:
+def _code(view: SubjectView, inside: Inspected) -> None:
     """What torch has code for: as read inside, as the image's family is built, or as the facts have it for the wheel."""
     if view.is_cpu:
         return
@@ -332,86 +277,3 @@ def _read_version(text: str | None) -> Dotted | None:
 def _gate_on(platform: str, requirement: str) -> str:
     """Images for ARM have the plain condition on CUDA, no alternatives."""
     return requirement.split(" ")[0] if platform == "linux_aarch64" else requirement
-
-
-def view_place(place: Place, facts: Facts) -> PlaceView:
-    """Raises ValueError where a value is not one at all."""
-    view = PlaceView(container=place.is_container, open_modules=place.open_kernel_modules, has_gpu=place.has_gpu)
-    if place.driver is not None:
-        view.driver = parse(place.driver, facts)
-        if view.driver.assumption:
-            view.assumptions.append(view.driver.assumption)
-    if place.compute_capability is not None:
-        view.cc = _capability_of(place.compute_capability)
-    if place.gpu is not None:
-        _gpu(view, place.gpu, facts)
-    if view.cc is not None:
-        view.capability = facts.capabilities.get(_short(view.cc))
-        if view.capability is None:
-            view.missing.append(f"compute capability {view.cc} is not in the facts")
-    _too_early_for_product(view)
-    return view
-
-
-def _capability_of(text: str) -> Dotted:
-    plain = text.strip().casefold().removeprefix("sm_").removeprefix("compute_")
-    if plain.isdigit() and len(plain) >= 2:
-        plain = f"{plain[:-1]}.{plain[-1]}"
-    try:
-        cc = Dotted(plain)
-    except ValueError:
-        cc = None
-    if cc is None or len(cc.numbers) > 2:
-        raise ValueError(f"{text!r} is not a compute capability such as 8.6")
-    return cc
-
-
-def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
-    match = find(name, facts)
-    shown = view.asked = one_line(name, 80)
-    if not match.rows and (other := _OTHER_VENDORS.search(name)):
-        view.vendor = other[0]
-        return
-    if not match.rows:
-        if view.cc is not None:
-            view.assumptions.append(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
-            return
-        near = ", ".join(closest(name, facts))
-        hint = f" (near: {near})" if near else ""
-        view.missing.append(f"GPU {shown!r} is not in the facts{hint}; give its compute capability (--cc 8.6)")
-        return
-    capabilities = {row.cc for row in match.rows}
-    if view.cc is not None and view.cc not in capabilities:
-        view.assumptions.append(
-            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}"
-        )
-        return
-    view.gpus = match.rows if view.cc is None else tuple(row for row in match.rows if row.cc == view.cc)
-    if match.assumption:
-        view.assumptions.append(match.assumption)
-    if len(capabilities) > 1 and view.cc is None:
-        view.candidates = tuple(sorted(capabilities))
-        names = ", ".join(f"{row.name} ({row.cc})" for row in match.rows[:8])
-        view.missing.append(
-            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc"
-        )
-        return
-    view.cc = view.gpus[0].cc
-    lines = {row.line for row in view.gpus}
-    view.line = lines.pop() if len(lines) == 1 else None
-    hosts = {row.host for row in view.gpus}
-    view.platform = hosts.pop() if len(hosts) == 1 else ""
-
-
-def _too_early_for_product(view: PlaceView) -> None:
-    """A product can be newer than its architecture; what the facts know of it is an upper bound, so no fault is made of it."""
-    driver, capability = view.driver, view.capability
-    firsts = [row.first_driver for row in view.gpus if row.first_driver is not None]
-    if driver is None or not firsts or any(driver.reaches(first) for first in firsts):
-        return
-    if capability is None or capability.first_branch is None or driver.branch >= capability.first_branch:
-        view.assumptions.append(f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}")
-
-
-def _list(versions: set[Dotted]) -> str:
-    return " or ".join(str(version) for version in sorted(versions))

@@ -1,0 +1,148 @@
+"""A place as the rules see it: its GPU found in the facts, its driver parsed, what was left open said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from validator.facts import Facts
+from validator.facts_rows import Capability, GpuRow
+from validator.gpu_names import closest, find
+from validator.model import Finding
+from validator.rules.driver_value import Driver, parse
+from validator.rules.subject import Place
+from validator.text import one_line
+from validator.versions import Dotted
+
+_OTHER_VENDORS = re.compile(
+    r"\b(?:radeon|instinct|firepro|amd|ati|mi[0-9]{2,3}[ax]?|gfx[0-9a-f]+|intel|arc|iris|xe|uhd|apple|adreno|mali)\b",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+@dataclass
+class PlaceView:
+    """A place, resolved against the facts."""
+
+    gpus: tuple[GpuRow, ...] = ()
+    asked: str = ""
+    """What the GPU was called."""
+    cc: Dotted | None = None
+    capability: Capability | None = None
+    line: str | None = None
+    """Product line, where all candidates share it."""
+    platform: str = ""
+    """The platform of the only machines that have this GPU; empty where any."""
+    vendor: str = ""
+    """Whose GPU it is, where it is not NVIDIA's."""
+    driver: Driver | None = None
+    container: bool | None = None
+    open_modules: bool | None = None
+    has_gpu: bool = True
+    candidates: tuple[Dotted, ...] = ()
+    """The capabilities of what the name can mean, where they differ."""
+    findings: list[Finding] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def no_gpu_given(self) -> bool:
+        """Whether nothing at all was said of the GPU."""
+        return not self.asked and self.cc is None
+
+    @cached_property
+    def key(self) -> tuple[object, ...]:
+        """What the rules of precision go by."""
+        return self.cc, tuple(row.name for row in self.gpus)
+
+    @cached_property
+    def label(self) -> str:
+        """``Tesla V100-SXM2-16GB (compute capability 7.0)``."""
+        if self.gpus:
+            name = self.gpus[0].name if len(self.gpus) == 1 else self.asked
+            return f"{name} (compute capability {self.cc})" if self.cc else name
+        return f"compute capability {self.cc}" if self.cc else "the GPU"
+
+
+def view_place(place: Place, facts: Facts) -> PlaceView:
+    """Raises ValueError where a value is not one at all."""
+    view = PlaceView(container=place.is_container, open_modules=place.open_kernel_modules, has_gpu=place.has_gpu)
+    if place.driver is not None:
+        view.driver = parse(place.driver, facts)
+        if view.driver.assumption:
+            view.assumptions.append(view.driver.assumption)
+    if place.compute_capability is not None:
+        view.cc = _capability_of(place.compute_capability)
+    if place.gpu is not None:
+        _gpu(view, place.gpu, facts)
+    if view.cc is not None:
+        view.capability = facts.capabilities.get(view.cc.major_minor)
+        if view.capability is None:
+            view.missing.append(f"compute capability {view.cc} is not in the facts")
+    _too_early_for_product(view)
+    return view
+
+
+def _capability_of(text: str) -> Dotted:
+    plain = text.strip().casefold().removeprefix("sm_").removeprefix("compute_")
+    if plain.isdigit() and len(plain) >= 2:
+        plain = f"{plain[:-1]}.{plain[-1]}"
+    try:
+        cc = Dotted(plain)
+    except ValueError:
+        cc = None
+    if cc is None or len(cc.numbers) > 2:
+        raise ValueError(f"{text!r} is not a compute capability such as 8.6")
+    return cc
+
+
+def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
+    match = find(name, facts)
+    shown = view.asked = one_line(name, 80)
+    if not match.rows and (other := _OTHER_VENDORS.search(name)):
+        view.vendor = other[0]
+        return
+    if not match.rows:
+        if view.cc is not None:
+            view.assumptions.append(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
+            return
+        near = ", ".join(closest(name, facts))
+        hint = f" (near: {near})" if near else ""
+        view.missing.append(f"GPU {shown!r} is not in the facts{hint}; give its compute capability (--cc 8.6)")
+        return
+    capabilities = {row.cc for row in match.rows}
+    if view.cc is not None and view.cc not in capabilities:
+        view.assumptions.append(
+            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}"
+        )
+        return
+    view.gpus = match.rows if view.cc is None else tuple(row for row in match.rows if row.cc == view.cc)
+    if match.assumption:
+        view.assumptions.append(match.assumption)
+    if len(capabilities) > 1 and view.cc is None:
+        view.candidates = tuple(sorted(capabilities))
+        names = ", ".join(f"{row.name} ({row.cc})" for row in match.rows[:8])
+        view.missing.append(
+            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc"
+        )
+        return
+    view.cc = view.gpus[0].cc
+    lines = {row.line for row in view.gpus}
+    view.line = lines.pop() if len(lines) == 1 else None
+    hosts = {row.host for row in view.gpus}
+    view.platform = hosts.pop() if len(hosts) == 1 else ""
+
+
+def _too_early_for_product(view: PlaceView) -> None:
+    """A product can be newer than its architecture; what the facts know of it is an upper bound, so no fault is made of it."""
+    driver, capability = view.driver, view.capability
+    firsts = [row.first_driver for row in view.gpus if row.first_driver is not None]
+    if driver is None or not firsts or any(driver.reaches(first) for first in firsts):
+        return
+    if capability is None or capability.first_branch is None or driver.branch >= capability.first_branch:
+        view.assumptions.append(f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}")
+
+
+def _list(versions: set[Dotted]) -> str:
+    return " or ".join(str(version) for version in sorted(versions))

@@ -69,14 +69,13 @@ class SecondEngine:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, "PATH": self._path}
             )
-        self.client = docker.DockerClient(self.address, version="1.40", timeout=120)
-        wait_for("the second engine", self._answers)
+        self.client: docker.DockerClient = wait_for("the second engine", self._answering)
 
-    def _answers(self) -> bool:
+    def _answering(self) -> docker.DockerClient | None:
         assert self._process.poll() is None, (self.folder / "log").read_text(encoding="utf-8", errors="replace")[-2000:]
-        with suppress(Exception):
-            return bool(self.client.ping())
-        return False
+        with suppress(Exception):  # it does not listen yet
+            return docker.DockerClient(self.address, version="auto", timeout=120)
+        return None
 
     def load(self, engine: docker.DockerClient, *images: str) -> None:
         """Copy images of another engine in."""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from validator.causes import catalogue
 from validator.cli import cli
@@ -91,3 +93,25 @@ def test_the_text_shows_evidence_remedy_and_what_was_assumed() -> None:
     assert "install driver 580.65.06" in text
     assert "assumed:" in text
     assert "CUDA 13.2" in text
+
+
+_OPTIONS = ("--torch", "--cuda", "--python", "--image", "--gpu", "--cc", "--driver", "--numpy", "--glibc", "--need")
+_ODD = ("9" * 99, "2.7.1+" + "a" * 300, "2.7.0rc3", "2.5.0+xpu", "cu99999", "CUDA 99.9", "99xx", "nvidia/cuda:99.9", "@")
+_LIKE_VERSIONS = st.text(alphabet="0123456789.+-_abcudevrox٣² ½\n\x00", max_size=30)
+_VALUES = st.text(max_size=40) | _LIKE_VERSIONS | st.sampled_from(_ODD)
+
+
+@settings(max_examples=150, deadline=None)
+@given(given_values=st.dictionaries(st.sampled_from(_OPTIONS), _VALUES, max_size=6))
+def test_whatever_is_given_there_is_a_verdict_or_an_error_that_says_what_is_wrong(given_values: dict[str, str]) -> None:
+    result = _check(*(f"{option}={value}" for option, value in given_values.items()))
+    if result.exit_code not in (0, 1, 4):
+        assert isinstance(result.exception, InvalidInputError)
+        assert len(str(result.exception)) < 2000
+
+
+def test_a_value_of_absurd_length_is_not_repeated() -> None:
+    for option in _OPTIONS[:7]:
+        result = _check(option, "9" * 50_000)
+        assert isinstance(result.exception, InvalidInputError)
+        assert "50000 characters" in str(result.exception)

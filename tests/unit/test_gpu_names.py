@@ -126,3 +126,9 @@ def test_a_name_that_leaves_the_capability_open_is_judged_where_that_plays_no_pa
     # 8.0, 8.6 and 8.9 have bf16; fp8 only 8.9 has.
     assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere").status.value == "pass"
     assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere/Ada", needs=("fp8",)).status.value == "unknown"
+
+
+def test_a_name_as_nvml_prints_it_takes_nothing_for_granted() -> None:
+    for name in load().gpus:
+        assert find(f"NVIDIA {name}", load()).assumption == ""
+    assert find("4x RTX 4090", load()).assumption

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from validator.facts import Facts
     from validator.model import Prediction
 
+#: Characters; an image reference with registry and digest has less.
+_LONGEST_VALUE = 500
 _EXIT = {"pass": ExitCode.OK, "degraded": ExitCode.OK, "fail": ExitCode.FAILED, "unknown": ExitCode.NOT_FOUND_OUT}
 
 
@@ -71,6 +73,8 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
     values: dict[str, Any] = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
     if empty := next((name for name, value in values.items() if value == ""), None):
         raise InvalidInputError(f"--{empty} is empty", hint="give a value, or leave the option out: it is then not judged")
+    if long := next((name for name, value in values.items() if isinstance(value, str) and len(value) > _LONGEST_VALUE), None):
+        raise InvalidInputError(f"--{long} has {len(values[long])} characters", why=f"no value has more than {_LONGEST_VALUE}")
     axes = ("torch", "cuda", "python", "image", "gpu", "cc", "driver")
     if not any(values[name] for name in axes):
         raise InvalidInputError(

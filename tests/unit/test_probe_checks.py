@@ -9,6 +9,7 @@ import pytest
 from validator.probe import amp, emit, loop
 from validator.probe.checks import device, kernels, training
 from validator.probe.context import Context, headline
+from validator.probe.precision import precision
 
 T4 = {"name": "Tesla T4", "compute_capability": "7.5", "memory_total_bytes": 16106127360, "uuid": "GPU-1"}
 
@@ -38,6 +39,17 @@ def test_the_gpu_the_host_sees_passes_though_torch_reports_less_memory(monkeypat
 @pytest.mark.parametrize("host", [{**T4, "name": "NVIDIA Tesla T4"}, {**dict.fromkeys(T4)}, None])
 def test_a_brand_prefix_or_a_host_that_knows_nothing_is_no_difference(monkeypatch, host):
     assert on_cuda(monkeypatch, torch_with_gpu(), host).status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("name", "board_gib", "usable_gib"),
+    [("NVIDIA RTX A500 Laptop GPU", 4, 3.68), ("NVIDIA GeForce GTX 1650", 4, 3.81), ("NVIDIA GeForce RTX 3090", 24, 23.68)],
+)
+def test_what_is_reserved_of_a_small_card_is_no_difference(monkeypatch, name, board_gib, usable_gib):
+    host = {"name": name, "compute_capability": "7.5", "memory_total_bytes": board_gib << 30, "uuid": "GPU-1"}
+    assert on_cuda(monkeypatch, torch_with_gpu(name, memory=int(usable_gib * 2**30)), host).status == "pass"
+    smaller = torch_with_gpu(name, memory=board_gib << 29)
+    assert on_cuda(monkeypatch, smaller, host).status == "fail"
 
 
 @pytest.mark.parametrize(
@@ -225,7 +237,39 @@ def test_an_exception_in_one_line(error, line):
     assert len(headline(error)) <= 400
 
 
-# ---------------------------------------------------------------- operations on a CPU
+# ---------------------------------------------------------------- operations
+
+
+def ampere(**parts):
+    tf32 = SimpleNamespace(allow_tf32=True)
+    backends = SimpleNamespace(cuda=SimpleNamespace(matmul=tf32), cudnn=SimpleNamespace(allow_tf32=True))
+    return SimpleNamespace(cuda=SimpleNamespace(get_device_capability=lambda _: (8, 6)), backends=backends, **parts)
+
+
+def test_on_a_gpu_bfloat16_is_compared_from_the_torch_on_that_trains_in_it():
+    assert kernels.modes(ampere(bfloat16=object()), "cuda") == ["float32", "tf32", "float16"]  # torch 1.7 to 1.9
+    assert kernels.modes(ampere(bfloat16=object(), autocast=object()), "cuda")[-1] == "bfloat16"
+
+
+@pytest.mark.parametrize(("override", "status"), [(None, "fail"), ("0", "fail"), ("1", "pass")])
+def test_float32_is_excused_for_tf32_only_where_nvidias_libraries_are_told_to_use_it(monkeypatch, override, status):
+    if override:
+        monkeypatch.setenv("NVIDIA_TF32_OVERRIDE", override)
+    else:
+        monkeypatch.delenv("NVIDIA_TF32_OVERRIDE", raising=False)
+    monkeypatch.setattr(Context, "torch", ampere())
+    monkeypatch.setattr(kernels, "compare", lambda *_: ([("matmul", 3e-4)], []))
+    assert kernels.run(Context("cuda", None)).status == status
+
+
+def test_tf32_that_an_image_switched_on_is_off_for_float32_and_on_again_afterwards(monkeypatch):
+    torch = ampere()
+    seen = []
+    with precision(torch, False):
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        seen.append(torch.backends.cudnn.allow_tf32)
+    assert seen == [False, False]
+    assert torch.backends.cuda.matmul.allow_tf32 is torch.backends.cudnn.allow_tf32 is True
 
 
 @pytest.mark.parametrize(
@@ -233,7 +277,7 @@ def test_an_exception_in_one_line(error, line):
     [("cpu", "bfloat16", "warn"), ("cpu", "float32", "fail"), ("cuda", "bfloat16", "fail")],
 )
 def test_wrong_halves_on_a_cpu_are_a_warning_and_wrong_anything_else_a_failure(monkeypatch, where, wrong_in, status):
-    torch = SimpleNamespace(bfloat16=object(), cuda=SimpleNamespace(get_device_capability=lambda _: (8, 6)))
+    torch = ampere(bfloat16=object(), autocast=object())
     monkeypatch.setattr(Context, "torch", torch)
     monkeypatch.setattr(kernels, "compare", lambda _, __, dtype: ([("norm", 0.5 if dtype == wrong_in else 0.0)], []))
     result = kernels.run(Context(where, None))

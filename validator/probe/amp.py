@@ -8,7 +8,8 @@ from .context import Context, Result, headline
 #: What torch says when a device or build has no kernel for a dtype, or autocast refuses it.
 _NO_KERNEL = re.compile(
     r"not implemented for|does not support bfloat16|only support Bfloat16|not supported|unsupported dtype"
-    r"|CUBLAS_STATUS_NOT_SUPPORTED|CUDNN_STATUS_NOT_SUPPORTED|unable to find an engine|no valid convolution algorithm"
+    r"|CUBLAS_STATUS_(?:NOT_SUPPORTED|ARCH_MISMATCH)|CUDNN_STATUS_NOT_SUPPORTED|unable to find an engine"
+    r"|no valid convolution algorithm"
 )
 
 

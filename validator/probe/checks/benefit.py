@@ -1,13 +1,14 @@
 """``amp_benefit``: what mixed precision gains here, in time and memory, on a net sized for the device."""
 
-import contextlib
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from .. import amp, cpu, nets
 from ..context import Context, Result
 from ..loop import no_autocast
+from ..precision import precision, switches
 
-#: (width, images a batch), the smallest first. A step of the net is about 1200·width²·images multiplications and additions.
+#: (width, images a batch), the smallest first. A step of the net is some 166 000·width²·images operations: its three
+#: convolutions of 3×3, forward and twice backward.
 _SIZES = ((32, 8), (64, 16), (128, 32), (256, 64), (256, 256), (512, 256))
 _SIDE = 32
 #: A float32 step shorter than this measures how fast work is handed to the device, not how fast it computes.
@@ -34,7 +35,7 @@ def run(context: Context) -> Result:
         scaler = amp.grad_scaler(torch, place) if context.on_gpu else None
     except amp.Missing as missing:
         return Result("skip", str(missing), {})
-    with _without_tf32(torch) as tf32:
+    with precision(torch, False):
         net, size, seconds = _sized(context)
         try:
             memory = {dtype: _memory(context, net, autocast, scaler)}
@@ -45,8 +46,8 @@ def run(context: Context) -> Result:
             return refusal
         memory["float32"] = _memory(context, net)
         steps: Dict[str, Callable[[], Any]] = {"float32": net.step, dtype: lambda: net.step(autocast, scaler)}
-        if context.on_gpu and context.capability >= (8, 0) and tf32 is not None:
-            steps["tf32"] = lambda: tf32(net.step)
+        if context.on_gpu and context.capability >= (8, 0) and switches(torch):
+            steps["tf32"] = lambda: _by_tf32(torch, net)
         best = _times(context, steps)
     metrics: Dict[str, Any] = {
         "dtype": dtype,
@@ -169,6 +170,11 @@ def _times(context: Context, steps: Dict[str, Callable[[], Any]]) -> Dict[str, f
     return best
 
 
+def _by_tf32(torch: Any, net: _Net) -> None:
+    with precision(torch, True):
+        net.step()
+
+
 def _memory(context: Context, net: _Net, autocast: Any = no_autocast, scaler: Any = None) -> Optional[int]:
     """Bytes of one step: the peak on a GPU; on a CPU, what is kept for the backward pass, weights left out."""
     if context.on_gpu:
@@ -192,30 +198,3 @@ def _memory(context: Context, net: _Net, autocast: Any = no_autocast, scaler: An
     with hooks(pack, lambda tensor: tensor):
         net.step(autocast, scaler)
     return sum(seen.values())
-
-
-@contextlib.contextmanager
-def _without_tf32(torch: Any) -> Any:
-    """Plain float32 inside; gives what runs one call with TF32 on, or None where this torch cannot choose."""
-    places = [getattr(torch.backends, "cudnn", None), getattr(getattr(torch.backends, "cuda", None), "matmul", None)]
-    if any(place is None or not hasattr(place, "allow_tf32") for place in places):
-        yield None  # before torch 1.7 there was no TF32
-        return
-    before = [place.allow_tf32 for place in places]
-
-    def put(values: List[bool]) -> None:
-        for place, value in zip(places, values):
-            place.allow_tf32 = value
-
-    def with_tf32(work: Callable[[], Any]) -> None:
-        put([True, True])
-        try:
-            work()
-        finally:
-            put([False, False])
-
-    put([False, False])
-    try:
-        yield with_tf32
-    finally:
-        put(before)

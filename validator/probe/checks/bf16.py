@@ -5,6 +5,7 @@ from typing import Any, Dict, Optional
 
 from .. import cpu
 from ..context import Context, Result, headline
+from ..precision import precision
 
 #: Side of the square matrices: large enough that the multiplication dominates, small enough for emulation to end soon.
 _SIDE = {"cuda": 4096, "cpu": 768}
@@ -93,15 +94,8 @@ def _rate(context: Context, dtype: Any) -> float:
     """Multiplications and additions a second, the best of a few rounds."""
     torch, side = context.torch, _SIDE[context.place]
     left, right = (torch.randn(side, side).to(context.place).to(dtype) for _ in range(2))
-    matmul = getattr(getattr(torch.backends, "cuda", None), "matmul", None)
-    before = getattr(matmul, "allow_tf32", None)
-    if before:
-        matmul.allow_tf32 = False
-    try:
+    with precision(torch, False):
         seconds = context.seconds(lambda: torch.matmul(left, right))
         for _ in range(_ROUNDS if seconds < _SLOW_SECONDS else 0):
             seconds = min(seconds, context.seconds(lambda: torch.matmul(left, right)))
-        return 2.0 * side**3 / seconds
-    finally:
-        if before:
-            matmul.allow_tf32 = before
+    return 2.0 * side**3 / seconds

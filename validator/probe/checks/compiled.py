@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, List, Optional
 from .. import amp
 from ..compare import ROUNDOFF, error
 from ..context import Context, Result, headline
+from ..precision import precision
 
 _STEPS = 3
 #: Compiled and plain code sum in another order and fuse roundings; three steps of a small net stay within some 1e-6 in float32.
@@ -120,7 +121,7 @@ def forget(names: Dict[str, Any]) -> None:
 
 def measured(torch: Any, device: str, dtype: str) -> float:
     """How far the losses of a compiled net are from those of the same net as it is, as a share of the largest."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), precision(torch, False):
         warnings.simplefilter("ignore")
         plain, compiled = (_losses(torch, device, dtype, wrap) for wrap in (lambda net: net, torch.compile))
     return error(torch.tensor(compiled), torch.tensor(plain))

@@ -5,7 +5,7 @@ from typing import Any, Dict, Tuple
 
 from ..compare import TOLERANCE, error
 from ..context import Context, Result
-from .kernels import precision, tf32_switches
+from ..precision import precision, switches
 
 #: The least error, as a share of the largest value, that tells TF32 from float32. Inputs rounded to 11 bits show about 3e-4 in
 #: a product of this size, float32 sums of 1024 terms about 1e-6: this lies in the middle of the two, on a scale of powers.
@@ -22,7 +22,7 @@ def run(context: Context) -> Result:
     capability = context.capability
     if capability < _CAPABILITY:
         return Result("skip", "compute capability {}.{} has no TF32; 8.0 and newer have".format(*capability), {})
-    if not tf32_switches(torch):
+    if not switches(torch):
         return Result("skip", "torch {} knows no TF32".format(torch.__version__), {})
     products, convolutions = measured(torch, "cuda")
     return judged(products, convolutions, os.environ.get("NVIDIA_TF32_OVERRIDE"))

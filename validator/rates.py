@@ -24,10 +24,11 @@ def fp16_flops_per_clock(compute_capability: str | None, name: str | None) -> in
     row = table["fp16_flops_per_clock"].get(compute_capability)
     if row is None:
         return None
-    lesser = table["without_tensor_cores"]
-    pattern = "|".join(rf"\b{re.escape(word)}" + ("" if word == "GTX 16" else r"\b") for word in lesser["names"])
-    without = compute_capability == "7.5" and re.search(pattern, name or "")
-    return int(lesser["value"] if without else row["value"])
+    for lesser in table["lesser"]:
+        pattern = "|".join(rf"\b{re.escape(word)}" + ("" if word == "GTX 16" else r"\b") for word in lesser["names"])
+        if compute_capability == lesser["compute_capability"] and re.search(pattern, name or ""):
+            return int(lesser["value"])
+    return int(row["value"])
 
 
 def of(gpu: Gpu) -> dict[str, Any]:

@@ -83,6 +83,66 @@ def test_a_replayed_graph_is_judged_by_the_weights(off, expected):
     assert cuda_graphs.judged(off).status == expected
 
 
+def on_gpu(monkeypatch, capability, **parts):
+    cuda = SimpleNamespace(get_device_capability=lambda _: capability, **parts.pop("cuda", {}))
+    monkeypatch.setattr(Context, "torch", SimpleNamespace(__version__="1.11.0", cuda=cuda, **parts))
+    return Context("cuda", None)
+
+
+def raising(words):
+    def measured(*_):
+        raise RuntimeError(words)
+
+    return measured
+
+
+@pytest.mark.parametrize(
+    ("words", "skipped"),
+    [
+        ("torch._scaled_mm is only supported on devices with compute capability >= 9.0)", True),
+        ("scaled_gemm is only supported for CUDA 11.8 and above", True),
+        ("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasLtMatmulAlgoGetHeuristic( ltHandle, ...`", True),
+        ("CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasLtMatmul`", False),
+    ],
+)
+def test_a_torch_without_fp8_for_this_gpu_is_told_from_one_whose_fp8_fails(monkeypatch, words, skipped):
+    context = on_gpu(monkeypatch, (8, 9), _scaled_mm=object(), float8_e4m3fn=object())
+    monkeypatch.setattr(fp8, "measured", raising(words))
+    if not skipped:
+        with pytest.raises(RuntimeError, match="EXECUTION_FAILED"):
+            fp8.run(context)
+        return
+    result = fp8.run(context)
+    assert (result.status, "refuses this GPU" in result.message) == ("skip", True)
+
+
+def test_a_build_for_cuda_10_has_the_classes_of_cuda_graphs_and_cannot_record(monkeypatch):
+    words = "CUDA graphs may only be used in Pytorch built with CUDA >= 11.0 and not yet supported on ROCM"
+    context = on_gpu(monkeypatch, (7, 0), cuda={"graph": object()})
+    monkeypatch.setattr(cuda_graphs, "measured", raising(words))
+    result = cuda_graphs.run(context)
+    assert (result.status, "cannot record" in result.message) == ("skip", True)
+    monkeypatch.setattr(cuda_graphs, "measured", raising("CUDA error: operation not permitted when stream is capturing"))
+    with pytest.raises(RuntimeError, match="capturing"):
+        cuda_graphs.run(context)
+
+
+@pytest.mark.parametrize(("integrated", "share"), [(1, 0.2), (0, 0.8)])
+def test_less_is_asked_of_a_gpu_whose_memory_is_the_machines_own(monkeypatch, integrated, share):
+    properties = SimpleNamespace(total_memory=100 << 30, is_integrated=integrated)
+    cuda = {
+        "get_device_properties": lambda _: properties,
+        "mem_get_info": lambda: (50 << 30, 100 << 30),
+        "empty_cache": lambda: None,
+        "synchronize": lambda: None,
+    }
+    asked = []
+    monkeypatch.setattr(memory, "written", lambda _, __, size: asked.append(size) or 0)
+    monkeypatch.setattr(memory, "_too_much", lambda *_: "RuntimeError: CUDA out of memory")
+    assert memory.run(on_gpu(monkeypatch, (8, 7), cuda=cuda)).status == "pass"
+    assert asked == [int((50 << 30) * share)]
+
+
 MEMORY = {"free_bytes": 10 << 30, "free_after_bytes": 10 << 30, "asked_bytes": 8 << 30, "refused_in_words": "RuntimeError: no"}
 
 
@@ -126,6 +186,8 @@ def test_a_forked_child_must_be_told_that_it_cannot_use_cuda(answer, expected):
         ("NVIDIA H100 80GB HBM3", "9.0", 1830, 132, 989e12),
         ("NVIDIA GeForce RTX 3090", "8.6", 1695, 82, 71e12),
         ("NVIDIA GeForce RTX 4090", "8.9", 2520, 128, 165e12),
+        ("NVIDIA H200", "9.0", 1830, 132, 989e12),
+        ("NVIDIA H20", "9.0", 1850, 78, 148e12),
         ("NVIDIA B200", "10.0", 1850, 148, 2250e12),
         ("NVIDIA GeForce GTX 1660 Ti", "7.5", 1770, 24, 5.4e12),
     ],
@@ -138,6 +200,7 @@ def test_the_expected_rate_is_the_data_sheets(name, capability, clock_mhz, multi
 def test_a_t4_has_tensor_cores_and_a_t400_has_none():
     assert fp16_flops_per_clock("7.5", "Tesla T4") == 512
     assert fp16_flops_per_clock("7.5", "NVIDIA T400 4GB") == 128
+    assert fp16_flops_per_clock("7.5", "Quadro T2000 with Max-Q Design") == 128
     assert fp16_flops_per_clock("7.5", None) == 512
     assert fp16_flops_per_clock("99.0", "NVIDIA of tomorrow") is None
 
@@ -319,6 +382,7 @@ def torch_of(version="2.7.1+cu126", cuda="12.6", compiled=(9, 5, 1), loaded=(9, 
         ({"torch": "2.7.0"}, ["torch"]),
         ({"torch": "2.7.1+cu128"}, ["torch"]),
         ({"torch": "2.7"}, ["torch"]),
+        ({"cuda": "12.6.3"}, []),
         ({"cuda": "12.8"}, ["cuda"]),
         ({"cuda": "12.60"}, ["cuda"]),
         ({"cuda": "cpu"}, ["cuda"]),

@@ -7,6 +7,8 @@ from .loop import dtype_of
 
 #: Elements kept of a layer's output, evenly spaced over it. All of them are looked at for NaN and Inf.
 _SAMPLE = 16384
+#: Elements that are looked at together.
+_PART = 1 << 22
 #: Layers whose outputs are compared; a model with more is compared at its first and last ones.
 _LAYERS = 4096
 
@@ -54,8 +56,10 @@ def tensors(torch: Any, value: Any, depth: int = 0) -> List[Any]:
 
 def _output(torch: Any, name: str, kind: str, tensor: Any) -> Output:
     flat = tensor.detach().reshape(-1)
-    # A sum carries NaN and Inf on in every torch; in float64, so that no sum of finite values overflows.
-    finite = not flat.numel() or bool((flat.double().sum() * 0 == 0).item())
+    # A sum carries NaN and Inf on in every torch; in float64, so that no sum of finite values overflows, and in parts, since
+    # the float64 of a large output would be memory that the model itself does not need.
+    parts = flat.split(_PART) if flat.numel() else ()
+    finite = all(bool((part.double().sum() * 0 == 0).item()) for part in parts)
     step = max(1, flat.numel() // _SAMPLE)
     return Output(name, kind, dtype_of(tensor), flat[::step].float().cpu(), finite)
 

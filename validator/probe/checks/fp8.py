@@ -27,9 +27,10 @@ def run(context: Context) -> Result:
     try:
         off = measured(torch, "cuda")
     except RuntimeError as raised:
-        if "only supported on" not in str(raised):
+        if not any(words in str(raised) for words in ("only supported", "CUBLAS_STATUS_NOT_SUPPORTED")):
             raise
-        # Releases from before 8.9 was allowed refuse it in these words ("... CUDA devices with compute capability >= 9.0 ...").
+        # Releases from before 8.9 was allowed refuse it in these words ("... CUDA devices with compute capability >= 9.0 ..."),
+        # as do builds for a CUDA from before fp8; some let 8.9 pass, and the cuBLAS beside them then has no kernel for it.
         return Result("skip", "torch {} refuses this GPU: {}".format(torch.__version__, headline(raised)), {})
     return judged(off)
 

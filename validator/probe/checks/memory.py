@@ -6,6 +6,8 @@ from ..context import Context, Result, headline
 
 #: Share of the free memory that is asked for, in blocks: what is left covers fragments and the display of a desktop.
 SHARE = 0.8
+#: Where the GPU's memory is the machine's own, what is free is also every other process's: taking most of it gets one killed.
+SHARED_SHARE = 0.2
 _BLOCKS = 8
 #: Free memory after all was given back may be this much less: libraries that were loaded meanwhile keep their workspace.
 KEPT_BYTES = 128 << 20
@@ -19,9 +21,11 @@ def run(context: Context) -> Result:
     torch = context.torch
     torch.cuda.empty_cache()
     context.sync()
-    free, total = _free(torch), torch.cuda.get_device_properties(0).total_memory
-    asked = int((total * 0.5 if free is None else free) * SHARE)
-    metrics: Dict[str, Any] = {"free_bytes": free, "total_bytes": total, "asked_bytes": asked, "asked_share_ratio": SHARE}
+    properties = torch.cuda.get_device_properties(0)
+    free, total = _free(torch), properties.total_memory
+    share = SHARED_SHARE if getattr(properties, "is_integrated", False) else SHARE
+    asked = int((total * 0.5 if free is None else free) * share)
+    metrics: Dict[str, Any] = {"free_bytes": free, "total_bytes": total, "asked_bytes": asked, "asked_share_ratio": share}
     try:
         damaged = written(torch, context.place, asked)
     except RuntimeError as raised:

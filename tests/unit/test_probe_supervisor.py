@@ -355,9 +355,11 @@ def test_the_worker_runs_as_the_image_would_and_writes_only_into_scratch(stage):
     assert "sitecustomize ran" in output
     assert "flags 0 0" in output
     assert f"cwd {stage.folder}" in output
-    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH"):
+    caches = ("XDG_CACHE_HOME", "TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "CUDA_CACHE_PATH", "PYTORCH_KERNEL_CACHE_PATH")
+    for name in ("HOME", "TMPDIR", *caches):
         assert f"'{name}': '{stage.scratch}/" in output
     assert f"'PYTHONUSERBASE': '{stage.folder / '.local'}'" in output
+    assert not list(stage.folder.rglob("__pycache__"))
 
 
 def test_the_variables_that_bend_results_are_reported_and_secrets_masked(stage):

@@ -3,11 +3,14 @@
 Needs VALIDATOR_TEST_TORCH_PYTHON: interpreters that have torch, separated by ``:``. Any torch since 1.0 will do.
 """
 
+import subprocess
+
 import pytest
 from torch_probe import NEEDS_TORCH, PYTHONS, found, probe
 
-from validator import checks
+from validator import checks, probe_host
 from validator.model import CheckStatus
+from validator.probe.checks import collectives
 
 pytestmark = NEEDS_TORCH
 
@@ -187,3 +190,20 @@ def test_a_broken_part_is_found_by_its_check(fault, tmp_path):
     assert check.status is CheckStatus.FAIL, check.message
     assert said in check.message
     assert check.metrics["cause"] == cause
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_ranks_in_new_interpreters_do_not_take_their_modules_from_the_folder_they_run_in(python, tmp_path):
+    archive, here = tmp_path / "probe.zip", tmp_path / "project"
+    archive.write_bytes(probe_host.pack())
+    here.mkdir()
+    (here / "torch.py").write_text("raise RuntimeError('a file of the project')\n")
+    ranks = []
+    for rank in range(2):
+        _, option, source, _, store, number = collectives._fresh_rank(None, str(tmp_path / "store"), rank)
+        source = source.replace("validator.probe.checks", "validator_probe.checks")  # its name in the archive
+        command = [python, option, source, str(archive), store, number]
+        ranks.append(subprocess.Popen(command, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    for process in ranks:
+        said, errors = process.communicate(timeout=120)
+        assert said.splitlines()[-1:] == ["=3.0"], errors

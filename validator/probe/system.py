@@ -50,8 +50,11 @@ def worker_environment(environ: Mapping[str, str], scratch: str) -> Dict[str, st
         "TRITON_CACHE_DIR": "cache/triton",
         "TORCHINDUCTOR_CACHE_DIR": "cache/inductor",
         "CUDA_CACHE_PATH": "cache/cuda",
+        "PYTORCH_KERNEL_CACHE_PATH": "cache/kernels",
     }
     for name, folder in folders.items():
         result[name] = os.path.join(scratch, folder)
         os.makedirs(result[name], exist_ok=True)
+    # Otherwise Python writes its byte code beside every module that has none yet, far outside the scratch folder.
+    result["PYTHONDONTWRITEBYTECODE"] = "1"
     return result

@@ -92,8 +92,9 @@ def _forked_rank(torch: Any, store: str, rank: int) -> Callable[[], Any]:
 
 def _fresh_rank(torch: Any, store: str, rank: int) -> List[str]:
     package = __name__.rpartition(".")[0]
-    source = "import sys, torch; sys.path.insert(0, sys.argv[1]); from {} import collectives; {}".format(
-        package, "sys.stdout.write('\\n=%s' % collectives.gloo_rank(torch, sys.argv[2], int(sys.argv[3])))"
+    # As in the worker, the folder that this runs in is not searched: a file of the user's there may have a module's name.
+    source = "import sys; sys.path[:1] = [sys.argv[1]] + list(filter(None, sys.path[:1])); from {} import collectives; {}".format(
+        package, "import torch; sys.stdout.write('\\n=%s' % collectives.gloo_rank(torch, sys.argv[2], int(sys.argv[3])))"
     )
     return [sys.executable, "-c", source, os.path.abspath(sys.argv[0]), store, str(rank)]
 

@@ -130,10 +130,11 @@ def _check_defined(content: bytes, name: str, factory: str) -> None:
     """Say at once what would otherwise be found in every container: no Python, or nothing of that name in it."""
     try:
         tree = ast.parse(content)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested beyond what Python reads
         line = getattr(error, "lineno", None)
         where = f", line {line}" if line else ""
-        raise ValueError(f"{name}{where} is not Python: {one_line(str(getattr(error, 'msg', error)), 200)}") from None
+        said = str(getattr(error, "msg", error)) or "nested too deep"
+        raise ValueError(f"{name}{where} is not Python: {one_line(said, 200)}") from None
     defined: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):

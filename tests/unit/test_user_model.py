@@ -66,6 +66,9 @@ def test_a_file_is_looked_at_before_it_travels(tmp_path: Path) -> None:
     net.write_text("def build(:\n")
     with pytest.raises(ValueError, match=r"net.py, line 1 is not Python"):
         user_model.from_file(net, "build", "9")
+    net.write_text("build = " + "-" * 200_000 + "1\n")
+    with pytest.raises(ValueError, match="is not Python"):
+        user_model.from_file(net, "build", "9")
     net.write_bytes(b"\0")
     with pytest.raises(ValueError, match="is not Python"):
         user_model.from_file(net, "build", "9")

@@ -3,17 +3,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from test_gpu import gpu, python
+from test_gpu import gpu, probed, python
 
-from validator import checks, probe_host, user_model
+from validator import user_model
 from validator.model import CheckStatus, Gpu, UserModel
-from validator.probe_host import CheckEvent, EventStream, ProbePlan
+from validator.probe_host import CheckEvent
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
 
@@ -22,15 +20,7 @@ ON_GPU = Path(__file__).with_name("models_for_gpus.py")
 
 
 def answers(python: str, gpu: Gpu, folder: Path, model: UserModel, *names: str) -> Mapping[str, CheckEvent]:
-    specs = tuple(checks.chosen(["model", *names], checks.selected({}, inspect=False, model=True)))
-    plan = ProbePlan(probe_host.new_nonce(), specs, "cuda", gpu, 600.0, str(folder), model=model)
-    env = {**os.environ, **probe_host.environment(plan)}
-    done = subprocess.run(probe_host.command(python), env=env, capture_output=True, check=False)
-    stream = EventStream(plan)
-    stream.feed(done.stdout)
-    report = stream.close()
-    assert report.complete, done.stderr.decode()
-    return {check.name: check for check in report.checks}
+    return {check.name: check for check in probed(python, gpu, folder, "model", *names, model=model).checks}
 
 
 def test_a_grayscale_detector_is_told_from_a_fault_of_amp(python: str, gpu: Gpu, tmp_path: Path) -> None:

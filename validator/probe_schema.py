@@ -37,13 +37,14 @@ def parse(line: bytes) -> dict[str, object]:
         document = json.loads(
             line.decode("ascii"), object_pairs_hook=_unique, parse_constant=_not_finite, parse_float=_float, parse_int=_int
         )
+        depth = _depth(document)  # runs out of stack before the parser does
     except RecursionError:
         raise EventRefused("nested too deep") from None
     except EventRefused:
         raise
     except ValueError as error:
         raise EventRefused(f"not JSON in ASCII ({error})") from None
-    if _depth(document) > _DEPTH:
+    if depth > _DEPTH:
         raise EventRefused("nested too deep")
     assert isinstance(document, dict)  # noqa: S101 - the line begins with a brace
     return document

@@ -267,6 +267,14 @@ def test_an_overlong_line_cannot_end_in_an_event():
     assert not read(b"".join(rest) + b" " * 70_000 + end).complete
 
 
+@pytest.mark.parametrize("depth", [5, 400, 700, 980, 2000, 9000])
+def test_an_event_nested_to_any_depth_is_refused_and_stops_nothing(depth):
+    deep = f'{{"nonce": "{NONCE}", "seq": 1, "event": "start", "checks": {"[" * depth}{"]" * depth}}}\n'.encode()
+    report = read(deep + b"".join(lines(GOOD)))
+    assert report.complete
+    assert "nested too deep" in report.violations[0]
+
+
 def test_more_than_four_mebibytes_of_events_are_refused():
     plan = replace(PLAN, checks=tuple(spec(f"c{i}") for i in range(200)))
     events = [{**START, "checks": [each.name for each in plan.checks]}, WORKER]

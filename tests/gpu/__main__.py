@@ -49,6 +49,8 @@ def main() -> int:
             cell = json.loads(result.read_text(encoding="utf-8"))
         except ValueError:
             return _give_up(f"the probe gave no result (exit status {code})")
+        if not cell["content"]["torch"]:
+            return _give_up(f"{python} has no torch that can be imported; PYTHON=/path/to/python names another: {cell['reason']}")
         variables = {**os.environ, "VALIDATOR_GPU_PYTHON": python, "VALIDATOR_GPU_RESULT": str(result)}
         tests = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", str(FOLDER)], env=variables, stdout=subprocess.PIPE, text=True, check=False

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from report_values import GPU, HOST, HOSTILE, cell
 
+from validator import nvml
 from validator.model import CheckResult, CheckStatus, Level
 from validator.report.json_v1 import dump_cell
 
@@ -74,3 +76,16 @@ def test_without_a_gpu_it_says_so_writes_nothing_and_fails(tmp_path):
     assert done.returncode == 4
     assert "no GPU to check: NVML cannot be loaded" in done.stderr
     assert not out.exists()
+
+
+def test_an_interpreter_without_torch_is_no_measurement_of_the_gpu(tmp_path, monkeypatch, capfd):
+    (tmp_path / "torch.py").write_text("raise ImportError('none here')\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # whether or not the tests' own interpreter has one
+    monkeypatch.setattr(nvml, "query", lambda: HOST.nvml)
+    monkeypatch.setattr(sys, "argv", ["gpu-check", "--python", sys.executable, "--out", str(tmp_path / "measured")])
+    monkeypatch.syspath_prepend(str(FOLDER))
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(FOLDER / "__main__.py"), run_name="__main__")
+    assert ended.value.code == 4
+    assert "has no torch that can be imported" in capfd.readouterr().err
+    assert not (tmp_path / "measured").exists()

@@ -14,6 +14,7 @@ from validator.matrix_file import (
     EnvironmentEntry,
     LimitsEntry,
     MatrixFile,
+    ModelEntry,
     PackagesEntry,
     Section,
     TargetEntry,
@@ -34,6 +35,7 @@ _MODELS: Mapping[tuple[str, ...], type[Section]] = {
     ("limits",): LimitsEntry,
     ("build",): BuildEntry,
     ("packages",): PackagesEntry,
+    ("model",): ModelEntry,
 }
 #: Steps that pydantic puts into a location and the file does not have.
 _TAGS = frozenset({"<host>", "<target>", "[key]"})

@@ -39,6 +39,11 @@ SCHEMA = {
     "unknown key in a target": (IMAGE + "targets:\n- gpuu: x\n", 5, ["'gpuu'", "did you mean 'gpu'?", "compute_capability"]),
     "unknown key in a target's row": (IMAGE + "targets:\n- gpu: x\n  include: [{drivr: 1.2}]\n", 6, ["did you mean 'driver'?"]),
     "unknown key in limits": (IMAGE + "limits:\n  pids: 9\n  ram: 1g\n", 6, ["'ram'", "timeout, memory"]),
+    "unknown key in model": (
+        IMAGE + "model: {file: net.py, factory: build, input: 3x4,\n  los: mean}\n",
+        5,
+        ["unknown key 'los'", "did you mean 'loss'?", "file, module"],
+    ),
     "unknown key like a tag": (IMAGE + "<host>: x\n", 4, ["unknown key '<host>'"]),
     "environment is text": (HEAD + "  - debian\n", 3, ["an entry of `environments` is the text 'debian'", "a mapping"]),
     "axis is a mapping": (IMAGE + "    torch: {a: b}\n", 4, ["`torch` is a mapping", "text or a list", '`torch: ["2.13.0"]`']),

@@ -128,17 +128,19 @@ def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, A
     try:
         document = read(overlay)
     except MatrixError as error:
-        raise InvalidInputError(error.what, why=error.why, hint=error.hint) from None
+        hint = "docs/facts.md shows what it may hold" if error.what.endswith("the file is empty") else error.hint
+        raise InvalidInputError(error.what, why=error.why, hint=hint) from None
 
     def wrong(place: tuple[str, ...], problem: str) -> InvalidInputError:
+        where = "".join(f"{part}." for part in place if part)[:-1]
         return InvalidInputError(
-            f"{document.file}:{document.key_line(place)}: {'.'.join(part for part in place if part)}: {problem}",
+            f"{document.file}:{document.key_line(place)}: {where + ': ' if where else ''}{problem}",
             why="a file of facts has the tables and fields of the shipped ones",
             hint="docs/facts.md lists them; `validator facts` shows a shipped row to copy",
         )
 
     if not isinstance(document.data, dict):
-        raise wrong((), "a file of facts is a mapping of tables")
+        raise wrong((), "a file of facts must be a mapping of tables")
     for table, added in document.data.items():
         if table == "sources":
             if not isinstance(added, dict) or not all(isinstance(row, dict) for row in added.values()):
@@ -150,7 +152,7 @@ def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, A
             names = ", ".join(name for name in TABLES if name != "patterns")
             raise wrong((table,), f"there is no such table to add to (there are: {names})")
         if not isinstance(added, dict):
-            raise wrong((table,), "a table is a mapping of rows")
+            raise wrong((table,), "a table must be a mapping of rows")
         for known in sources.values():
             known.setdefault("overlay", {"what": document.file, "date": ""})
         raw[table] = {**raw[table], **{key: _laid_over(raw[table].get(key), row) for key, row in added.items()}}

@@ -44,7 +44,7 @@ class Reader:
 
     def __init__(self, raw: object, sources: Mapping[str, tuple[str, str]]) -> None:
         if not isinstance(raw, dict):
-            raise RowError("", "a row is a mapping of fields")
+            raise RowError("", "a row must be a mapping of fields")
         self._raw: dict[str, object] = dict(raw)
         self._sources = sources
 
@@ -54,7 +54,7 @@ class Reader:
         if value is None:
             raise RowError(field, "is missing")
         if not isinstance(value, str):
-            raise RowError(field, "is one value, not a list or mapping")
+            raise RowError(field, "must be one value, not a list or mapping")
         return value
 
     def parsed(self, field: str, parse: Callable[[str], _T]) -> _T:
@@ -68,6 +68,13 @@ class Reader:
     def optional(self, field: str, parse: Callable[[str], _T]) -> _T | None:
         """A text in its type, or None where the field is left out."""
         return self.parsed(field, parse) if field in self._raw else None
+
+    def whole(self, field: str) -> int | None:
+        """A whole number, or None where the field is left out."""
+        text = self.text(field, "")
+        if text and not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise RowError(field, f"{text!r} is not a whole number such as 16")
+        return int(text) if text else None
 
     def choice(self, field: str, choices: tuple[str, ...], default: str | None = None) -> str:
         """One of a few words."""
@@ -84,14 +91,14 @@ class Reader:
         """A mapping; empty where left out."""
         value = self._raw.pop(field, {})
         if not isinstance(value, dict):
-            raise RowError(field, "is a mapping")
+            raise RowError(field, "must be a mapping (`key: value`)")
         return value
 
     def many(self, field: str) -> list[object]:
         """A list of anything; empty where left out."""
         value = self._raw.pop(field, [])
         if not isinstance(value, list):
-            raise RowError(field, "is a list")
+            raise RowError(field, "must be a list")
         return value
 
     def origins(self, *parts: str) -> dict[str, Origin]:
@@ -124,7 +131,7 @@ def words(value: object, field: str) -> tuple[str, ...]:
         return tuple(value.split())
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
-    raise RowError(field, "is a list of values")
+    raise RowError(field, "must be a list of values")
 
 
 def arch_entries(value: object, field: str) -> tuple[str, ...]:

@@ -132,7 +132,7 @@ def gpu(name: str, reader: Reader) -> rows.GpuRow:
     return rows.GpuRow(
         name=name,
         cc=reader.parsed("cc", Dotted),
-        memory_gb=reader.optional("memory_gb", int),
+        memory_gb=reader.whole("memory_gb"),
         line=reader.choice("line", rows.LINES),
         first_driver=reader.optional("first_driver", Dotted),
         tensor_cores=reader.optional("tensor_cores", truth),

@@ -100,7 +100,7 @@ def _read_bounded(path: Path, file: str) -> bytes:
 def _not_a_file(file: str) -> MatrixError:
     return MatrixError(
         f"{file}: this is not a regular file",
-        why="a folder, pipe or device holds no matrix that could be read twice with the same result",
+        why="a folder, pipe or device cannot be read twice with the same result",
         hint="give the path of a YAML file",
     )
 

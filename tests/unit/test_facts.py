@@ -217,6 +217,9 @@ def test_an_overlay_adds_and_changes_rows_field_by_field(tmp_path: Path) -> None
         ("releases:\n  2.15.0:\n    builds:\n      13.2:\n        arch: {linux_x86_64: [gfx90a]}\n", 5, "not an architecture"),
         ("releases:\n  banana: {default: 13.2}\n", 2, "torch version"),
         ("- a list\n", 1, "mapping of tables"),
+        ("gpus:\n  Thing: {cc: 8.0, line: geforce, memory_gb: big}\n", 2, "gpus.Thing.memory_gb: 'big' is not a whole number"),
+        ("gates:\n  12.8: {clauses: none}\n", 2, "clauses: must be a list"),
+        ("", 1, "docs/facts.md"),
         ("gpus: [1, 2]\n", 1, "mapping of rows"),
         ("gpus:\n  Thing: {cc: 8.0, line: geforce, source: nowhere}\n", 2, "not among the sources"),
         ("gates:\n  12.8: {clauses: [{brands: mine, branches: [535]}]}\n", 2, "brand_sets"),
@@ -230,7 +233,7 @@ def test_a_wrong_overlay_says_where_and_what(tmp_path: Path, text: str, line: in
     with pytest.raises(InvalidInputError) as caught:
         load(path)
     assert f"facts.yaml:{line}:" in str(caught.value)
-    assert says in str(caught.value)
+    assert says in f"{caught.value} {caught.value.hint}"
 
 
 def test_an_overlay_that_is_not_there(tmp_path: Path) -> None:

@@ -69,6 +69,9 @@ def test_exit_codes(args: tuple[str, ...], code: int, word: str) -> None:
         (("--torch", "2.7.1", "--python", "three"), "Python version"),
         (("--torch", "2.7.1", "--need", "speed"), "--need"),
         (("--torch", "2.7.1", "--numpy", "new"), "version"),
+        (("--torch", "2.7.1", "--glibc", "musl"), "musl (Alpine)"),
+        (("--torch", "2.1.0+cu121", "--cuda", "11.8"), "contradict"),
+        (("--torch", "2.1.0+cpu", "--cuda", "cu118"), "contradict"),
     ],
 )
 def test_values_that_are_none_are_invalid_input_and_say_what_would_be(args: tuple[str, ...], says: str) -> None:
@@ -77,6 +80,13 @@ def test_values_that_are_none_are_invalid_input_and_say_what_would_be(args: tupl
     assert result.exception.exit_code == 3
     assert says in str(result.exception)
     assert result.exception.hint
+
+
+@pytest.mark.parametrize("text", ["12", "12.0", "sm_120", "120"])
+def test_a_capability_in_every_spelling(text: str) -> None:
+    done = _check("--torch", "2.7.0", "--cuda", "12.6", "--cc", text)
+    assert done.exit_code == 1
+    assert "12.0" in done.stdout
 
 
 def test_a_facts_file_of_ones_own(tmp_path: Path) -> None:

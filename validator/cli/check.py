@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Characters; an image reference with registry and digest has less.
 _LONGEST_VALUE = 500
+#: The CUDA build as the end of a torch version says it.
+_BUILD = re.compile(r"\+(cpu|cu\d{2,4})$", re.IGNORECASE)
 _EXIT = {"pass": ExitCode.OK, "degraded": ExitCode.OK, "fail": ExitCode.FAILED, "unknown": ExitCode.NOT_FOUND_OUT}
 
 
@@ -82,6 +85,7 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
             why="no torch, CUDA, Python, image, GPU or driver is given",
             hint="validator check --torch 2.7.1 --cuda 12.8 --gpu T4 --driver 535.183.01",
         )
+    _agree(values)
     subject = Subject(
         torch=values["torch"],
         cuda=values["cuda"],
@@ -106,6 +110,32 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
         raise InvalidInputError(
             str(error), why="one of the values given is not what its option wants", hint="validator check --help has examples"
         ) from None
+
+
+def _agree(values: dict[str, Any]) -> None:
+    """Raises InvalidInputError where a version is none, or two values say different things of one."""
+    from validator.versions import Dotted, channel_of, torch_version
+
+    for name, read, example in (("numpy", torch_version, "1.26.4"), ("glibc", Dotted, "2.27")):
+        try:
+            read(values[name] or example)
+        except ValueError:
+            is_musl = "musl" in values[name].casefold()
+            hint = "torch has no wheels for musl (Alpine): take an image with glibc" if is_musl else f"--{name} {example}"
+            raise InvalidInputError(f"--{name}: {values[name]!r} is not a version such as {example}", hint=hint) from None
+    tag, cuda = _BUILD.search(values["torch"] or ""), values["cuda"]
+    if tag is None or not cuda:
+        return
+    try:
+        stated = cuda.casefold() if _BUILD.fullmatch(f"+{cuda}") else channel_of(cuda)
+    except ValueError:
+        return  # said by the rules, with the rest
+    if stated != tag[1].casefold():
+        raise InvalidInputError(
+            f"--torch {values['torch']} and --cuda {cuda} contradict each other",
+            why=f"the torch is the {tag[1]} build",
+            hint="leave --cuda out, or name that build",
+        )
 
 
 def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:

@@ -213,7 +213,7 @@ def _reasons(group: tuple[Candidate, ...]) -> list[str]:
 
     by_cause: dict[str, list[Candidate]] = {}
     for each in group:
-        causes = ", ".join(finding.cause for finding in gravest(each.prediction))
+        causes = ", ".join(dict.fromkeys(finding.cause for finding in gravest(each.prediction)))
         by_cause.setdefault("measured" if each.measured else causes, []).append(each)
     text = []
     for cause, each_of in by_cause.items():

@@ -170,7 +170,7 @@ def _reasons(found: list[Affected], effect: Any) -> list[str]:
         grave = gravest(each.after) if effect is Effect.STOPS else ()
         reason = each.reason if effect is not Effect.NONE else f"{each.before.value} {each.basis.value} today"
         remedies = tuple(dict.fromkeys(finding.remedy for finding in grave if finding.remedy))
-        groups.setdefault((", ".join(finding.cause for finding in grave), reason, remedies), []).append(each.id)
+        groups.setdefault((", ".join(dict.fromkeys(finding.cause for finding in grave)), reason, remedies), []).append(each.id)
     lines = []
     for (causes, reason, remedies), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
         more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""

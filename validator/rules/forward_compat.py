@@ -55,6 +55,10 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
     compat = (_cuda_of(view, facts) if helps else None) or cuda
     permitted = allowed(compat, place, facts)
     if helps and place.line in facts.compat_lines["refused"]:
+        if newer and library is not None:  # the floor alone would leave the library in front
+            newer = (
+                f"install a driver of branch {library.numbers[0]} or newer ({need.driver} is enough without the compat library)"
+            )
         return Answer(
             findings=(
                 fail(
@@ -90,7 +94,7 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
         findings=(
             fail(
                 "driver_too_old",
-                f"driver {driver.text} is older than {view.label} needs",
+                f"driver {driver.text} is older than what {view.label} needs",
                 *evidence,
                 remedy=remedy,
                 source=need.origin,

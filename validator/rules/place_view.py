@@ -86,6 +86,8 @@ def view_place(place: Place, facts: Facts) -> PlaceView:
 
 def _capability_of(text: str) -> Dotted:
     plain = text.strip().casefold().removeprefix("sm_").removeprefix("compute_")
+    if plain == text.strip() and plain in ("10", "11", "12", "13"):  # a major: what had 1.0 to 1.3 is long gone
+        plain = f"{plain}.0"
     if plain.isdigit() and len(plain) >= 2:
         plain = f"{plain[:-1]}.{plain[-1]}"
     try:
@@ -109,7 +111,10 @@ def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
             return
         near = ", ".join(closest(name, facts))
         hint = f" (near: {near})" if near else ""
-        view.missing.append(f"GPU {shown!r} is not in the facts{hint}; give its compute capability (--cc 8.6)")
+        view.missing.append(
+            f"GPU {shown!r} is not in the facts{hint}; give its compute capability: --cc X.Y, "
+            "which `nvidia-smi --query-gpu=compute_cap --format=csv` shows"
+        )
         return
     capabilities = {row.cc for row in match.rows}
     if view.cc is not None and view.cc not in capabilities:

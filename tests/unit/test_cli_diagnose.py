@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_an_env_that_is_none(log: Path, value: str) -> None:
     done = call("diagnose", str(log), "--env", value)
     assert done.exit_code == 2
     assert "Error" in done.output
+
+
+def test_a_packed_log_is_said_to_be_one(tmp_path: Path) -> None:
+    path = tmp_path / "train.log.gz"
+    path.write_bytes(gzip.compress(LOG.encode()))
+    done = call("diagnose", str(path))
+    assert done.exit_code == 4
+    assert f"zcat {path} | validator diagnose -" in done.stderr
 
 
 def test_control_characters_of_a_log_never_reach_the_terminal() -> None:

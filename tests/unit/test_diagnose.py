@@ -180,3 +180,42 @@ def test_noise_around_a_message_changes_no_cause(name: str) -> None:
         if (found := of(log, **case.get("env", {}))).cause != case["cause"]
     ]
     assert wrong == []
+
+
+def test_values_in_a_remedy_are_spelled_as_the_log_spells_them() -> None:
+    memory = of("torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.69 GiB")
+    assert "2.00 GiB" in memory.causes[0].remedy
+    card = "Ultralytics YOLOv8.1.0 Python-3.9.18 torch-2.1.2+cu118 CUDA:0 (NVIDIA GeForce GTX 1660 Ti, 6144MiB)"
+    failed = "AMP: checks failed \N{CROSS MARK}. Anomalies were detected"
+    assert "The GPU is NVIDIA GeForce GTX 1660 Ti." in of(f"{card}\n{failed}").causes[0].remedy
+
+
+def test_the_driver_a_gate_wants_is_the_one_that_knows_the_images_cuda() -> None:
+    gate = "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.4, please update your driver"
+    remedy = of(gate).causes[0].remedy
+    assert "550.54.14" in remedy
+    assert "CUDA 12.4" in remedy
+    assert "525.60.13" not in remedy  # that is where a wheel for CUDA 12 starts to run
+
+
+def test_the_number_torch_gives_for_a_driver_is_told_as_a_cuda_version() -> None:
+    old = "RuntimeError: The NVIDIA driver on your system is too old (found version {}). Please update your GPU driver"
+    assert "CUDA up to 11.4" in of(old.format(11040)).causes[0].remedy
+    assert "CUDA up to 9.1" in of(old.format(9010)).causes[0].remedy
+
+
+def test_the_library_that_is_missing_is_the_one_that_could_not_be_opened() -> None:
+    found = of(
+        "Could not load library libcudnn_cnn_infer.so.8. Error: libcuda.so: cannot open shared object file"
+    )
+    assert found.cause == "missing_shared_library"
+    assert "The missing library is libcuda.so." in found.causes[0].remedy
+
+
+def test_a_port_in_use_is_named() -> None:
+    found = of(
+        "torch.distributed.DistNetworkError: The server socket has failed to listen on any local network address. "
+        "The server socket has failed to bind to [::]:29500 (errno: 98 - Address already in use)."
+    )
+    assert found.cause == "user_code_error"
+    assert "Port 29500 is in use" in found.causes[0].remedy

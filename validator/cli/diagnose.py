@@ -13,6 +13,15 @@ from validator.cli.output import Output
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _LONGEST_VALUE = 1000
+#: First bytes of files whose text has to be unpacked first, and what unpacks them to stdout.
+_MAGIC = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"PK\x03\x04", "zip"),
+)
+_UNPACK = {"gzip": "zcat", "xz": "xzcat", "zstd": "zstdcat", "bzip2": "bzcat", "zip": "unzip -p"}
 
 
 def _stated(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
@@ -25,6 +34,16 @@ def _stated(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
             raise click.BadParameter(f"the value of {name} is longer than {_LONGEST_VALUE} characters; a log goes into the file")
         found[name.strip().lower()] = text.strip()
     return found
+
+
+def _packed(log: Path) -> str | None:
+    """The kind of archive that a file is, by its first bytes; None for what is none, or cannot be read twice."""
+    try:
+        with log.open("rb") as stream:
+            head = stream.read(6) if log.is_file() else b""
+    except OSError:
+        return None
+    return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
 
 
 @click.command("diagnose")
@@ -67,4 +86,6 @@ def command(output: Output, log: Path, stated: dict[str, str], format_name: str)
     else:
         output.result(as_text(found, output.width))
     if not found.causes:
+        if kind := _packed(log):
+            output.note(f"{log} is packed ({kind}): give the text, such as `{_UNPACK[kind]} {log} | validator diagnose -`")
         raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)

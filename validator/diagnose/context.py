@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from validator.diagnose.evidence import Evidence
 from validator.diagnose.matching import Matcher
 from validator.diagnose.place import Place, truth
-from validator.diagnose.predicted import needed_driver, predict
+from validator.diagnose.predicted import driver_cuda, needed_driver, predict
 from validator.diagnose.ranking import Scored
 
 #: Values that a signature may take from a log and that describe the place, not the one message.
@@ -69,6 +69,8 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
     predicted = predict(values, in_container=True if "in_container" in clues else inside, content=evidence.content)
     if "needed_driver" not in values and (driver := needed_driver(values)):
         values["needed_driver"] = driver
+    if known := driver_cuda(values):
+        values["driver_cuda"] = known
     return Place(values=values, clues=frozenset(clues), hits=frozenset(matcher.hits), predicted=predicted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from validator.causes import Cause, catalogue
@@ -37,7 +38,7 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     place = place_of(evidence, matcher)
     found = [*structured_signs(evidence), *predicted_signs(place.predicted), *signs(matcher.hits.values(), place)]
     ranked = _with_neighbours(rank(found, _NAMED_IN_A_RUN if evidence.checks else NAMED_FROM))
-    values = known_values(ranked, place)
+    values = {cause: _shown(known, matcher.spelled) for cause, known in known_values(ranked, place).items()}
     named = tuple(_named(ranked, position, values, place) for position in range(min(len(ranked), MOST_CAUSES)))
     telling = () if named else matcher.telling
     return Diagnosis(causes=named, informative=telling, lines=matcher.lines)
@@ -67,6 +68,14 @@ def _named(ranked: Sequence[Scored], position: int, values: Mapping[str, Mapping
         remedy=_remedy(cause, values[one.cause], place),
         confirm=fill(cause.confirm, values[one.cause]),
     )
+
+
+def _shown(values: Mapping[str, str], spelled: Mapping[str, str]) -> dict[str, str]:
+    """Values for a reader: spelled as the log spells them, a GPU without what stands behind its name."""
+    shown = {name: spelled.get(value, value) for name, value in values.items()}
+    if "gpu" in shown:
+        shown["gpu"] = re.split(r"[,()]", shown["gpu"])[0].strip()
+    return shown
 
 
 def _remedy(cause: Cause, values: Mapping[str, str], place: Place) -> str:

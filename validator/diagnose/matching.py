@@ -161,6 +161,11 @@ def _anchors(pattern: Pattern) -> set[bytes]:
     return found
 
 
+def _as_written(value: str, text: str) -> str:
+    at = text.lower().find(value)
+    return text[at : at + len(value)] if at >= 0 and text[at : at + len(value)].lower() == value else value
+
+
 def _telling(words: set[bytes], raw: bytes) -> bool:
     """Whether it may hold a line that a person would look at."""
     return bool(words & _TELLING) or b"Error" in raw or b"Exception" in raw
@@ -172,6 +177,8 @@ class Matcher:
     def __init__(self) -> None:
         self.hits: dict[str, Hit] = {}
         self.lines = 0
+        self.spelled: dict[str, str] = {}
+        """A value that a pattern took, in small letters → as the log writes it."""
         self._first: list[_Block] = []
         self._last: deque[_Block] = deque(maxlen=_TELLING_LAST)
         """Blocks that hold telling lines; they are only looked into where no cause is found."""
@@ -267,6 +274,8 @@ class Matcher:
         if known is None:
             known = self.hits[signature.id] = Hit(signature)
         self._order += 1
+        for value in values.values():
+            self.spelled.setdefault(value, _as_written(value, shown))
         known.add(Line(one_line(shown, 300), where.line, where.source), values, self._order)
         if known.count == ENOUGH:
             self._leave(signature)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from validator.facts import load
 from validator.model import Content, Finding, Outlook, Prediction
 from validator.rules import Place, Subject, judge
-from validator.rules.floors import floor_of
+from validator.rules.floors import floor_of, toolkit_driver
 from validator.rules.subject import inspected_of
 from validator.versions import Dotted
 
@@ -43,13 +43,22 @@ def predict(values: Mapping[str, str], *, in_container: bool | None, content: Co
 
 
 def needed_driver(values: Mapping[str, str]) -> str | None:
-    """The lowest driver for the CUDA version that is known, or None."""
-    cuda = _cuda(values) or _release(values.get("needed"))
+    """The lowest driver for the CUDA version that is known, or None. An image's gate wants the driver that knows its CUDA."""
+    platform = "windows" if "windows" in values.get("os", "").lower() else "linux_x86_64"
+    if gate := _release(values.get("image_cuda")):
+        need = toolkit_driver(Dotted(gate), platform, load())
+        return need.driver.text if need else None
+    cuda = _cuda(values)
     if cuda is None or cuda == "cpu":
         return None
-    windows = "windows" in values.get("os", "").lower()
-    floor = floor_of(Dotted(cuda), "windows" if windows else "linux_x86_64", load())
+    floor = floor_of(Dotted(cuda), platform, load())
     return floor.driver.text if floor else None
+
+
+def driver_cuda(values: Mapping[str, str]) -> str | None:
+    """The CUDA version a driver knows, where torch says it as one number: 11040 is 11.4."""
+    number = values.get("cuda_found", "")
+    return f"{int(number) // 1000}.{int(number) % 1000 // 10}" if number.isdigit() and 4 <= len(number) <= 5 else None
 
 
 def finding_of(prediction: Prediction, cause: str) -> Finding | None:

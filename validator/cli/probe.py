@@ -154,7 +154,10 @@ def command(
         output.result(json.dumps(json.loads(dump_cell(result)), indent=2))
     else:
         rows = [f"{check.status.value:5} {check.name:16} {check.seconds:6.1f} s  {_short(check)}" for check in result.checks]
-        output.result("\n".join([*rows, "", f"{result.status.value}: {result.reason}", *finding_lines(result)]))
+        told = [f"{result.status.value}: {result.reason}", *finding_lines(result)]
+        if found == sys.executable and any(check.name == "import" and check.status.value == "fail" for check in result.checks):
+            told.append("that is validator's own interpreter; --python PATH names the one that holds your torch")
+        output.result("\n".join([*rows, "", *told]))
     codes = {Status.FAIL: ExitCode.FAILED, Status.ERROR: ExitCode.NOT_FOUND_OUT}
     raise click.exceptions.Exit(codes.get(result.status, ExitCode.OK))
 

@@ -63,6 +63,13 @@ def test_skips_are_grouped_by_their_reason() -> None:
     assert [(group.reason, group.ids) for group in skips] == [("t4", ("a@t4", "b@t4")), ("v100", ("a@v100", "b@v100"))]
 
 
+def test_what_a_measurement_rests_on_is_what_failed_and_not_what_was_then_skipped() -> None:
+    checks = (check(message="no loss"), check(CheckStatus.SKIP, "needs train_amp_fp16, which failed"))
+    contradicted = cell(Status.FAIL, predicted=Prediction(Outlook.PASS), agrees=False, checks=checks)
+    sides = dict(view(report(contradicted)).details[0].sides)
+    assert sides["measured fail"] == "train_amp_fp16 fail: no loss"
+
+
 def test_contradictions_come_first_then_the_unexpected_then_failures() -> None:
     contradicted = cell(env="contradicted", predicted=Prediction(Outlook.FAIL), agrees=False)
     shown = view(

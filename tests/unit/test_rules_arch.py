@@ -118,6 +118,13 @@ def test_the_remedy_names_a_build_that_works() -> None:
     assert "cu128" in (held_back.remedy or "")
 
 
+def test_no_remedy_leads_to_a_torch_without_amp() -> None:
+    # The last build with code for Kepler's 3.5 is of torch 1.2, four releases before there was AMP.
+    kepler = predict(torch="2.7.1", cuda="12.8", gpu="Quadro K6000", driver="470.82.01")
+    assert "arch_not_supported" in kepler.causes
+    assert not any("torch 1." in (row.remedy or "") for row in kepler.findings)
+
+
 def test_a_gpu_that_nothing_runs_on_is_told_to_build() -> None:
     assert "from source" in (finding("arch_not_supported", torch="2.7.1", cuda="12.8", cc="8.7").remedy or "")
 

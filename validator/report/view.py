@@ -322,7 +322,8 @@ def _sides(cell: CellResult) -> tuple[tuple[str, str], ...]:
         return ()
     said = [_with_evidence(finding) for finding in cell.predicted.findings if finding.severity is not Severity.INFO]
     rules = "; ".join(said) or "; ".join(cell.predicted.assumptions) or "no rule speaks against it"
-    seen = "; ".join(f"{check.name} {check.status.value}: {check.message}" for check in cell.checks) or cell.reason
+    telling = _bad(cell) or [check for check in cell.checks if check.status is not CheckStatus.SKIP]
+    seen = "; ".join(f"{check.name} {check.status.value}: {check.message}" for check in telling) or cell.reason
     basis = cell.basis.value if cell.basis else "seen"
     return (
         (f"{cell.predicted.basis.value} {cell.predicted.status.value}", _line(rules)),

@@ -19,14 +19,14 @@ Choice = tuple[int, Release, Build]
 
 
 def working_builds(place: PlaceView, platform: str, python: str | None, facts: Facts) -> list[Choice]:
-    """Every published build with code for the GPU, a floor the driver reaches and a wheel for the Python; oldest first."""
+    """Every published build that has AMP, code for the GPU, a floor the driver reaches and a wheel for the Python; oldest first."""
     cc = place.cc.text if place.cc else None
     key = ("builds", cc, place.driver.numbers if place.driver else None, platform, python)
     if key not in facts.memory:
         facts.memory[key] = [
             (position, release, build)
             for position, release in enumerate(facts.releases.values())
-            if python is None or python in release.python_on(platform)
+            if release.version >= facts.since("cuda_amp") and (python is None or python in release.python_on(platform))
             for build in release.builds.values()
             if _works(build, place, platform, facts)
         ]

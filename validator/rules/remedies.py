@@ -19,7 +19,7 @@ Choice = tuple[int, Release, Build]
 
 
 def working_builds(place: PlaceView, platform: str, python: str | None, facts: Facts) -> list[Choice]:
-    """Every published build that has AMP, code for the GPU, a floor the driver reaches and a wheel for the Python; oldest first."""
+    """Every published build with AMP, code for the GPU, a floor the driver reaches and a wheel for the Python; oldest first."""
     cc = place.cc.text if place.cc else None
     key = ("builds", cc, place.driver.numbers if place.driver else None, platform, python)
     if key not in facts.memory:

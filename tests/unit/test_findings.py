@@ -13,7 +13,7 @@ from validator import checks
 from validator.causes import UNKNOWN, catalogue
 from validator.errors import AcquireError, EngineUnavailableError
 from validator.findings import engine_words, of_error, of_result, with_alternatives
-from validator.model import Cell, CellResult, Finding, Limits, Severity, Status
+from validator.model import Basis, Cell, CellResult, Finding, Limits, Severity, Status
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import judge, not_run
 
@@ -273,8 +273,8 @@ def test_a_defect_of_the_validator_is_no_cause_of_the_cell() -> None:
 # ---------------------------------------------------------------- remedies
 
 
-def result_of(name: str, status: Status, *findings: Finding) -> CellResult:
-    return replace(not_run(cell(cpu_environment(name)), status, "why"), findings=findings)
+def result_of(name: str, status: Status, *findings: Finding, basis: Basis = Basis.MEASURED) -> CellResult:
+    return replace(not_run(cell(cpu_environment(name)), status, "why"), findings=findings, basis=basis)
 
 
 def test_a_remedy_names_what_passes_on_the_same_target() -> None:
@@ -283,6 +283,15 @@ def test_a_remedy_names_what_passes_on_the_same_target() -> None:
     assert results[0].findings[0].remedy == "Install numpy<2. In this matrix b, c pass on host."
     assert results[1:] == (result_of("b", Status.PASS), result_of("c", Status.PASS))
     assert with_alternatives(results) == results, "said once"
+
+
+def test_what_was_measured_is_named_before_what_is_only_foretold_and_that_is_said() -> None:
+    bad = Finding("arch_not_supported", Severity.FAIL, "no code", remedy="use the cu126 build")
+    foretold = result_of("b", Status.PASS, basis=Basis.PREDICTED)
+    alone = with_alternatives([result_of("a", Status.FAIL, bad), foretold])
+    assert alone[0].findings[0].remedy == "use the cu126 build. In this matrix b passes on host (predicted)."
+    both = with_alternatives([result_of("a", Status.FAIL, bad), foretold, result_of("c", Status.PASS)])
+    assert both[0].findings[0].remedy == "use the cu126 build. In this matrix c passes on host."
 
 
 def test_nothing_is_offered_for_an_error_or_from_what_only_degraded() -> None:

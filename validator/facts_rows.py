@@ -88,12 +88,15 @@ class Capability:
     last_toolkit: Dotted | None
     first_branch: int | None
     last_branch: int | None
+    last_cudnn: int | None
+    """The last major version of cuDNN with code for it; None where each has some."""
     features: frozenset[str]
     open_modules: str
     jetson: bool
     origin: Origin
     """Of the toolkits."""
     branch_origin: Origin
+    cudnn_origin: Origin
     feature_origin: Origin
     """Of the features, and of the kernel modules."""
 

@@ -151,8 +151,9 @@ def capability(cc: str, reader: Reader) -> rows.Capability:
         last_toolkit=reader.optional("last_toolkit", cuda_version),
         first_branch=reader.optional("first_branch", int),
         last_branch=reader.optional("last_branch", int),
+        last_cudnn=reader.whole("last_cudnn"),
         features=frozenset(reader.words("features")),
         open_modules=reader.choice("open_modules", ("no", "optional", "required")),
         jetson=reader.choice("jetson", ("true", "false"), "false") == "true",
-        **reader.origins("branch", "feature"),
+        **reader.origins("branch", "cudnn", "feature"),
     )

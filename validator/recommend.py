@@ -136,17 +136,21 @@ def _version(text: str | None) -> Version:
 # ---------------------------------------------------------------- where candidates come from
 
 
-def candidates(facts: Facts, python: str | None = None, platform: str = "linux_x86_64") -> list[Environment]:
+def candidates(
+    facts: Facts, python: str | None = None, platform: str = "linux_x86_64", *, older: bool = False
+) -> list[Environment]:
     """The newest patch of the last minor releases of torch, in every CUDA build known to be published; newest first.
 
-    As the official image where one follows from the tag's pattern, else as a wheel.
+    As the official image where one follows from the tag's pattern, else as a wheel. ``older``: of all releases before them that
+    have AMP, for a GPU or driver that the last ones have left behind.
     """
     newest: dict[tuple[int, int], Release] = {}
     for version, release in facts.releases.items():  # oldest first, so the last patch stays
-        if not version.is_prerelease:
+        if not version.is_prerelease and version >= facts.since("cuda_amp"):
             newest[version.major, version.minor] = release
     found = []
-    for release in list(reversed(newest.values()))[:_MINORS]:
+    among = list(reversed(newest.values()))
+    for release in among[_MINORS:] if older else among[:_MINORS]:
         builds = sorted(release.builds.values(), key=lambda build: build.cuda, reverse=True)
         found += [_environment(facts, release, build, python) for build in builds if platform in build.arch]
     return found

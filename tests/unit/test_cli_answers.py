@@ -135,6 +135,14 @@ def test_every_line_of_a_dockerfile_is_one_and_what_nobody_has_seen_is_marked_ab
     assert any(line.startswith("FROM") and not lines[number - 1].startswith("#") for number, line in enumerate(lines))
 
 
+def test_recommend_goes_further_back_where_no_recent_torch_fits() -> None:
+    kepler = answer("recommend", "--gpu", "Tesla K80", "--driver", "470.82.01")["recommended"]
+    assert (kepler[0]["torch"], kepler[0]["cuda"]) == ("2.3.1", "11.8")
+    nothing = answer("recommend", "--gpu", "Quadro K6000", "--driver", "470.82.01")
+    assert nothing["recommended"] == []
+    assert nothing["rejected"]
+
+
 def test_recommend_chooses_among_the_environments_of_a_matrix() -> None:
     found = answer("recommend", "--gpu", "RTX 5090", "--driver", "580.95.05", "-m", "matrix.yaml")
     assert [row["id"] for row in found["recommended"]] == ["torch2.10.0-cu130"]

@@ -118,6 +118,16 @@ def test_the_remedy_names_a_build_that_works() -> None:
     assert "cu128" in (held_back.remedy or "")
 
 
+def test_a_gpu_that_cudnn_has_left_needs_a_torch_that_brings_the_older_one() -> None:
+    # cu118 has code for the K80 up to torch 2.7; cuDNN 9, which no longer has, came with torch 2.4.
+    place = {"gpu": "Tesla K80", "driver": "470.82.01", "cuda": "11.8"}
+    assert status_of(torch="2.3.1", **place) is Outlook.DEGRADED
+    left = finding("arch_not_supported", torch="2.4.0", **place)
+    assert "cuDNN 9" in left.evidence[0]
+    assert "cu118 build of torch 2.3.1" in (left.remedy or "")
+    assert status_of(torch="2.4.0", cuda="11.8", gpu="Tesla M60", driver="470.82.01") is Outlook.DEGRADED
+
+
 def test_no_remedy_leads_to_a_torch_without_amp() -> None:
     # The last build with code for Kepler's 3.5 is of torch 1.2, four releases before there was AMP.
     kepler = predict(torch="2.7.1", cuda="12.8", gpu="Quadro K6000", driver="470.82.01")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,8 @@ def command(
     """Show which environments should train on a GPU and driver, best first, and why the others do not.
 
     Without --gpu and --driver this machine is meant. Without --matrix the candidates are the recent releases of torch in every
-    CUDA build there is. Each comes with a line to copy. Exit code 1 when nothing fits, 4 when that cannot be told.
+    CUDA build there is, and older ones where none of those fits. Each comes with a line to copy. Exit code 1 when nothing fits,
+    4 when that cannot be told.
 
     \b
     Examples:
@@ -82,6 +84,9 @@ def command(
     if matrix and python:
         environments = [each for each in environments if each.python in (None, python)]
     found = recommend(environments, target, predictor, measured)
+    if matrix is None and not found.good:
+        before = recommend(candidates(facts, python, older=True), target, predictor, measured)
+        found = replace(found, good=before.good, unknown=() if before.good else found.unknown)
     if format_name == "json":
         output.result(json.dumps(_json(found, target, needs, facts), indent=2))
     else:

@@ -9,7 +9,7 @@ from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import either, nearest_build
+from validator.rules.remedies import cudnn_too_new, either, nearest_build
 from validator.rules.view import SubjectView
 from validator.versions import Dotted
 
@@ -23,11 +23,28 @@ def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
         return _by_toolkit(view, place, capability, facts)
     device = device_of(capability)
     if has_sass(view.arch, device, capability.jetson):
-        return NOTHING
+        return _by_cudnn(view, place, capability, facts)
     ptx = ptx_for(view.arch, device)
     if ptx is not None:
         return _by_ptx(view, place, capability, ptx, facts)
     return Answer(findings=(_no_code(view, place, capability, facts),))
+
+
+def _by_cudnn(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts) -> Answer:
+    """Torch has code for the GPU; convolutions are cuDNN's."""
+    if view.build is None or not cudnn_too_new(view.build, capability):
+        return NOTHING
+    return Answer(
+        findings=(
+            fail(
+                "arch_not_supported",
+                f"{view.label} has code for {place.label}, and its cuDNN has none: convolutions fail",
+                f"cuDNN {view.build.cudnn}; the last with code for compute capability {capability.cc} is {capability.last_cudnn}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.cudnn_origin,
+            ),
+        )
+    )
 
 
 def _no_code(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts, why: str = "") -> Finding:

@@ -8,7 +8,7 @@ from functools import cache
 from packaging.version import Version
 
 from validator.facts import Facts
-from validator.facts_rows import Build, Release
+from validator.facts_rows import Build, Capability, Release
 from validator.rules.code import device_of, has_sass
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
@@ -40,10 +40,18 @@ def _works(build: Build, place: PlaceView, platform: str, facts: Facts) -> bool:
     capability = place.capability
     if capability is not None and not has_sass(arch, device_of(capability), capability.jetson):
         return False
+    if capability is not None and cudnn_too_new(build, capability):
+        return False
     if place.driver is None:
         return True
     floor = floor_of(build.cuda, place.driver.platform(platform), facts)
     return floor is not None and place.driver.reaches(floor.driver)
+
+
+def cudnn_too_new(build: Build, capability: Capability) -> bool:
+    """Whether the cuDNN that comes with a build has no code for a GPU any more, though torch itself has."""
+    major = build.cudnn.split(".")[0]
+    return capability.last_cudnn is not None and major.isdigit() and int(major) > capability.last_cudnn
 
 
 def nearest_build(view: SubjectView, place: PlaceView, facts: Facts) -> str | None:

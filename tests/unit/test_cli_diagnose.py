@@ -66,6 +66,22 @@ def test_unknown_ends_with_4_and_shows_what_says_most() -> None:
     assert found["evidence"][0]["line"] == 1
 
 
+def test_long_evidence_is_shown_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    message = "RuntimeError: Given groups=1, weight of size [16, 1, 3, 3], expected input[1, 3, 64, 64] to have 1 channels"
+    done = call("diagnose", "-", stdin=f"{message}, but got 3 channels instead\n")
+    assert "but got 3 channels instead" in " ".join(done.output.split())
+    assert "The layer takes 1 channel(s), the data has 3." in " ".join(done.output.split())
+
+
+def test_an_empty_log_and_a_healthy_one_are_told_apart() -> None:
+    empty, healthy = call("diagnose", "-", stdin=""), call("diagnose", "-", stdin="step 1\nstep 2\n")
+    assert (empty.exit_code, healthy.exit_code) == (4, 4)
+    assert "the log is empty" in empty.output
+    assert "nothing in this log says that anything went wrong" in healthy.output
+    assert "line 2: step 2" in healthy.output
+
+
 def test_what_cannot_be_read_is_invalid_input(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere.log", tmp_path):
         done = call("diagnose", str(path))

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from validator.diagnose import Diagnosis, Evidence, diagnose
+from validator.diagnose.evidence import Unnamed
 from validator.model import CheckResult, CheckStatus, Content, Level, NvmlInfo
 
 
@@ -109,6 +110,50 @@ def test_the_amp_check_is_decided_by_what_stands_around_it() -> None:
     assert of(f"{shape}but got 3 channels instead\n{line}").cause == "input_shape_mismatch"
     offline = "AMP: checks skipped ⚠️. Offline and unable to download YOLO11n for AMP checks."
     assert of(offline).cause == "weights_download_failed"
+
+
+def asked(wanted: str, offered: str) -> str:
+    return f"ERROR: Could not find a version that satisfies the requirement torch=={wanted} (from versions: {offered})"
+
+
+@pytest.mark.parametrize(
+    ("log", "stated", "cause"),
+    [
+        (asked("1.8.1", "1.11.0, 1.12.1, 2.0.0"), {}, "python_version_unsupported"),
+        (asked("1.8.1", "0.1.2, 0.1.2.post1, 0.1.2.post2, 1.11.0, 2.0.0"), {}, "python_version_unsupported"),
+        (asked("1.8.1+cu111", "1.11.0, 1.12.1+cu116, 2.0.0"), {}, "python_version_unsupported"),
+        (asked("2.3.0", "1.7.1, 1.12.1, 1.13.1"), {}, "python_version_unsupported"),
+        (asked("2.3.0", "2.2.0, 2.2.1, 2.3.0.post9"), {"python": "3.7"}, "python_version_unsupported"),
+        (asked("77.0.0", "1.7.1, 1.12.1, 1.13.1"), {}, "package_resolution_conflict"),
+        (asked("2.1.2+cu118", "2.0.1, 2.1.2, 2.2.0"), {"python": "3.11"}, "package_resolution_conflict"),
+        (asked("2.1.0", "2.6.0+cu126, 2.7.0+cu126"), {"python": "3.11"}, "package_resolution_conflict"),
+    ],
+)
+def test_what_an_index_offers_tells_python_from_index(log: str, stated: dict[str, str], cause: str) -> None:
+    assert of(log, **stated).cause == cause
+
+
+def test_a_gpu_is_named_as_it_was_written_and_without_its_memory() -> None:
+    banner = "Ultralytics YOLOv8.0.20 Python-3.10.6 torch-1.13.1+cu117 CUDA:0 (NVIDIA GeForce GTX 1660 Ti, 5945MiB)"
+    remedy = of(f"{banner}\nbox_loss nan cls_loss nan\nAMP: checks failed").causes[0].remedy
+    assert "NVIDIA GeForce GTX 1660 Ti." in remedy
+    assert "5945" not in remedy
+
+
+def test_evidence_holds_the_part_that_tells_however_long_the_line_is() -> None:
+    message = "CUDA error: no kernel image is available for execution on the device"
+    text = of("x" * 900 + f" {message} " + "y" * 900).causes[0].evidence[0].text
+    assert "no kernel image is available" in text
+    assert len(text) <= 240
+
+
+def test_a_log_with_nothing_wrong_in_it_says_so() -> None:
+    healthy = of("step 1\nstep 2\n\n")
+    assert healthy.unnamed is Unnamed.HEALTHY
+    assert [(line.line, line.text) for line in healthy.informative] == [(1, "step 1"), (2, "step 2")]
+    assert of("\n \n").unnamed is of("").unnamed is Unnamed.EMPTY
+    assert of("GlorpError: off").unnamed is Unnamed.UNDECIDED
+    assert of(NO_DRIVER).unnamed is None
 
 
 def check(name: str, **fields: object) -> CheckResult:

@@ -11,6 +11,7 @@ from validator.diagnose import Evidence, diagnose
 from validator.diagnose.context import CUDA_BUILD
 from validator.diagnose.matching import index
 from validator.diagnose.patterns import normal, parse
+from validator.diagnose.predicted import NO_WHEEL, PUBLISHED
 from validator.diagnose.signatures import Signature, relations, signatures
 
 NAMING = [signature for signature in signatures() if signature.cause]
@@ -44,7 +45,7 @@ def test_it_has_both_kinds_of_example_and_matches_its_own(signature: Signature) 
 
 
 def test_every_clue_that_a_condition_names_is_there() -> None:
-    ids = {CUDA_BUILD, *(signature.id for signature in signatures())}
+    ids = {CUDA_BUILD, NO_WHEEL, PUBLISHED, *(signature.id for signature in signatures())}
     for signature in signatures():
         for case in signature.cases:
             for part in (part.strip().lstrip("!") for condition in case.when for part in condition.split("|")):

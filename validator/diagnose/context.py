@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from validator.diagnose.evidence import Evidence
 from validator.diagnose.matching import Matcher
 from validator.diagnose.place import Place, truth
-from validator.diagnose.predicted import driver_cuda, needed_driver, predict
+from validator.diagnose.predicted import driver_cuda, needed_driver, predict, wheel_clues
 from validator.diagnose.ranking import Scored
 
 #: Values that a signature may take from a log and that describe the place, not the one message.
@@ -59,6 +59,7 @@ def place_of(evidence: Evidence, matcher: Matcher) -> Place:
                 values.setdefault(name, value)
     if _CUDA_TAG.search(values.get("torch", "")):
         clues.add(CUDA_BUILD)
+    clues |= wheel_clues(values)
     inside = truth(stated.get("in_container"))
     if inside is not None:
         clues.discard("in_container")

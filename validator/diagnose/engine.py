@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from validator.causes import Cause, catalogue
 from validator.diagnose.context import known_values, place_of
-from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named
+from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named, Unnamed
 from validator.diagnose.matching import Matcher
 from validator.diagnose.place import Place
 from validator.diagnose.predicted import finding_of
@@ -40,8 +40,11 @@ def diagnose(evidence: Evidence) -> Diagnosis:
     ranked = _with_neighbours(rank(found, _NAMED_IN_A_RUN if evidence.checks else NAMED_FROM))
     values = {cause: _shown(known, matcher.spelled) for cause, known in known_values(ranked, place).items()}
     named = tuple(_named(ranked, position, values, place) for position in range(min(len(ranked), MOST_CAUSES)))
-    telling = () if named else matcher.telling
-    return Diagnosis(causes=named, informative=telling, lines=matcher.lines)
+    if named:
+        return Diagnosis(causes=named, lines=matcher.lines)
+    telling = matcher.telling
+    why = Unnamed.UNDECIDED if telling else Unnamed.HEALTHY if matcher.ending else Unnamed.EMPTY
+    return Diagnosis(informative=telling or matcher.ending, unnamed=why, lines=matcher.lines)
 
 
 def _with_neighbours(ranked: list[Scored]) -> list[Scored]:

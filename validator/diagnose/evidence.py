@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import BinaryIO
 
 from validator.causes import UNKNOWN
@@ -70,13 +71,23 @@ class Named:
     """A command that tells whether this is it; empty where there is none."""
 
 
+class Unnamed(Enum):
+    """Why no cause is named."""
+
+    UNDECIDED = "nothing in this log names one"
+    HEALTHY = "nothing in this log says that anything went wrong"
+    EMPTY = "the log is empty"
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """The answer: causes, the likeliest first, or none with the lines that say most."""
 
     causes: tuple[Named, ...] = ()
     informative: tuple[Line, ...] = ()
-    """Where nothing could be named: the lines a person would look at first."""
+    """Where nothing could be named: the lines a person would look at first; where there are none such, the last ones."""
+    unnamed: Unnamed | None = None
+    """Where nothing could be named, why."""
     lines: int = 0
     """How many lines the log had."""
 

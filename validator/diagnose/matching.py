@@ -16,6 +16,7 @@ from validator.diagnose.evidence import Line, Log
 from validator.diagnose.patterns import Pattern, normal
 from validator.diagnose.prefixes import without_prefix
 from validator.diagnose.reading import blocks, lines
+from validator.diagnose.showing import SHOWN, excerpt
 from validator.diagnose.signatures import Signature, signatures
 from validator.text import one_line
 
@@ -27,6 +28,8 @@ ENOUGH = 500
 _REPEATED, _TEMPLATES = 8, 4096
 #: Lines told as the most telling ones where no cause is found: so many of the first, and of the last.
 _TELLING_FIRST, _TELLING_LAST = 3, 6
+#: Where no line is telling either, so many of the last ones are told.
+_ENDING = 4
 #: A message that a terminal broke in two is looked for in two lines together, where both are no longer than this.
 _WRAPPED = 400
 
@@ -76,7 +79,7 @@ class _Block:
         """Those of its lines that a person would look at."""
         numbered = self.source == "log"
         return [
-            Line(one_line(raw[:_WRAPPED].decode("utf-8", "replace"), 300), at if numbered else None, self.source)
+            Line(one_line(raw[:_WRAPPED].decode("utf-8", "replace"), SHOWN), at if numbered else None, self.source)
             for at, raw in lines(self.number, self.raw)
             if _TELLING_LINE.search(raw[:_WRAPPED])
         ]
@@ -182,6 +185,8 @@ class Matcher:
         self._first: list[_Block] = []
         self._last: deque[_Block] = deque(maxlen=_TELLING_LAST)
         """Blocks that hold telling lines; they are only looked into where no cause is found."""
+        self._tail: deque[_Block] = deque(maxlen=2)
+        """The last blocks of the log that hold more than blanks."""
         self._order = 0
         self._by_word = dict(index().by_word)
         """What is still looked for: a signature that was found often enough leaves."""
@@ -194,12 +199,23 @@ class Matcher:
         first, last = ([line for block in kept for line in block.telling()] for kept in (self._first, self._last))
         return (*first[:_TELLING_FIRST], *[line for line in last if line not in first[:_TELLING_FIRST]][-_TELLING_LAST:])
 
+    @property
+    def ending(self) -> tuple[Line, ...]:
+        """The last lines of the log that hold anything; none where it is empty."""
+        rows = [(at, one_line(raw[:_WRAPPED].decode("utf-8", "replace"), SHOWN)) for at, raw in self._tail_lines()]
+        return tuple(Line(text, at) for at, text in rows if text)[-_ENDING:]
+
+    def _tail_lines(self) -> list[tuple[int, bytes]]:
+        return [row for block in self._tail for row in lines(block.number, block.raw)]
+
     def read(self, log: Log, source: str = "log") -> None:
         """Go through a text once."""
         numbered = source == "log"
         before: _Before | None = None
         for number, block in blocks(log):
             if numbered:
+                if not block.isspace():
+                    self._tail.append(_Block(number, block, source))
                 self.lines = max(self.lines, number + block.count(b"\n") - block.endswith(b"\n"))
             present = set(block.translate(_WORDS).split())
             if _telling(present, block):
@@ -276,7 +292,7 @@ class Matcher:
         self._order += 1
         for value in values.values():
             self.spelled.setdefault(value, _as_written(value, shown))
-        known.add(Line(one_line(shown, 300), where.line, where.source), values, self._order)
+        known.add(Line(excerpt(shown, pattern.literals[0]), where.line, where.source), values, self._order)
         if known.count == ENOUGH:
             self._leave(signature)
 

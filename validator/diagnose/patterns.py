@@ -27,6 +27,7 @@ _KINDS: Mapping[str, str] = {
     "path": r"[^\s'\"]{1,200}",
     "size": r"[0-9][0-9.]{0,12} ?[kmgt]?i?b(?:ytes)?",
     "text": r"[^'\"\n]{1,120}",
+    "list": r"[0-9][^()\n]{0,4000}",
     "weights": r"[^\s'\",]{1,200}\.(?:pt|pth|safetensors|ckpt|bin|onnx|h5|zip|tar\.gz)",
 }
 _PART = re.compile(r"\{([a-z_]+)(?::([a-z]+))?\}|\*")

@@ -12,6 +12,9 @@ from validator.versions import Dotted
 
 _COMPARISON = re.compile(r"([a-z_]+)(<=|>=|<|>|==)(\$[a-z_]+|[0-9.]+)")
 _OTHER_MAJOR = re.compile(r"([a-z_]+)!~([a-z_]+)")
+_OUTSIDE = re.compile(r"([a-z_]+)(<<|>>)([a-z_]+)")
+#: An entry of a list of versions that no local tag (``+cu118``) ties to an index of its own.
+_PLAIN = re.compile(r"(?:^|(?<=[\s,]))(\d+(?:\.\d+){1,3})(?=[\s,]|$|\.?post)")
 _NUMBERS = re.compile(r"\d+(?:\.\d+){0,3}")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
@@ -49,7 +52,20 @@ class Place:
         if hit := _OTHER_MAJOR.fullmatch(condition):
             one, other = (_NUMBERS.search(self.values.get(name, "")) for name in hit.groups())
             return bool(one and other and one.group().split(".")[0] != other.group().split(".")[0])
+        if hit := _OUTSIDE.fullmatch(condition):
+            return self._outside(*hit.groups())
         return condition in self.clues
+
+    def _outside(self, name: str, operator: str, of: str) -> bool:
+        """Whether a version lies below, or above, all of a list; an index that has tagged builds only says nothing of it."""
+        known = _NUMBERS.search(self.values.get(name, ""))
+        listed = [Dotted(text) for text in _PLAIN.findall(self.values.get(of, ""))]
+        # Placeholders, by which a project keeps its name, are no versions that anybody can have.
+        real = [version for version in listed if version.numbers[0] > 0] or listed
+        if known is None or not real:
+            return False
+        asked = Dotted(known.group())
+        return asked < min(real) if operator == "<<" else asked > max(real)
 
     def _compare(self, name: str, operator: str, text: str) -> bool:
         known = _NUMBERS.search(self.values.get(name, ""))

@@ -18,6 +18,9 @@ _NUMBER = re.compile(r"\d+(?:\.\d+){0,3}")
 #: Driver branches have three digits; a smaller number is something else.
 _FIRST_BRANCH = 100
 _COUNT = re.compile(r"^\s*\d{1,3} ?[x×] ?", re.IGNORECASE)
+_MINOR = re.compile(r"\d+\.\d+t?")
+#: Clues that no message gives: the torch that is asked for was published; it has no wheel for the Python that is known.
+PUBLISHED, NO_WHEEL = "release_is_published", "no_wheel_for_python"
 NOTHING = Prediction(Outlook.UNKNOWN)
 
 
@@ -59,6 +62,20 @@ def driver_cuda(values: Mapping[str, str]) -> str | None:
     """The CUDA version a driver knows, where torch says it as one number: 11040 is 11.4."""
     number = values.get("cuda_found", "")
     return f"{int(number) // 1000}.{int(number) % 1000 // 10}" if number.isdigit() and 4 <= len(number) <= 5 else None
+
+
+def wheel_clues(values: Mapping[str, str]) -> frozenset[str]:
+    """What the facts know of the torch that was asked for: whether there is such a release, and none for this Python."""
+    torch = _release(values.get("asked")) or _release(values.get("torch"))
+    if torch is None:
+        return frozenset()
+    release = next((row for version, row in load().releases.items() if version.base_version == torch), None)
+    if release is None:
+        return frozenset()
+    windows = "windows" in values.get("os", "").lower()
+    tags = release.python_on("windows" if windows else "linux_x86_64")
+    python = _MINOR.search(values.get("python", ""))
+    return frozenset({PUBLISHED, NO_WHEEL} if python and python.group() not in tags else {PUBLISHED})
 
 
 def finding_of(prediction: Prediction, cause: str) -> Finding | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from validator.diagnose.evidence import Diagnosis, Line, Named
+from validator.diagnose.evidence import Diagnosis, Line, Named, Unnamed
 
 _EVIDENCE_SHOWN = 4
+#: A line of the log takes so many lines of the terminal at most; a terminal is taken to be no narrower than this.
+_LINES_OF_ONE, _NARROWEST = 4, 40
 
 
 def as_json(found: Diagnosis) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def as_json(found: Diagnosis) -> dict[str, Any]:
             "severity": "unknown",
             "confidence": 0.0,
             "evidence": [_line(line) for line in found.informative],
-            "explanation": None,
+            "explanation": found.unnamed.value if found.unnamed else None,
             "remedy": None,
             "confirm": None,
             "alternatives": [],
@@ -45,15 +47,19 @@ def as_json(found: Diagnosis) -> dict[str, Any]:
 def as_text(found: Diagnosis, width: int = 100) -> str:
     """Cause, why, what to do, how to make sure, what else it could be."""
     if not found.causes:
-        lines = ["cause: unknown (nothing in this log names one)"]
+        lines = [f"cause: unknown ({(found.unnamed or Unnamed.UNDECIDED).value})"]
         if found.informative:
-            lines += ["", "The lines that say most:", *(f"  {line}" for line in found.informative)]
+            heading = "Its last lines:" if found.unnamed is Unnamed.HEALTHY else "The lines that say most:"
+            lines += ["", heading]
+            for line in found.informative:
+                lines += _evidence(line, width)
         lines += ["", "More of the log, or `--env torch=… --env gpu=… --env driver=…`, may decide it."]
         return "\n".join(lines)
     top = found.causes[0]
     lines = [f"cause: {top.cause} ({top.confidence:.0%} sure, {top.family})", f"  {top.title}", ""]
     lines += ["why"]
-    lines += [_cut(f"  {line}", width) for line in top.evidence[:_EVIDENCE_SHOWN]]
+    for line in top.evidence[:_EVIDENCE_SHOWN]:
+        lines += _evidence(line, width)
     lines += _wrapped(top.explanation, width)
     lines += ["", "what to do", *_wrapped(top.remedy, width)]
     if top.confirm:
@@ -84,5 +90,14 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False) if text else []
 
 
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"
+def _evidence(line: Line, width: int) -> list[str]:
+    """A line of evidence, in a few lines of the terminal where it is longer than one."""
+    return textwrap.wrap(
+        str(line),
+        max(width, _NARROWEST),
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_on_hyphens=False,
+        max_lines=_LINES_OF_ONE,
+        placeholder=" …",
+    )

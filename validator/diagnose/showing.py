@@ -1,0 +1,21 @@
+"""Lines of a log as a person is shown them: cleaned, of bounded length, with the part that tells in it. Pure."""
+
+from __future__ import annotations
+
+from validator.text import one_line
+
+#: Characters of a line that are shown: three lines of a terminal.
+SHOWN = 240
+#: So much stands before what was found, where a line is cut on its left.
+_BEFORE = 60
+
+
+def excerpt(line: str, literal: str) -> str:
+    """The line, or where it is long the part around what was found in it."""
+    if len(line) <= SHOWN:
+        return one_line(line, SHOWN)
+    at = line.lower().find(literal)
+    start = at - _BEFORE if at + len(literal) + _BEFORE > SHOWN else 0
+    if start <= 0:
+        return one_line(line, SHOWN)
+    return "…" + one_line(line[start:], SHOWN - 1)

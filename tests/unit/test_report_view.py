@@ -11,7 +11,7 @@ from report_values import BARE_HOST, HOST, HOSTILE, cell, check, every_kind, rep
 
 from validator.causes import UNKNOWN, catalogue
 from validator.errors import InvalidInputError
-from validator.model import CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
+from validator.model import Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
 from validator.report.view import finding_lines, view
 
@@ -91,6 +91,11 @@ def test_contradictions_come_first_then_the_unexpected_then_failures() -> None:
 @pytest.mark.parametrize("status", [Status.ERROR, Status.SKIP])
 def test_what_could_not_be_found_out_is_not_unexpected(status: Status) -> None:
     assert view(report(cell(status, expect=Status.FAIL))).alarms == ()
+
+
+def test_what_is_only_predicted_has_not_come_out() -> None:
+    foretold = cell(Status.PASS, expect=Status.FAIL, basis=Basis.PREDICTED)
+    assert "the matrix expects fail, pass is predicted" in view(report(foretold)).alarms[0][1]
 
 
 def test_targets_that_only_skip_are_marked_and_others_are_not() -> None:

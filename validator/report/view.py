@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from validator.causes import UNKNOWN, catalogue
 from validator.model import (
+    Basis,
     CellResult,
     CheckResult,
     CheckStatus,
@@ -221,7 +222,8 @@ def _flags(cell: CellResult) -> tuple[str, ...]:
         causes = f" ({', '.join(cell.predicted.causes)})" if cell.predicted and cell.predicted.causes else ""
         flags.append(f"contradicts the prediction: {predicted} was predicted{causes}, {cell.status.value} came out")
     if cell.unexpected and cell.expect is not None:
-        flags.append(f"unexpected: the matrix expects {cell.expect.value}, {cell.status.value} came out")
+        came = "is predicted" if cell.basis is Basis.PREDICTED else "came out"
+        flags.append(f"unexpected: the matrix expects {cell.expect.value}, {cell.status.value} {came}")
     return tuple(flags)
 
 

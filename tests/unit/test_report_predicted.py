@@ -10,6 +10,7 @@ from report_values import cell, check, report
 from rich.cells import cell_len
 
 from validator.causes import catalogue
+from validator.findings import with_alternatives
 from validator.model import Basis, CellResult, CheckStatus, Finding, Outlook, Prediction, Report, Severity, Status
 from validator.report import render
 from validator.report.cause_groups import cause_groups
@@ -93,6 +94,14 @@ def test_causes_are_grouped_by_what_is_said_and_advised() -> None:
     assert (group.cells, group.title) == (3, catalogue()["arch_not_supported"].title)
     assert [(said.message, said.ids) for said in group.messages] == [(ARCH.message, ("a@y", "a@z")), (other.message, ("a@x",))]
     assert group.messages[0].evidence == ("needs sm_120, has sm_90", "another line")
+
+
+def test_what_a_run_advises_for_each_target_does_not_part_what_rules_say_once() -> None:
+    works = [foretold(Status.PASS, name, target) for name, target in (("b", "x"), ("c", "y"))]
+    advised = with_alternatives([foretold(Status.FAIL, "a", "x", ARCH), foretold(Status.FAIL, "a", "y", ARCH), *works])
+    assert len({result.findings[0].remedy for result in advised[:2]}) == 2
+    (group,) = cause_groups(advised)
+    assert [(said.remedy, said.ids) for said in group.messages] == [(ARCH.remedy, ("a@x", "a@y"))]
 
 
 def test_what_stands_in_the_details_is_not_said_again_by_cause() -> None:

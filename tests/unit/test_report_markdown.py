@@ -95,6 +95,12 @@ def test_no_line_break_or_control_character_gets_through() -> None:
     assert not any(bad in document for bad in "\x1b\u202e\u200b\x9b\x00\r")
 
 
+def test_why_cells_were_skipped_is_said_once_below_the_table() -> None:
+    document = render("markdown", report(*(cell(Status.SKIP, env, reason="no GPU here") for env in "ab")))
+    assert document.count("no GPU here") == 1
+    assert "- reason: no GPU here: `a@host`, `b@host`" in document
+
+
 def test_the_table_has_a_row_an_environment_and_a_column_a_target() -> None:
     rows = [line for line in render("markdown", every_kind()).splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0].strip("| ") for row in rows] == ["environment", "torch2.7.1-cu126", "cpu", "conda", "gone"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from validator.model import Report
+from validator.model import Report, Status
 from validator.report.cause_groups import CauseGroup
 from validator.report.view import Detail, TableCell, View, view
 
@@ -115,6 +115,8 @@ def _cell(cell: TableCell | None) -> str:
     if cell is None:
         return "not in this run"
     flags = "".join(f"<br>**{escape(flag)}**" for flag in cell.flags)
+    if cell.basis is None and cell.status == Status.SKIP.value:
+        return f"{_status(cell.status, None)}{flags}"  # why stands below, once for all that share it
     said = ", ".join(cell.words) if cell.words or cell.basis == "predicted" else cell.cause
     return f"{_status(cell.status, cell.basis)}{flags}" + (f"<br>{escape(said)}" if said else "")
 

@@ -114,12 +114,16 @@ def test_a_forced_library_older_than_the_driver_fails_within_a_branch_too() -> N
 
 
 # AIR-DISCOVER/ICRA2024-Sim2Real-AXS#5, oobabooga/textgen#4407: a GeForce on R525 with an image of CUDA 12.1 ends in error 804.
-def test_a_cuda_by_itself_is_an_image_with_the_library() -> None:
+# A library that nobody has seen may do harm, and is not counted on to help.
+def test_a_cuda_by_itself_is_an_image_whose_library_is_not_counted_on() -> None:
     assert "forward_compat_unsupported" in causes(cuda="12.1", gpu="RTX 3090", driver="525.147.05")
     assert "forward_compat_unsupported" not in causes(cuda="12.1", gpu="RTX 3090", driver="530.30.02")
     ampere = {"cuda": "13.0", "gpu": "NVIDIA A100-SXM4-80GB", "driver": "570.133.20"}
-    assert status_of(**ampere) is Outlook.DEGRADED
+    assert status_of(**ampere) is Outlook.FAIL
+    assert "cuda-compat-13-0" in (predict(**ampere).findings[0].remedy or "")
     assert status_of(**ampere, inside={"has_compat_libs": False}) is Outlook.FAIL
+    named = {**ampere, "cuda": None, "image": "nvidia/cuda:13.0.1-runtime-ubuntu24.04"}
+    assert status_of(**named) is Outlook.DEGRADED
 
 
 def test_a_library_too_old_for_torch_is_no_help() -> None:

@@ -71,10 +71,10 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
                 ),
             )
         )
-    if helps and permitted:
-        return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),))
     # A library that is there may help, so the driver is no fault yet; one that is only assumed to be there is no help.
     is_there = helps and not view.requirement_assumed
+    if is_there and permitted:
+        return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),))
     if is_there and place.no_gpu_given and _stands_on(compat, place, facts):
         text = "no GPU is given: one of a data-centre line is meant, which alone may use the image's compat library"
         return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),), assumptions=(text,))
@@ -82,13 +82,13 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
         text = f"whether {place.label} is allowed the image's compat library, without which driver {driver.text} is too old"
         return Answer(missing=(text,))
     remedy = either(newer, nearest_build(view, place, facts))
-    if permitted and not helps:
+    if permitted and not is_there:
         remedy = either(remedy, f"put {package(cuda)} of NVIDIA into the image (this GPU and branch {driver.branch} may use it)")
     base = base_of(compat, facts)
     evidence = [below]
     if permitted is None and helps:
         remedy = either(remedy, f"name the GPU: on branch {driver.branch} one of a data-centre line runs it ({package(compat)})")
-    elif helps and base is not None:
+    elif helps and base is not None and not _stands_on(compat, place, facts):
         evidence.append(f"branch {driver.branch} is none of those its compat library may stand on ({_branches(base)})")
     return Answer(
         findings=(

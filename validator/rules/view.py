@@ -113,7 +113,8 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
         view.requirement_from = str(gate.origin) if gate else ""
         view.requirement_assumed = view.has_compat = True
         view.assumptions.append(
-            f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate and compat library"
+            f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate; a compat library in it is "
+            "not counted on (--image names the image)"
         )
 
 

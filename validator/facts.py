@@ -87,11 +87,6 @@ class Facts:
         """The newest driver branch in the facts."""
         return max(self.branches)
 
-    @property
-    def newest_cuda(self) -> Dotted:
-        """The newest CUDA version in the facts."""
-        return max(toolkit.cuda for toolkit in self.toolkits.values())
-
     def since(self, boundary: str) -> Version:
         """The first torch that has something."""
         return self.boundaries[boundary].since

@@ -1,7 +1,6 @@
 """What a check is given and what it returns."""
 
 import collections
-import re
 import time
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -58,12 +57,6 @@ class Context:
     def capability(self) -> Optional[Tuple[int, int]]:
         """The GPU's compute capability as (8, 6); None on the CPU."""
         return tuple(self.torch.cuda.get_device_capability(0)) if self.on_gpu else None
-
-    @property
-    def torch_release(self) -> Tuple[int, int]:
-        """The torch release as (2, 7); (0, 0) where its version cannot be read. Prefer to ask for the feature itself."""
-        found = re.match(r"(\d+)\.(\d+)", str(getattr(self.torch, "__version__", "")))
-        return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
     def steady(self, threads: int = 1) -> None:
         """Use that many threads on the CPU from here on, or as many as there are: for small nets more are no gain.

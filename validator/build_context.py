@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from validator.base.errors import AcquireError, InvalidInputError, MatrixError
+from validator.base.redact import redact
 from validator.channels import channel
-from validator.errors import AcquireError, InvalidInputError, MatrixError
 from validator.model import BuildOptions, BuiltImage, Environment, PackageOptions
-from validator.redact import redact
 from validator.sources import PackageSources, configured, local_folder, torch_requirement
 
 #: Folder of the generated files, in the context and (by agreement with the Dockerfiles) at the root of the build stage.

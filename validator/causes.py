@@ -9,8 +9,8 @@ from functools import cache
 
 import yaml
 
+from validator.base.resources import DATA
 from validator.model import Severity
-from validator.resources import DATA
 
 FOLDER = DATA / "causes"
 #: The answer where no cause could be named; not an entry of the catalogue.

@@ -12,11 +12,11 @@ import urllib.request
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from validator.errors import InvalidInputError
+from validator.base.errors import InvalidInputError
+from validator.base.redact import redact
+from validator.base.text import one_line
 from validator.model import Environment, PackageOptions
-from validator.redact import redact
 from validator.sources import PackageSources
-from validator.text import one_line
 
 #: PyTorch's own channels; https://pytorch.org/get-started/locally/
 PYTORCH_CHANNELS = "https://download.pytorch.org/whl/{channel}"

@@ -9,8 +9,8 @@ from functools import cache
 
 import yaml
 
+from validator.base.resources import DATA
 from validator.model import Level
-from validator.resources import DATA
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import requests
 import urllib3
 from docker.errors import APIError, DockerException
 
-from validator.errors import EngineUnavailableError
+from validator.base.errors import EngineUnavailableError
+from validator.base.text import one_line
+from validator.base.versions import Dotted
 from validator.host import toolkit
 from validator.model import EngineInfo
-from validator.text import one_line
-from validator.versions import Dotted
 
 #: Seconds the engine may take to answer one call. Pulls, builds, logs and waits stream and have their own limits.
 _CALL_TIMEOUT = 60

@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from validator import checks
-from validator.errors import ValidatorError
+from validator.base.errors import ValidatorError
+from validator.base.interrupts import held_back
+from validator.base.text import one_line
 from validator.findings import joined, of_error, of_result, with_alternatives
-from validator.interrupts import held_back
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Plan, Status
 from validator.outlook import Rejudge, compared, foretold
 from validator.runners.base import Prepared, Runner, RunOutcome
-from validator.text import one_line
 from validator.verdict import judge, not_run
 
 

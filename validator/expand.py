@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from validator.versions import channel_of
+from validator.base.versions import channel_of
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", re.ASCII)
 _NOT_ID = re.compile(r"[^A-Za-z0-9._+-]+", re.ASCII)

@@ -17,10 +17,10 @@ from packaging.version import Version
 
 from validator import facts_rows as rows
 from validator import facts_tables as tables
-from validator.errors import InvalidInputError, MatrixError
+from validator.base.errors import InvalidInputError, MatrixError
+from validator.base.resources import DATA
+from validator.base.versions import Dotted
 from validator.facts_reader import Origin, Reader, RowError, words
-from validator.resources import DATA
-from validator.versions import Dotted
 
 FOLDER = DATA / "facts"
 #: Table → the file it is in. `sources` is in every file and not a table.
@@ -118,7 +118,7 @@ def _shipped(name: str) -> dict[str, Any]:
 
 
 def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, Any]], overlay: Path) -> Facts:
-    from validator.yaml_text import read
+    from validator.base.yaml_text import read
 
     try:
         document = read(overlay)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from validator.versions import Dotted
+from validator.base.versions import Dotted
 
 _T = TypeVar("_T")
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from validator import gpu_names
+from validator.base.versions import Dotted, torch_version
 from validator.facts import TABLES, Facts
 from validator.facts_reader import Origin
 from validator.rules import images
 from validator.rules.driver_value import parse as parse_driver
-from validator.versions import Dotted, torch_version
 
 _ORIGIN = ("source", "confidence", "note")
 #: Rows listed where a name may mean several.

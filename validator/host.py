@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from validator import nvml
+from validator.base.text import one_line
 from validator.model import EngineInfo, HostInfo
-from validator.text import one_line
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from validator import matrix_values as values
 from validator import user_model
+from validator.base.problems import Problems, quote
+from validator.base.yaml_text import Document, Place, read
 from validator.checks import registry
 from validator.expand import Combination, is_id, target_id, texts
 from validator.matrix_axes import MAX_COMPARISONS, EntryAxes, check_sizes, entry_axes
@@ -30,8 +32,6 @@ from validator.model import (
     UserModel,
     Where,
 )
-from validator.problems import Problems, quote
-from validator.yaml_text import Document, Place, read
 
 
 def load(path: Path) -> Matrix:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from validator import matrix_values as values
+from validator.base.problems import Problems, quote
+from validator.base.yaml_text import Document, Place
 from validator.expand import Combination, environment_id, is_id, slug, texts
 from validator.matrix_axes import EntryAxes
 from validator.matrix_file import EnvironmentEntry
 from validator.model import BuiltImage, Environment, HostInterpreter, PulledImage, Source, Where
-from validator.problems import Problems, quote
-from validator.yaml_text import Document, Place
 
 _KINDS = ("image", "build", "interpreter")
 #: Keys that have a meaning for some sources only.

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from validator.base.problems import Problems, quote
+from validator.base.text import one_line
+from validator.base.yaml_text import Document
 from validator.matrix_file import (
     BuildEntry,
     EnvironmentEntry,
@@ -21,9 +24,6 @@ from validator.matrix_file import (
     TargetRow,
 )
 from validator.matrix_values import suggestion
-from validator.problems import Problems, quote
-from validator.text import one_line
-from validator.yaml_text import Document
 
 #: Which model describes the mapping at a location (list indexes left out), and with it the keys and examples there.
 _MODELS: Mapping[tuple[str, ...], type[Section]] = {

@@ -9,10 +9,10 @@ from difflib import get_close_matches
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from validator.problems import quote
-from validator.redact import redact
-from validator.text import one_line
-from validator.versions import Dotted, torch_version
+from validator.base.problems import quote
+from validator.base.redact import redact
+from validator.base.text import one_line
+from validator.base.versions import Dotted, torch_version
 
 #: The axes that an environment has by name.
 ENVIRONMENT_AXES = ("torch", "cuda", "python")

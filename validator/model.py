@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from validator.versions import channel_of
+from validator.base.versions import channel_of
 
 #: What a probe may report as a metric: bounded, finite, and nothing nested deeper than a list (enforced by probe_host).
 Metric = str | int | float | bool | None | list[str | int | float | bool | None]

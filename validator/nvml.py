@@ -20,9 +20,9 @@ import tempfile
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from validator.base.resources import PACKAGE
+from validator.base.text import one_line
 from validator.model import Gpu, GpuClocks, GpuProcess, NvmlInfo
-from validator.resources import PACKAGE
-from validator.text import one_line
 
 _T = TypeVar("_T")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from validator.base.text import one_line
 from validator.checks import registry
 from validator.model import (
     Action,
@@ -19,7 +20,6 @@ from validator.model import (
     Severity,
     Status,
 )
-from validator.text import one_line
 from validator.verdict import not_run
 
 #: What the rules say of a cell, given what was found inside its environment.

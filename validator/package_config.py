@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from validator.errors import InvalidInputError
+from validator.base.errors import InvalidInputError
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
-from validator.errors import NothingSelectedError
+from validator.base.errors import NothingSelectedError
 from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
 
 #: Why a runner cannot run an environment, or None when it can.

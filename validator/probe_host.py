@@ -17,11 +17,11 @@ from functools import cache
 from typing import Any
 
 from validator import rates
+from validator.base.resources import PROBE
+from validator.base.text import clean, one_line
 from validator.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, Metric, Metrics, UserModel
 from validator.probe_schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
-from validator.resources import PROBE
-from validator.text import clean, one_line
 
 PROTOCOL = 1
 #: Where the file of the user's model lies in the zipapp.

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from validator.base.text import clean, one_line
 from validator.model import CheckStatus, Metric, Metrics
-from validator.text import clean, one_line
 
 #: Characters kept of what an environment printed.
 OUTPUT_CHARS = 4000

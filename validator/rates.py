@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from validator.base.resources import DATA
 from validator.model import Gpu, GpuClocks
-from validator.resources import DATA
 
 
 @cache

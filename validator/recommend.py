@@ -9,6 +9,7 @@ from string import Formatter
 
 from packaging.version import InvalidVersion, Version
 
+from validator.base.versions import Dotted, channel_of
 from validator.channels import PYTORCH_CHANNELS
 from validator.facts import Facts
 from validator.facts_rows import Build, Release
@@ -27,7 +28,6 @@ from validator.model import (
 )
 from validator.plan import plain_name
 from validator.upgrade import gravest
-from validator.versions import Dotted, channel_of
 
 _WHERE = Where("the facts", 0)
 _WHEEL = Path("images/wheel")

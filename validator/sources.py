@@ -18,11 +18,11 @@ from urllib.parse import unquote, urlsplit
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from validator import package_config
-from validator.errors import InvalidInputError
+from validator.base.errors import InvalidInputError
+from validator.base.redact import redact
+from validator.base.versions import torch_version
 from validator.model import Environment, PackageOptions
 from validator.package_config import Setting, is_true
-from validator.redact import redact
-from validator.versions import torch_version
 
 _MATRIX = "matrix.yaml"
 _CERTIFICATE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

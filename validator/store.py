@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from validator import __version__
-from validator.errors import ReportFileError, StoreError
+from validator.base.errors import ReportFileError, StoreError
 from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status
 from validator.report import markdown
 from validator.report.json_v1 import dump, dump_cell, dump_host, dump_run, load_cell, load_host, load_run

@@ -6,10 +6,10 @@ import ast
 import re
 from pathlib import Path
 
+from validator.base.problems import quote
+from validator.base.text import one_line
 from validator.matrix_values import suggestion
 from validator.model import UserModel
-from validator.problems import quote
-from validator.text import one_line
 
 #: A file of a model is text that a person wrote; it goes through environment variables, which hold about a megabyte together.
 MAX_SOURCE_BYTES = 256 * 1024

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from validator.errors import AcquireError
-from validator.redact import redact
-from validator.text import one_line
+from validator.base.errors import AcquireError
+from validator.base.redact import redact
+from validator.base.text import one_line
 
 #: uv's variables that would change what is made behind the caller's back; all of uv's sources are given to it by the caller.
 _DROPPED = re.compile(

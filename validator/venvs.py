@@ -22,10 +22,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from validator.base.errors import AcquireError, InvalidInputError
+from validator.base.resources import shipped_folder
 from validator.channels import Channel, address, channel
-from validator.errors import AcquireError, InvalidInputError
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions
-from validator.resources import shipped_folder
 from validator.sources import PackageSources, configured, torch_requirement
 from validator.uv_process import run_uv
 

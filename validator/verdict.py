@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
+from validator.base.text import one_line
+from validator.base.versions import Dotted
 from validator.model import (
     Action,
     Basis,
@@ -24,8 +26,6 @@ from validator.model import (
 )
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent
 from validator.runners.base import Prepared, RunOutcome
-from validator.text import one_line
-from validator.versions import Dotted
 
 #: What engines and shells say when the interpreter is not in the image, or cannot be run there. That is a fact about the image;
 #: every other failure to start is the engine's, and so an error.

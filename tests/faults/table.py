@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gallery import GALLERY, Fault
 
+from validator.base.text import one_line
 from validator.report.markdown import escape
-from validator.text import one_line
 
 _HEAD = """\
 # Gallery of broken environments

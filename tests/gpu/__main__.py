@@ -18,7 +18,7 @@ from pathlib import Path
 import measured
 
 from validator import nvml
-from validator.text import one_line
+from validator.base.text import one_line
 
 FOLDER = Path(__file__).parent
 MEASURED = FOLDER.parents[1] / "docs" / "measured"

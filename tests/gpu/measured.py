@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from validator.base.text import one_line
 from validator.model import Gpu, NvmlInfo
 from validator.report.markdown import escape
-from validator.text import one_line
 
 Document = Mapping[str, Any]
 

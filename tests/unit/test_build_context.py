@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from validator import build_context, channels, package_config
+from validator.base.errors import InvalidInputError, MatrixError
+from validator.base.resources import shipped_folder
 from validator.build_context import BuildRequest, build_request, write_tar
-from validator.errors import InvalidInputError, MatrixError
 from validator.model import BuildOptions, BuiltImage, Environment, PackageOptions, Where
-from validator.resources import shipped_folder
 
 WHEEL_FAMILY = shipped_folder() / "images" / "wheel"
 CHANNEL = "https://channel.example/{channel}"

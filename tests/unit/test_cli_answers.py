@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner, Result
 from report_values import HOST, cell, environment, report
 
+from validator.base.errors import InvalidInputError, ReportFileError
 from validator.cli import cli
-from validator.errors import InvalidInputError, ReportFileError
 from validator.model import HostInfo, NvmlInfo, Status
 from validator.report.json_v1 import dump
 

@@ -10,9 +10,9 @@ from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from validator.base.errors import InvalidInputError
 from validator.causes import catalogue
 from validator.cli import cli
-from validator.errors import InvalidInputError
 
 
 def _check(*args: str) -> Result:

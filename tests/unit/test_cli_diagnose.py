@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from validator.base.errors import InvalidInputError
 from validator.causes import catalogue
 from validator.cli import cli
 from validator.diagnose.render import as_json
-from validator.errors import InvalidInputError
 from validator.report.catalogue import markdown
 
 LOG = "epoch 1\nRuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator.errors import (
+from validator.base.errors import (
     AcquireError,
     EngineUnavailableError,
     ExitCode,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from builders import CONTENT, answers, cell, environment, event, matrix, probe_plan, report
 
-from validator.errors import AcquireError, EngineUnavailableError
+from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.execute import Execution, execute
 from validator.model import (
     Action,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from validator.errors import InvalidInputError
+from validator.base.errors import InvalidInputError
+from validator.base.versions import Dotted
 from validator.facts import FOLDER, TABLES, Facts, load
 from validator.facts_reader import CONFIDENCES
 from validator.facts_rows import FEATURES, PLATFORMS
 from validator.rules.code import parse
-from validator.versions import Dotted
 
 DATE = re.compile(r"20[0-9]{2}-[0-9]{2}(-[0-9]{2})?")
 

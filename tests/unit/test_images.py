@@ -16,7 +16,7 @@ import requests
 from builders import environment, matrix
 from docker.errors import APIError, ImageNotFound
 
-from validator.errors import AcquireError
+from validator.base.errors import AcquireError
 from validator.images import Images, _split_tag, described
 from validator.model import HostInterpreter, PulledImage
 from validator.runners.base import Prepared

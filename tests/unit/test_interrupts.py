@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from validator.interrupts import as_keyboard_interrupt, held_back
+from validator.base.interrupts import as_keyboard_interrupt, held_back
 
 ALL = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from validator.errors import ExitCode, MatrixError
+from validator.base.errors import ExitCode, MatrixError
 from validator.matrix import load
 
 HEAD = "version: 1\nenvironments:\n"

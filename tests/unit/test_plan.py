@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from builders import HOST, T4, WHERE, cpu_environment, environment, host, matrix
 
-from validator.errors import ExitCode, NothingSelectedError
+from validator.base.errors import ExitCode, NothingSelectedError
 from validator.model import Action, Cell, Environment, Expectation, Gpu, HostInfo, NvmlInfo, Status, Target
 from validator.plan import make_plan, plain_name
 

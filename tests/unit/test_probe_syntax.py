@@ -9,8 +9,8 @@ import zipfile
 import pytest
 
 from validator import checks, probe_host
+from validator.base.resources import PROBE
 from validator.probe.checks import CHECKS, find
-from validator.resources import PROBE
 
 SOURCES = sorted(PROBE.rglob("*.py"))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator.redact import redact
+from validator.base.redact import redact
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from report_values import HOSTILE, cell, check, every_kind, report
 
-from validator.errors import ExitCode, ReportFileError
+from validator.base.errors import ExitCode, ReportFileError
 from validator.model import BuiltImage, HostInterpreter, PulledImage, Status
 from validator.report.json_v1 import dump, dump_cell, load, load_cell
 

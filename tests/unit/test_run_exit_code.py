@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from report_values import cell, report
 
+from validator.base.errors import ExitCode
 from validator.cli.run import exit_code
-from validator.errors import ExitCode
 from validator.model import Basis, CellResult, Outlook, Prediction, Status
 
 OK, FAILED, NOT_FOUND_OUT = ExitCode.OK, ExitCode.FAILED, ExitCode.NOT_FOUND_OUT

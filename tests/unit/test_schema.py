@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from validator.base.resources import DATA
 from validator.checks import registry
 from validator.matrix_file import schema, schema_text
-from validator.resources import DATA
 
 TOP = Path(__file__).parents[2]
 

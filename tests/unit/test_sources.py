@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from validator import channels, package_config
+from validator.base.errors import InvalidInputError
 from validator.channels import channel
-from validator.errors import InvalidInputError
 from validator.model import BuiltImage, Environment, PackageOptions, Where
 from validator.sources import PackageSources, configured, torch_requirement
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from report_values import HOST, cell, every_kind, report, run_info
 
-from validator.errors import StoreError
+from validator.base.errors import StoreError
 from validator.model import Action, Cell, CellResult, Report, Status
 from validator.report import render
 from validator.report.json_v1 import dump
@@ -284,7 +284,7 @@ _FULL = """
 import resource, signal, sys
 from pathlib import Path
 from report_values import cell, every_kind, report
-from validator.errors import StoreError
+from validator.base.errors import StoreError
 from validator.store import Store
 import test_store
 

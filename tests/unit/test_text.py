@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from validator.text import clean, one_line
+from validator.base.text import clean, one_line
 
 
 @pytest.mark.parametrize(

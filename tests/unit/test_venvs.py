@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from validator import channels, package_config, venvs
-from validator.errors import AcquireError, InvalidInputError
+from validator.base.errors import AcquireError, InvalidInputError
+from validator.base.resources import shipped_folder
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions, PulledImage, Where
-from validator.resources import shipped_folder
 from validator.venvs import MadeEnvironment, default_root, ensure
 
 WHERE = Where("matrix.yaml", 7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator.versions import Dotted, channel_of, torch_version
+from validator.base.versions import Dotted, channel_of, torch_version
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from validator.errors import ExitCode, MatrixError
-from validator.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse, read
+from validator.base.errors import ExitCode, MatrixError
+from validator.base.yaml_text import MAX_BYTES, MAX_DEPTH, MAX_NODES, parse, read
 
 
 @pytest.mark.parametrize(
@@ -209,8 +209,8 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -
 GUARDED = """
 import resource, sys
 from pathlib import Path
-from validator.errors import MatrixError
-from validator.yaml_text import read
+from validator.base.errors import MatrixError
+from validator.base.yaml_text import read
 resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 try:

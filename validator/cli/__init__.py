@@ -9,8 +9,8 @@ from importlib import import_module
 import click
 
 from validator import __version__
+from validator.base.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
 from validator.cli.output import Output
-from validator.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
 
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",

@@ -20,8 +20,8 @@ def command(output: Output, ident: str | None, format_name: str) -> None:
     With IDENT: what it is, what to do, how to make sure, and how to tell it from what it is easily mistaken for. The markdown
     of all of them is docs/causes.md.
     """
+    from validator.base.errors import InvalidInputError
     from validator.causes import catalogue
-    from validator.errors import InvalidInputError
     from validator.report.catalogue import as_json, entry, markdown, table
 
     causes = catalogue()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from validator.base.errors import ExitCode, InvalidInputError
 from validator.cli.output import Output
-from validator.errors import ExitCode, InvalidInputError
 
 if TYPE_CHECKING:
     from validator.facts import Facts
@@ -114,7 +114,7 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
 
 def _agree(values: dict[str, Any]) -> None:
     """Raises InvalidInputError where a version is none, or two values say different things of one."""
-    from validator.versions import Dotted, channel_of, torch_version
+    from validator.base.versions import Dotted, channel_of, torch_version
 
     for name, read, example in (("numpy", torch_version, "1.26.4"), ("glibc", Dotted, "2.27")):
         try:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
+from validator.base.errors import ExitCode
 from validator.cli.options import out_option
 from validator.cli.output import Output
-from validator.errors import ExitCode
 
 
 @click.command("clean")
@@ -77,8 +77,8 @@ class _Removal:
     def in_engine(self, containers: bool, images: bool, *, required: bool) -> None:
         """Containers and images by their labels; without an engine there are none, unless they alone were asked for."""
         from validator import labels
+        from validator.base.errors import EngineUnavailableError
         from validator.engine import connect
-        from validator.errors import EngineUnavailableError
 
         try:
             client, _ = connect()

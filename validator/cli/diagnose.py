@@ -65,9 +65,9 @@ def command(output: Output, log: Path, stated: dict[str, str], format_name: str)
     encoding, with colours and progress bars, of any length. It is read once. Exit code 0 when a cause is named, 4 when none can
     be, 3 when the log cannot be read.
     """
+    from validator.base.errors import ExitCode, InvalidInputError
     from validator.diagnose import Evidence, diagnose
     from validator.diagnose.render import as_json, as_text
-    from validator.errors import ExitCode, InvalidInputError
 
     try:
         if str(log) == "-":

@@ -18,9 +18,9 @@ def command(output: Output, folder: Path) -> None:
 
     Copies the shipped matrix.yaml and images/ into FOLDER (default: here). Nothing that exists is overwritten.
     """
-    from validator.errors import InvalidInputError, StoreError
+    from validator.base.errors import InvalidInputError, StoreError
+    from validator.base.resources import shipped_folder
     from validator.matrix_file import schema_text
-    from validator.resources import shipped_folder
 
     shipped = shipped_folder()
     matrix, images, schema = folder / "matrix.yaml", folder / "images", folder / "matrix.schema.json"

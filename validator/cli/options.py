@@ -104,7 +104,7 @@ def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:
 
 def load_results(file: Path) -> Report:
     """A results.json. Raises ReportFileError."""
-    from validator.errors import ReportFileError
+    from validator.base.errors import ReportFileError
     from validator.report.json_v1 import load
 
     try:
@@ -127,8 +127,8 @@ def this_machine() -> HostInfo:
 
 def load_matrix(matrix_file: Path | None, output: Output) -> Matrix:
     """The matrix asked for. Raises MatrixError."""
+    from validator.base.resources import shipped_folder
     from validator.matrix import load
-    from validator.resources import shipped_folder
 
     if matrix_file is None:
         matrix_file = Path("matrix.yaml")
@@ -143,8 +143,8 @@ def choose_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runne
 
     Raises EngineUnavailableError when ``docker`` was asked for and no engine answers.
     """
+    from validator.base.errors import EngineUnavailableError
     from validator.engine import probe_engine
-    from validator.errors import EngineUnavailableError
     from validator.runners import factory
 
     engine = probe_engine()

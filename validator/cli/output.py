@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import click
 
-from validator.errors import StoreError
+from validator.base.errors import StoreError
 
 #: Columns where no terminal says how wide it is (a pipe, a CI log).
 _PLAIN_WIDTH = 120

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from validator.base.text import one_line
 from validator.cli.output import Output
-from validator.text import one_line
 
 if TYPE_CHECKING:
     from validator.checks import CheckSpec
@@ -93,9 +93,9 @@ def command(
     import shutil
 
     from validator import checks, nvml, probe_host
-    from validator.errors import ExitCode, InvalidInputError
+    from validator.base.errors import ExitCode, InvalidInputError
+    from validator.base.interrupts import as_keyboard_interrupt
     from validator.findings import of_result
-    from validator.interrupts import as_keyboard_interrupt
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
     from validator.report.view import finding_lines
     from validator.runners.base import Prepared
@@ -165,7 +165,7 @@ def command(
 def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tuple[CheckSpec, ...]:
     """The checks that the options ask for."""
     from validator import checks
-    from validator.errors import InvalidInputError
+    from validator.base.errors import InvalidInputError
     from validator.matrix_values import suggestion
 
     among = checks.selected({}, inspect=inspect, model=model)
@@ -187,7 +187,7 @@ def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tu
 def _model(text: str | None, options: dict[str, str | None]) -> UserModel | None:
     """The model that the options describe."""
     from validator import user_model
-    from validator.errors import InvalidInputError
+    from validator.base.errors import InvalidInputError
 
     given = [f"--{name.replace('shape', 'input').replace('_', '-')}" for name, value in options.items() if value is not None]
     if text is None:

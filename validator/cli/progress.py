@@ -8,10 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from validator.base.text import one_line
 from validator.cli.output import Output
 from validator.execute import Progress
 from validator.model import Basis, Cell, CellResult, Status
-from validator.text import one_line
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from validator.base.errors import ExitCode
 from validator.cli.options import (
     facts_option,
     format_option,
@@ -19,7 +20,6 @@ from validator.cli.options import (
     this_machine,
 )
 from validator.cli.output import Output
-from validator.errors import ExitCode
 
 if TYPE_CHECKING:
     from validator.facts import Facts
@@ -97,7 +97,7 @@ def command(
 
 def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo) -> Target:
     """The place asked about; what is not given is this machine's, where NVML says it. Raises InvalidInputError."""
-    from validator.errors import InvalidInputError
+    from validator.base.errors import InvalidInputError
     from validator.model import Target
     from validator.plan import usable_gpu
 

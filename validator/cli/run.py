@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from validator import __version__
+from validator.base.errors import ExitCode, StoreError
 from validator.cli.options import (
     choose_runner,
     facts_option,
@@ -21,7 +22,6 @@ from validator.cli.options import (
     selection_options,
 )
 from validator.cli.output import Output
-from validator.errors import ExitCode, StoreError
 from validator.model import Basis, Report, RunInfo, Status
 from validator.runners.base import RunContext
 
@@ -69,9 +69,9 @@ def command(
       validator run -e 'torch2.7*' -t host   some environments, this machine
       validator run --inspect                also open images that need a GPU this machine lacks
     """
+    from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
     from validator.execute import execute
-    from validator.interrupts import as_keyboard_interrupt, held_back
     from validator.labels import owner
     from validator.report import render
     from validator.store import Store

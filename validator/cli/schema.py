@@ -24,7 +24,7 @@ def command(output: Output, write: Path | None) -> None:
     Editors complete and check a matrix by it: name it in the first line of the file,
     `# yaml-language-server: $schema=PATH`.
     """
-    from validator.errors import StoreError
+    from validator.base.errors import StoreError
     from validator.matrix_file import schema_text
 
     text = schema_text()

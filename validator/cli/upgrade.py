@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from validator.base.errors import ExitCode
 from validator.cli.options import (
     facts_option,
     format_option,
@@ -19,7 +20,6 @@ from validator.cli.options import (
     this_machine,
 )
 from validator.cli.output import Output
-from validator.errors import ExitCode
 
 if TYPE_CHECKING:
     from validator.model import CellResult, Environment, Prediction, Report, Target
@@ -89,9 +89,9 @@ def command(
 
 def _check(change: Change, facts: Any) -> None:
     """Refuse what is no version at all. Raises InvalidInputError."""
-    from validator.errors import InvalidInputError
+    from validator.base.errors import InvalidInputError
+    from validator.base.versions import Dotted, torch_version
     from validator.rules.driver_value import parse
-    from validator.versions import Dotted, torch_version
 
     checks = (
         ("--driver", change.driver, lambda text: parse(text, facts)),

@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 
+from validator.base.text import one_line
 from validator.diagnose.evidence import Line, Log
 from validator.diagnose.patterns import Pattern, normal
 from validator.diagnose.prefixes import without_prefix
 from validator.diagnose.reading import blocks, lines
 from validator.diagnose.showing import SHOWN, excerpt
 from validator.diagnose.signatures import Signature, signatures
-from validator.text import one_line
 
 #: Of one signature, so many places are kept (the first ones, and the last).
 KEPT = 3

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from validator.base.versions import Dotted
 from validator.diagnose.predicted import NOTHING
 from validator.model import Prediction
-from validator.versions import Dotted
 
 _COMPARISON = re.compile(r"([a-z_]+)(<=|>=|<|>|==)(\$[a-z_]+|[0-9.]+)")
 _OTHER_MAJOR = re.compile(r"([a-z_]+)!~([a-z_]+)")

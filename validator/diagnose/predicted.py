@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from validator.base.versions import Dotted
 from validator.facts import load
 from validator.model import Content, Finding, Outlook, Prediction
 from validator.rules import Place, Subject, judge
 from validator.rules.floors import floor_of, toolkit_driver
 from validator.rules.subject import inspected_of
-from validator.versions import Dotted
 
 _RELEASE = re.compile(r"\d+(?:\.\d+){1,3}")
 _TAG = re.compile(r"\+(cpu|cu(\d{1,2})(\d))\b")

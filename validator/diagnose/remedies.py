@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from validator.text import one_line
+from validator.base.text import one_line
 
 _SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z`{])")
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validator.text import one_line
+from validator.base.text import one_line
 
 #: Characters of a line that are shown: three lines of a terminal.
 SHOWN = 240

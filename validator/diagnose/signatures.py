@@ -8,9 +8,9 @@ from functools import cache
 
 import yaml
 
+from validator.base.resources import DATA
 from validator.causes import catalogue
 from validator.diagnose.patterns import Pattern, normal, parse
-from validator.resources import DATA
 
 FOLDER = DATA / "signatures"
 #: In relations.yaml: whatever else is firmly seen.

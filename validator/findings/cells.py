@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from validator.base.errors import EngineUnavailableError, ValidatorError
+from validator.base.text import one_line
 from validator.causes import UNKNOWN, catalogue
-from validator.errors import EngineUnavailableError, ValidatorError
 from validator.findings import engine_words
 from validator.findings.checks import Seen, of_check
 from validator.findings.context import context, limit_of
@@ -24,7 +25,6 @@ from validator.model import (
     Status,
 )
 from validator.runners.base import Prepared, RunOutcome
-from validator.text import one_line
 
 _MOST = 6
 _TELLING = (Status.FAIL, Status.DEGRADED, Status.ERROR)

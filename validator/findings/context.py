@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from validator.base.text import one_line
 from validator.model import BuiltImage, CellResult, HostInfo, Limits, PulledImage
-from validator.text import one_line
 
 
 def context(result: CellResult, host: HostInfo | None, *, in_container: bool = False) -> Mapping[str, str]:

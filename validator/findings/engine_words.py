@@ -8,7 +8,7 @@ from functools import cache
 
 import yaml
 
-from validator.resources import DATA
+from validator.base.resources import DATA
 
 FILE = DATA / "engine_words.yaml"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from validator.base.text import one_line
 from validator.causes import UNKNOWN, catalogue
 from validator.diagnose.remedies import fill
 from validator.model import Finding, Severity
-from validator.text import one_line
 
 _MESSAGE_CHARS = 500
 _EVIDENCE_LINES = 6

@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Protocol, cast
 
-from validator.errors import InvalidInputError
+from validator.base.errors import InvalidInputError
 from validator.model import Report
 
 #: Name of a format → the module that renders it.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from validator.base.text import one_line
 from validator.causes import catalogue
 from validator.model import CellResult, Finding, Severity
-from validator.text import one_line
 
 #: Evidence shown of one finding; results.json has all of it.
 EVIDENCE_LINES = 8

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from validator.errors import ReportFileError
+from validator.base.errors import ReportFileError
+from validator.base.text import clean, one_line
 from validator.model import (
     Basis,
     BuiltImage,
@@ -37,7 +38,6 @@ from validator.model import (
     Where,
 )
 from validator.report.view import count, unnamed
-from validator.text import clean, one_line
 
 SCHEMA_VERSION = 1
 _TOOL = "torch-matrix-validator"

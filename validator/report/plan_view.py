@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+from validator.base.text import one_line
 from validator.model import Action, Cell, CellResult, HostInfo, Plan, Report, RunInfo
 from validator.report.view import SkipGroup, View, view
-from validator.text import one_line
 
 TITLE = "Predicted: nothing was run"
 _VERBS = {Action.MEASURE: "measure", Action.INSPECT: "open", Action.SKIP: "run nothing"}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
+from validator.base.text import clean, one_line
 from validator.causes import UNKNOWN, catalogue
 from validator.model import (
     Basis,
@@ -27,7 +28,6 @@ from validator.model import (
     Status,
 )
 from validator.report.cause_groups import SEVERITIES, CauseGroup, cause_groups
-from validator.text import clean, one_line
 
 _T = TypeVar("_T")
 _CAUSE_CHARACTERS = 70

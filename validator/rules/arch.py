@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts_rows import Capability
 from validator.model import Finding
@@ -11,7 +12,6 @@ from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import cudnn_too_new, either, nearest_build
 from validator.rules.view import SubjectView
-from validator.versions import Dotted
 
 
 def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from validator.base.text import one_line
+from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts_rows import GpuRow
 from validator.rules.answer import NOTHING, Answer, fail
@@ -11,8 +13,6 @@ from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either
 from validator.rules.requirement import Alternatives, Machine, holds, parse
 from validator.rules.view import SubjectView
-from validator.text import one_line
-from validator.versions import Dotted
 
 
 def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from validator.base.versions import Dotted
 from validator.facts import Facts
-from validator.versions import Dotted
 
 #: With the words and the package revision that go with it: nvidia-driver-535, R535, 550.54.15-0ubuntu1.
 _DRIVER = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts_rows import CompatBase
 from validator.model import Finding
@@ -10,7 +11,6 @@ from validator.rules.floors import FloorOf
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
 from validator.rules.view import SubjectView
-from validator.versions import Dotted
 
 
 def base_of(cuda: Dotted, facts: Facts) -> CompatBase | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts_rows import Pattern
-from validator.versions import Dotted
 
 _FIELDS = {
     "torch": r"(?P<torch>[0-9]+\.[0-9]+(?:\.[0-9]+)?)",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from validator.base.text import one_line
+from validator.base.versions import torch_version
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.images import ImageFacts
 from validator.rules.subject import Subject
 from validator.rules.view import cuda_of
-from validator.text import one_line
-from validator.versions import torch_version
 
 
 def content(subject: Subject, image: ImageFacts) -> Answer:

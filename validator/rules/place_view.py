@@ -6,14 +6,14 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from validator.base.text import one_line
+from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts_rows import Capability, GpuRow
 from validator.gpu_names import closest, find
 from validator.model import Finding
 from validator.rules.driver_value import Driver, parse
 from validator.rules.subject import Place
-from validator.text import one_line
-from validator.versions import Dotted
 
 _OTHER_VENDORS = re.compile(
     r"\b(?:radeon|instinct|firepro|amd|ati|mi[0-9]{2,3}[ax]?|gfx[0-9a-f]+|intel|arc|iris|xe|uhd|apple|adreno|mali)\b",

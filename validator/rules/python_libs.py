@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from validator.base.versions import channel_of
 from validator.facts import Facts
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.place_view import PlaceView
 from validator.rules.view import SubjectView
-from validator.versions import channel_of
 
 #: The first numpy with the ABI that a torch built for numpy 1 cannot load.
 _NUMPY_ABI = 2

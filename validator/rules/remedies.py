@@ -7,13 +7,13 @@ from functools import cache
 
 from packaging.version import Version
 
+from validator.base.versions import channel_of
 from validator.facts import Facts
 from validator.facts_rows import Build, Capability, Release
 from validator.rules.code import device_of, has_sass
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
 from validator.rules.view import SubjectView
-from validator.versions import channel_of
 
 Choice = tuple[int, Release, Build]
 

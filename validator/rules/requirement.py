@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from validator.versions import Dotted
+from validator.base.versions import Dotted
 
 _CONDITION = re.compile(r"([^<>=!]+)(!=|<=|>=|=|<|>)(.*)", re.ASCII)
 _KNOWN = frozenset({"cuda", "driver", "arch", "brand"})

@@ -8,12 +8,12 @@ from functools import cached_property
 
 from packaging.version import Version
 
+from validator.base.versions import Dotted, torch_version
 from validator.facts import Facts
 from validator.facts_rows import PLATFORMS, Build, Release
 from validator.model import Basis, Finding
 from validator.rules.images import ImageFacts, read_image
 from validator.rules.subject import Inspected, Subject
-from validator.versions import Dotted, torch_version
 
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
 _PYTHON_TAG = re.compile(r"cp([0-9])([0-9]{1,2})(t?)", re.ASCII)

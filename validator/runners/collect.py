@@ -7,9 +7,9 @@ import threading
 import time
 from collections.abc import Iterable
 
+from validator.base.text import clean
 from validator.probe_host import EventStream, ProbePlan, ProbeReport
 from validator.runners.base import OnEvent
-from validator.text import clean
 
 _STDERR_TAIL_BYTES = 16_384
 #: Chunks waiting between the reading thread and the parser. A full queue stops the reader, so a flood cannot fill memory.

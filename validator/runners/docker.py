@@ -13,9 +13,9 @@ from docker.errors import APIError, NotFound
 
 from validator import engine as engines
 from validator import labels, probe_host
-from validator.errors import EngineUnavailableError
+from validator.base.errors import EngineUnavailableError
+from validator.base.interrupts import held_back
 from validator.images import Images
-from validator.interrupts import held_back
 from validator.model import Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector

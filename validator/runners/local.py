@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from validator import probe_host
-from validator.interrupts import held_back
+from validator.base.interrupts import held_back
 from validator.model import Cell, Environment, Gpu, HostInterpreter, Matrix, PulledImage
 from validator.probe_host import ProbePlan
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan

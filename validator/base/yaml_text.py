@@ -14,9 +14,9 @@ from typing import NoReturn
 
 import yaml
 
-from validator.errors import MatrixError
-from validator.problems import quote
-from validator.text import one_line
+from validator.base.errors import MatrixError
+from validator.base.problems import quote
+from validator.base.text import one_line
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16

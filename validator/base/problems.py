@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from validator.errors import MatrixError
-from validator.redact import redact
-from validator.text import one_line
+from validator.base.errors import MatrixError
+from validator.base.redact import redact
+from validator.base.text import one_line
 
 MAX_PROBLEMS = 50
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 
-from validator.facts import Facts
+from validator.facts.image_names import read_image
+from validator.facts.loader import Facts
 from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
 from validator.plan import usable_gpu
 from validator.rules import judge
-from validator.rules.images import read_image
 from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.

@@ -11,8 +11,8 @@ from packaging.version import InvalidVersion, Version
 
 from validator.base.versions import Dotted, channel_of
 from validator.channels import PYTORCH_CHANNELS
-from validator.facts import Facts
-from validator.facts_rows import Build, Release
+from validator.facts.loader import Facts
+from validator.facts.rows import Build, Release
 from validator.model import (
     Basis,
     BuiltImage,

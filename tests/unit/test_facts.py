@@ -10,9 +10,9 @@ import pytest
 
 from validator.base.errors import InvalidInputError
 from validator.base.versions import Dotted
-from validator.facts import FOLDER, TABLES, Facts, load
-from validator.facts_reader import CONFIDENCES
-from validator.facts_rows import FEATURES, PLATFORMS
+from validator.facts.loader import FOLDER, TABLES, Facts, load
+from validator.facts.reader import CONFIDENCES
+from validator.facts.rows import FEATURES, PLATFORMS
 from validator.rules.code import parse
 
 DATE = re.compile(r"20[0-9]{2}-[0-9]{2}(-[0-9]{2})?")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from builders import HOST, T4, built, cell, cpu_environment, environment, host
 
-from validator.facts import load
+from validator.facts.loader import load
 from validator.model import Basis, Content, Environment, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, PulledImage, Target
 from validator.predict import NO_GPU_HERE, Predictor
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from builders import HOST, T4, built, environment, host
 
-from validator.facts import load
+from validator.facts.loader import load
 from validator.model import Basis, CellResult, Environment, Finding, Outlook, Prediction, PulledImage, Severity, Status, Target
 from validator.predict import Predictor
 from validator.recommend import candidates, lines, measured_on, recommend

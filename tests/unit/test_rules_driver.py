@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rules_values import causes, finding, predict, status_of
 
-from validator.facts import load
+from validator.facts.driver_names import parse
+from validator.facts.loader import load
 from validator.model import Outlook
-from validator.rules.driver_value import parse
 
 
 # Floors of NVIDIA's release notes, table 2; below CUDA 11 the toolkit's own driver, table 3.

@@ -13,8 +13,8 @@ from validator.cli.options import facts_option, format_option, load_facts, load_
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
-    from validator.facts import Facts
-    from validator.facts_show import Row
+    from validator.facts.loader import Facts
+    from validator.facts.lookup import Row
 
 KINDS = ("torch", "gpu", "toolkit", "driver", "image", "cc")
 
@@ -45,7 +45,7 @@ def command(
       validator facts gpu T4
       validator facts image pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime
     """
-    from validator.facts_show import look_up, names, overview
+    from validator.facts.lookup import look_up, names, overview
 
     facts = load_facts(facts_file, load_matrix(matrix_file, output) if matrix_file else None)
     if kind is None:

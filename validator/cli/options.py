@@ -13,7 +13,7 @@ from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report
 from validator.runners.base import RunContext, Runner
 
 if TYPE_CHECKING:
-    from validator.facts import Facts
+    from validator.facts.loader import Facts
     from validator.predict import Predictor
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -97,7 +97,7 @@ def format_option(function: _F) -> _F:
 
 def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:
     """The shipped facts, with a file of the user's own on top. Raises InvalidInputError."""
-    from validator.facts import load
+    from validator.facts.loader import load
 
     return load(facts_file or (matrix.facts if matrix else None))
 

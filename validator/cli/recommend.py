@@ -22,7 +22,7 @@ from validator.cli.options import (
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
-    from validator.facts import Facts
+    from validator.facts.loader import Facts
     from validator.model import Environment, HostInfo, Target
     from validator.recommend import Candidate, Recommendation
 

@@ -91,7 +91,7 @@ def _check(change: Change, facts: Any) -> None:
     """Refuse what is no version at all. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
     from validator.base.versions import Dotted, torch_version
-    from validator.rules.driver_value import parse
+    from validator.facts.driver_names import parse
 
     checks = (
         ("--driver", change.driver, lambda text: parse(text, facts)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from validator.base.versions import Dotted
-from validator.facts import Facts
-from validator.facts_rows import Capability
+from validator.facts.loader import Facts
+from validator.facts.rows import Capability
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.code import Code, device_of, has_sass, ptx_for

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from validator.base.versions import Dotted
-from validator.facts import Facts
-from validator.facts_reader import Origin
+from validator.facts.loader import Facts
+from validator.facts.reader import Origin
 
 #: The first CUDA major in which every minor runs on the driver of the first (minor-version compatibility).
 FIRST_COMPATIBLE_MAJOR = 11

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from validator.base.versions import Dotted
-from validator.facts import Facts
-from validator.facts_rows import CompatBase
+from validator.facts.loader import Facts
+from validator.facts.rows import CompatBase
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.floors import FloorOf

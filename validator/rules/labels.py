@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from validator.base.text import one_line
 from validator.base.versions import torch_version
+from validator.facts.image_names import ImageFacts
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
-from validator.rules.images import ImageFacts
 from validator.rules.subject import Subject
 from validator.rules.view import cuda_of
 

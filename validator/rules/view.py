@@ -9,10 +9,10 @@ from functools import cached_property
 from packaging.version import Version
 
 from validator.base.versions import Dotted, torch_version
-from validator.facts import Facts
-from validator.facts_rows import PLATFORMS, Build, Release
+from validator.facts.image_names import ImageFacts, read_image
+from validator.facts.loader import Facts
+from validator.facts.rows import PLATFORMS, Build, Release
 from validator.model import Basis, Finding
-from validator.rules.images import ImageFacts, read_image
 from validator.rules.subject import Inspected, Subject
 
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from validator.base.versions import Dotted
-from validator.facts import Facts
-from validator.facts_rows import Pattern
+from validator.facts.loader import Facts
+from validator.facts.rows import Pattern
 
 _FIELDS = {
     "torch": r"(?P<torch>[0-9]+\.[0-9]+(?:\.[0-9]+)?)",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from validator.base.versions import Dotted
-from validator.facts_reader import Origin
+from validator.facts.reader import Origin
 
 PLATFORMS = ("linux_x86_64", "linux_aarch64", "windows")
 LINES = ("datacenter", "workstation", "geforce", "titan", "jetson")

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from packaging.version import InvalidVersion, Version
 
-from validator import facts_rows as rows
 from validator.base.versions import Dotted
-from validator.facts_reader import Origin, Reader, RowError, arch_entries, cuda_version, truth, words
+from validator.facts import rows
+from validator.facts.reader import Origin, Reader, RowError, arch_entries, cuda_version, truth, words
 
 
 def toolkit(version: str, row: Reader) -> rows.Toolkit:

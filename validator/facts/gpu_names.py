@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from validator.facts import Facts
-from validator.facts_rows import GpuRow
+from validator.facts.loader import Facts
+from validator.facts.rows import GpuRow
 
 #: Words that say whose it is, not which it is.
 _VENDOR = frozenset({"nvidia", "graphics", "gpu", "gpus", "card", "cards", "series", "architecture", "corporation"})

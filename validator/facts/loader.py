@@ -15,12 +15,11 @@ from typing import Any
 import yaml
 from packaging.version import Version
 
-from validator import facts_rows as rows
-from validator import facts_tables as tables
 from validator.base.errors import InvalidInputError, MatrixError
 from validator.base.resources import DATA
 from validator.base.versions import Dotted
-from validator.facts_reader import Origin, Reader, RowError, words
+from validator.facts import rows, tables
+from validator.facts.reader import Origin, Reader, RowError, words
 
 FOLDER = DATA / "facts"
 #: Table → the file it is in. `sources` is in every file and not a table.

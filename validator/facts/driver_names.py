@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from validator.base.versions import Dotted
-from validator.facts import Facts
+from validator.facts.loader import Facts
 
 #: With the words and the package revision that go with it: nvidia-driver-535, R535, 550.54.15-0ubuntu1.
 _DRIVER = re.compile(

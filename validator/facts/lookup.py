@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from validator import gpu_names
 from validator.base.versions import Dotted, torch_version
-from validator.facts import TABLES, Facts
-from validator.facts_reader import Origin
-from validator.rules import images
-from validator.rules.driver_value import parse as parse_driver
+from validator.facts import gpu_names
+from validator.facts import image_names as images
+from validator.facts.driver_names import parse as parse_driver
+from validator.facts.loader import TABLES, Facts
+from validator.facts.reader import Origin
 
 _ORIGIN = ("source", "confidence", "note")
 #: Rows listed where a name may mean several.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_gpu import gpu, probed, python
 
-from validator import user_model
+from validator.matrix import user_model
 from validator.model import CheckStatus, Gpu, UserModel
 from validator.probe_host import CheckEvent
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from validator.base.errors import ExitCode, MatrixError
-from validator.matrix import load
+from validator.matrix.loader import load
 
 HEAD = "version: 1\nenvironments:\n"
 IMAGE = HEAD + "  - image: a\n"  # three lines, valid

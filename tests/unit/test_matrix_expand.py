@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from validator.expand import Value, environment_id, expand, is_id, slug, target_id, texts, upper_bound
+from validator.matrix.expand import Value, environment_id, expand, is_id, slug, target_id, texts, upper_bound
 
 Rows = Sequence[Mapping[str, str]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator import matrix_values as values
+from validator.matrix import values
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from validator import user_model
+from validator.matrix import user_model
 
 
 def test_the_last_colon_parts_file_and_factory() -> None:

@@ -166,7 +166,7 @@ def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tu
     """The checks that the options ask for."""
     from validator import checks
     from validator.base.errors import InvalidInputError
-    from validator.matrix_values import suggestion
+    from validator.matrix.values import suggestion
 
     among = checks.selected({}, inspect=inspect, model=model)
     wanted = [glob.strip() for glob in globs.split(",") if glob.strip()] if globs else []
@@ -186,8 +186,8 @@ def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tu
 
 def _model(text: str | None, options: dict[str, str | None]) -> UserModel | None:
     """The model that the options describe."""
-    from validator import user_model
     from validator.base.errors import InvalidInputError
+    from validator.matrix import user_model
 
     given = [f"--{name.replace('shape', 'input').replace('_', '-')}" for name, value in options.items() if value is not None]
     if text is None:

@@ -17,9 +17,8 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from validator import matrix_values as values
-from validator import user_model
 from validator.checks import registry
+from validator.matrix import user_model, values
 
 # An editor's YAML parser makes numbers of unquoted versions; the loader reads the text. So the schema allows both.
 _NUMBER_LIKE: dict[str, Any] = {"type": ["string", "number"]}

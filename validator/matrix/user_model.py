@@ -8,7 +8,7 @@ from pathlib import Path
 
 from validator.base.problems import quote
 from validator.base.text import one_line
-from validator.matrix_values import suggestion
+from validator.matrix.values import suggestion
 from validator.model import UserModel
 
 #: A file of a model is text that a person wrote; it goes through environment variables, which hold about a megabyte together.

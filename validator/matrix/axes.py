@@ -8,8 +8,8 @@ from difflib import get_close_matches
 
 from validator.base.problems import Problems, quote
 from validator.base.yaml_text import Document, Place
-from validator.expand import Axes, Combination, Value, expand, upper_bound
-from validator.matrix_values import axis_value, suggestion
+from validator.matrix.expand import Axes, Combination, Value, expand, upper_bound
+from validator.matrix.values import axis_value, suggestion
 
 MAX_ENVIRONMENTS = 20_000
 MAX_CELLS = 100_000

@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 from validator.base.problems import Problems, quote
 from validator.base.text import one_line
 from validator.base.yaml_text import Document
-from validator.matrix_file import (
+from validator.matrix.file import (
     BuildEntry,
     EnvironmentEntry,
     LimitsEntry,
@@ -23,7 +23,7 @@ from validator.matrix_file import (
     TargetEntry,
     TargetRow,
 )
-from validator.matrix_values import suggestion
+from validator.matrix.values import suggestion
 
 #: Which model describes the mapping at a location (list indexes left out), and with it the keys and examples there.
 _MODELS: Mapping[tuple[str, ...], type[Section]] = {

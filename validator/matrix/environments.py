@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from validator import matrix_values as values
 from validator.base.problems import Problems, quote
 from validator.base.yaml_text import Document, Place
-from validator.expand import Combination, environment_id, is_id, slug, texts
-from validator.matrix_axes import EntryAxes
-from validator.matrix_file import EnvironmentEntry
+from validator.matrix import values
+from validator.matrix.axes import EntryAxes
+from validator.matrix.expand import Combination, environment_id, is_id, slug, texts
+from validator.matrix.file import EnvironmentEntry
 from validator.model import BuiltImage, Environment, HostInterpreter, PulledImage, Source, Where
 
 _KINDS = ("image", "build", "interpreter")

@@ -8,17 +8,16 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from validator import matrix_values as values
-from validator import user_model
 from validator.base.problems import Problems, quote
 from validator.base.yaml_text import Document, Place, read
 from validator.checks import registry
-from validator.expand import Combination, is_id, target_id, texts
-from validator.matrix_axes import MAX_COMPARISONS, EntryAxes, check_sizes, entry_axes
-from validator.matrix_environments import EnvironmentMaker, check_entry
-from validator.matrix_file import EnvironmentEntry, LimitsEntry, MatrixFile, TargetEntry, TargetRow
-from validator.matrix_messages import validate
-from validator.matrix_values import suggestion
+from validator.matrix import user_model, values
+from validator.matrix.axes import MAX_COMPARISONS, EntryAxes, check_sizes, entry_axes
+from validator.matrix.environments import EnvironmentMaker, check_entry
+from validator.matrix.expand import Combination, is_id, target_id, texts
+from validator.matrix.file import EnvironmentEntry, LimitsEntry, MatrixFile, TargetEntry, TargetRow
+from validator.matrix.messages import validate
+from validator.matrix.values import suggestion
 from validator.model import (
     BuildOptions,
     Environment,

@@ -1,0 +1,1 @@
+"""``matrix.yaml``: read, checked, and multiplied into environments and targets."""

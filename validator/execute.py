@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from validator import checks
 from validator.base.errors import ValidatorError
 from validator.base.interrupts import held_back
 from validator.base.text import one_line
+from validator.catalogue import checks
 from validator.findings import joined, of_error, of_result, with_alternatives
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Plan, Status
 from validator.outlook import Rejudge, compared, foretold

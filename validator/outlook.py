@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from validator.base.text import one_line
-from validator.checks import registry
+from validator.catalogue.checks import registry
 from validator.model import (
     Action,
     Basis,

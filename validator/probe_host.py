@@ -19,7 +19,7 @@ from typing import Any
 from validator import rates
 from validator.base.resources import PROBE
 from validator.base.text import clean, one_line
-from validator.checks import CheckSpec
+from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, Metric, Metrics, UserModel
 from validator.probe_schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
 

@@ -16,7 +16,8 @@ from gallery import Fault
 from harness import NO_ENGINE, Finished, Started, containers, image, run, wait_for
 from registries import HTPASSWD, RateLimited, offer_for_arm_alone
 
-from validator import checks, labels
+from validator import labels
+from validator.catalogue import checks
 
 HERE = Path(__file__).parent
 

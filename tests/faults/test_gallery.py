@@ -12,8 +12,8 @@ from harness import image, run
 from places import Places, python_without_torch, set_up
 from table import Row, fixed
 
-from validator import checks
-from validator.causes import catalogue
+from validator.catalogue import checks
+from validator.catalogue.causes import catalogue
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 

@@ -11,7 +11,7 @@ import docker
 import pytest
 from harness import Finished, Started, containers_of, run
 
-from validator import checks
+from validator.catalogue import checks
 from validator.model import Level
 
 pytestmark = [pytest.mark.docker, pytest.mark.heavy]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from harness import Finished, image, run
 
-from validator.checks import registry
+from validator.catalogue.checks import registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.heavy]
 

@@ -13,7 +13,7 @@ import yaml
 from docker.errors import ImageNotFound
 from harness import Finished, image, run
 
-from validator import checks
+from validator.catalogue import checks
 
 STUBS = Path(__file__).parents[1] / "stubs"
 TABLE = yaml.safe_load((STUBS / "stubs.yaml").read_text(encoding="utf-8"))

@@ -19,7 +19,8 @@ import page
 import stacks
 from stacks import ROOT, Stack
 
-from validator import checks, engine, probe_host
+from validator import engine, probe_host
+from validator.catalogue import checks
 
 
 @click.command()

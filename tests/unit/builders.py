@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from validator import checks
+from validator.catalogue import checks
 from validator.model import (
     Action,
     BuiltImage,

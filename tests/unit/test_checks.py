@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator import checks
+from validator.catalogue import checks
 from validator.model import Level
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from validator.base.errors import InvalidInputError
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.cli import cli
 
 

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from validator.base.errors import InvalidInputError
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.cli import cli
 from validator.diagnose.render import as_json
 from validator.report.catalogue import markdown

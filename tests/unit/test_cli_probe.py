@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from validator.checks import registry
+from validator.catalogue.checks import registry
 
 
 def probe(*options: str) -> subprocess.CompletedProcess[str]:

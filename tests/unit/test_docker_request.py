@@ -11,7 +11,7 @@ import pytest
 from builders import T4, cell, cpu_environment, environment, matrix
 
 from validator import labels, probe_host
-from validator.checks import registry
+from validator.catalogue.checks import registry
 from validator.model import Action, Cell, EngineInfo, Environment, Gpu, HostInterpreter, Level, Limits
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
 from validator.runners.docker import DockerRunner, container_name, gpu_request

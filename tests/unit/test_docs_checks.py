@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from validator import checks
+from validator.catalogue import checks
 
 PAGE = (Path(__file__).parents[2] / "docs" / "checks.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from builders import T4, answers, cell, cpu_environment, environment, event, host, report, silence
 
-from validator import checks
 from validator.base.errors import AcquireError, EngineUnavailableError
-from validator.causes import UNKNOWN, catalogue
+from validator.catalogue import checks
+from validator.catalogue.causes import UNKNOWN, catalogue
 from validator.findings import engine_words, of_error, of_result, with_alternatives
 from validator.model import Basis, Cell, CellResult, Finding, Limits, Severity, Status
 from validator.runners.base import Prepared, RunOutcome

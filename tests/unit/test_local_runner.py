@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from builders import T4, built, cell, cpu_environment, environment, matrix, probe_plan
 
-from validator import checks
+from validator.catalogue import checks
 from validator.model import Action, CheckStatus, HostInterpreter, Limits, PulledImage, Status
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
 from validator.runners.local import LocalRunner, process_environment, request_for, run_process

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from builders import HOST, answers, cell, event, report
 
-from validator import checks
+from validator.catalogue import checks
 from validator.model import (
     Action,
     Basis,

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from validator import checks, probe_host
-from validator.causes import catalogue
+from validator import probe_host
+from validator.catalogue import checks
+from validator.catalogue.causes import catalogue
 from validator.model import CheckStatus, Gpu, GpuClocks
 from validator.probe_host import EventStream, ProbePlan
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from validator import probe_host
-from validator.checks import CheckSpec
+from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, GpuClocks, Level, UserModel
 from validator.probe_host import EventStream, ProbePlan
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.model import Gpu, GpuClocks
 from validator.probe import companions, distributions
 from validator.probe.checks import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from torch_probe import NEEDS_TORCH, PYTHONS, found, probe
 
-from validator import checks
+from validator.catalogue import checks
 from validator.matrix import user_model
 from validator.model import CheckStatus, UserModel
 from validator.probe_host import CheckEvent

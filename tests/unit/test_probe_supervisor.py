@@ -15,7 +15,7 @@ import pytest
 from interpreters import interpreters
 
 from validator import probe_host
-from validator.checks import CheckSpec
+from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Level
 from validator.probe_host import EventStream, ProbePlan, ProbeReport
 

@@ -8,8 +8,9 @@ import zipfile
 
 import pytest
 
-from validator import checks, probe_host
+from validator import probe_host
 from validator.base.resources import PROBE
+from validator.catalogue import checks
 from validator.probe.checks import CHECKS, find
 
 SOURCES = sorted(PROBE.rglob("*.py"))

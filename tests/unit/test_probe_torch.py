@@ -8,7 +8,8 @@ import subprocess
 import pytest
 from torch_probe import NEEDS_TORCH, PYTHONS, found, probe
 
-from validator import checks, probe_host
+from validator import probe_host
+from validator.catalogue import checks
 from validator.model import CheckStatus
 from validator.probe.checks import collectives
 

@@ -9,7 +9,7 @@ import pytest
 from report_values import cell, check, report
 from rich.cells import cell_len
 
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.findings import with_alternatives
 from validator.model import Basis, CellResult, CheckStatus, Finding, Outlook, Prediction, Report, Severity, Status
 from validator.report import render

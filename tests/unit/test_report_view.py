@@ -10,7 +10,7 @@ import pytest
 from report_values import BARE_HOST, HOST, HOSTILE, cell, check, every_kind, report
 
 from validator.base.errors import InvalidInputError
-from validator.causes import UNKNOWN, catalogue
+from validator.catalogue.causes import UNKNOWN, catalogue
 from validator.model import Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
 from validator.report.view import finding_lines, view

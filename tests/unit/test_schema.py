@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from validator.base.resources import DATA
-from validator.checks import registry
+from validator.catalogue.checks import registry
 from validator.matrix.file import schema, schema_text
 
 TOP = Path(__file__).parents[2]

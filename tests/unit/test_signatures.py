@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.diagnose import Evidence, diagnose
 from validator.diagnose.context import CUDA_BUILD
 from validator.diagnose.matching import index

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from interpreters import interpreters
 
-from validator import causes, checks, probe_host
+from validator import probe_host
+from validator.catalogue import causes, checks
 from validator.model import CheckStatus
 from validator.probe_host import EventStream, ProbePlan
 

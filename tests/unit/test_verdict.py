@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from builders import CONTENT, answers, cell, cpu_environment, environment, event, report, silence
 
-from validator import checks
+from validator.catalogue import checks
 from validator.model import Action, Basis, CellResult, CheckStatus, Environment, Level, Metric, Outlook, Prediction, Status
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
 from validator.runners.base import Prepared, RunOutcome

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from validator import probe_host
-from validator.checks import CheckSpec
+from validator.catalogue.checks import CheckSpec
 from validator.probe_host import CheckEvent, EventStream, ProbePlan, ProbeReport
 
 PYTHONS = [each for each in os.environ.get("VALIDATOR_TEST_TORCH_PYTHON", "").split(os.pathsep) if each]

@@ -114,7 +114,7 @@ def _cause(error: ValidatorError) -> str:
     """A line with the cause of the catalogue, where an engine's absence or an environment's has one."""
     if not isinstance(error, (EngineUnavailableError, AcquireError)):
         return ""
-    from validator.causes import UNKNOWN
+    from validator.catalogue.causes import UNKNOWN
     from validator.findings import of_error
 
     [found] = of_error(error)

@@ -21,7 +21,7 @@ def command(output: Output, ident: str | None, format_name: str) -> None:
     of all of them is docs/causes.md.
     """
     from validator.base.errors import InvalidInputError
-    from validator.causes import catalogue
+    from validator.catalogue.causes import catalogue
     from validator.report.catalogue import as_json, entry, markdown, table
 
     causes = catalogue()

@@ -14,7 +14,7 @@ from validator.base.text import one_line
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
-    from validator.checks import CheckSpec
+    from validator.catalogue.checks import CheckSpec
     from validator.model import CheckResult, UserModel
 
 #: What `--quick` runs, beside what these need.
@@ -92,9 +92,10 @@ def command(
     """
     import shutil
 
-    from validator import checks, nvml, probe_host
+    from validator import nvml, probe_host
     from validator.base.errors import ExitCode, InvalidInputError
     from validator.base.interrupts import as_keyboard_interrupt
+    from validator.catalogue import checks
     from validator.findings import of_result
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
     from validator.report.view import finding_lines
@@ -164,8 +165,8 @@ def command(
 
 def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tuple[CheckSpec, ...]:
     """The checks that the options ask for."""
-    from validator import checks
     from validator.base.errors import InvalidInputError
+    from validator.catalogue import checks
     from validator.matrix.values import suggestion
 
     among = checks.selected({}, inspect=inspect, model=model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from validator.causes import Cause, catalogue
+from validator.catalogue.causes import Cause, catalogue
 from validator.diagnose.context import known_values, place_of
 from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named, Unnamed
 from validator.diagnose.matching import Matcher

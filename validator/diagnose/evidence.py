@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO
 
-from validator.causes import UNKNOWN
+from validator.catalogue.causes import UNKNOWN
 from validator.model import CheckResult, Content, NvmlInfo, Severity
 
 #: A log as it comes: text, bytes in any encoding, a file opened in binary mode, or lines.

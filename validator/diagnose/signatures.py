@@ -9,7 +9,7 @@ from functools import cache
 import yaml
 
 from validator.base.resources import DATA
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.diagnose.patterns import Pattern, normal, parse
 
 FOLDER = DATA / "signatures"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.diagnose.evidence import Evidence, Line
 from validator.diagnose.ranking import Sign
 from validator.model import CheckResult, CheckStatus, Prediction, Severity

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from validator.base.errors import EngineUnavailableError, ValidatorError
 from validator.base.text import one_line
-from validator.causes import UNKNOWN, catalogue
+from validator.catalogue.causes import UNKNOWN, catalogue
 from validator.findings import engine_words
 from validator.findings.checks import Seen, of_check
 from validator.findings.context import context, limit_of

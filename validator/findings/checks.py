@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.model import CheckResult, Severity
 from validator.probe_host import TOTAL_DEADLINE
 

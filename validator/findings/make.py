@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from validator.base.text import one_line
-from validator.causes import UNKNOWN, catalogue
+from validator.catalogue.causes import UNKNOWN, catalogue
 from validator.diagnose.remedies import fill
 from validator.model import Finding, Severity
 

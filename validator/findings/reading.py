@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from validator.causes import Family, catalogue
+from validator.catalogue.causes import Family, catalogue
 from validator.diagnose import Evidence, Named, diagnose
 from validator.model import CheckResult, Severity
 

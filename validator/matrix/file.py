@@ -17,7 +17,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from validator.checks import registry
+from validator.catalogue.checks import registry
 from validator.matrix import user_model, values
 
 # An editor's YAML parser makes numbers of unquoted versions; the loader reads the text. So the schema allows both.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from validator.base.problems import Problems, quote
 from validator.base.yaml_text import Document, Place, read
-from validator.checks import registry
+from validator.catalogue.checks import registry
 from validator.matrix import user_model, values
 from validator.matrix.axes import MAX_COMPARISONS, EntryAxes, check_sizes, entry_axes
 from validator.matrix.environments import EnvironmentMaker, check_entry

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from validator.causes import Cause, Family
+from validator.catalogue.causes import Cause, Family
 from validator.diagnose.remedies import fill
 
 #: What the page says before the first cause.

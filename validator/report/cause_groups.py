@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from validator.base.text import one_line
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.model import CellResult, Finding, Severity
 
 #: Evidence shown of one finding; results.json has all of it.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from validator.base.text import clean, one_line
-from validator.causes import UNKNOWN, catalogue
+from validator.catalogue.causes import UNKNOWN, catalogue
 from validator.model import (
     Basis,
     CellResult,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from validator.causes import catalogue
+from validator.catalogue.causes import catalogue
 from validator.model import Finding, Severity
 
 

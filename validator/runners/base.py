@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from validator import checks, probe_host
+from validator import probe_host
+from validator.catalogue import checks
 from validator.model import Action, Cell, Content, Environment, Matrix
 from validator.probe_host import ProbePlan, ProbeReport
 

@@ -1,0 +1,1 @@
+"""What can be named: the causes, and the checks of the probe."""

@@ -15,7 +15,7 @@ from docker.errors import APIError, DockerException
 from validator.base.errors import EngineUnavailableError
 from validator.base.text import one_line
 from validator.base.versions import Dotted
-from validator.host import toolkit
+from validator.host.machine import toolkit
 from validator.model import EngineInfo
 
 #: Seconds the engine may take to answer one call. Pulls, builds, logs and waits stream and have their own limits.

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import measured
 
-from validator import nvml
 from validator.base.text import one_line
+from validator.host import nvml
 
 FOLDER = Path(__file__).parent
 MEASURED = FOLDER.parents[1] / "docs" / "measured"

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from validator import nvml, probe_host
+from validator import probe_host
 from validator.catalogue import checks
+from validator.host import nvml
 from validator.model import CheckStatus, Gpu
 from validator.probe_host import EventStream, ProbePlan, ProbeReport
 from validator.runners.local import process_environment

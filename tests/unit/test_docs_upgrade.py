@@ -31,7 +31,7 @@ def _output(arguments: str, folder: Path) -> str:
     before = Path.cwd()
     os.chdir(folder)
     try:
-        with mock.patch("validator.nvml.query", return_value=nvml):
+        with mock.patch("validator.host.nvml.query", return_value=nvml):
             done = CliRunner(env=environ).invoke(cli, shlex.split(arguments))
     finally:
         os.chdir(before)

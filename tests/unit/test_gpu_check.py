@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from report_values import GPU, HOST, HOSTILE, cell
 
-from validator import nvml
+from validator.host import nvml
 from validator.model import CheckResult, CheckStatus, Level
 from validator.report.json_v1 import dump_cell
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from validator import host, nvml
+from validator.host import machine as host
+from validator.host import nvml
 from validator.model import EngineInfo, NvmlInfo
 
 ANSWER = "NVIDIA Container Toolkit CLI version 1.17.4\ncommit: 9b69590c7428470a72f2ae05f826412976af1395\n"

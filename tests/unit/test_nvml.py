@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from validator import nvml
+from validator.host import nvml
 from validator.model import Gpu, GpuClocks, GpuProcess, NvmlInfo
 
 SOURCE = Path(__file__).parent / "nvml" / "libnvidia_ml_fake.c"

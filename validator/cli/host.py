@@ -24,7 +24,7 @@ def command(output: Output, format_name: str) -> None:
     that is a description, not a failure, and the exit code is 0.
     """
     from validator.engine import probe_engine
-    from validator.host import read_host
+    from validator.host.machine import read_host
 
     host = read_host(probe_engine())
     output.result(json.dumps(asdict(host), indent=2) if format_name == "json" else _text(host))

@@ -120,7 +120,7 @@ def load_results(file: Path) -> Report:
 
 def this_machine() -> HostInfo:
     """This machine, without asking any container engine."""
-    from validator.host import read_host
+    from validator.host.machine import read_host
 
     return read_host(EngineInfo(problem="not asked: nothing is run"))
 
@@ -187,7 +187,7 @@ def plan_for(
     targets: tuple[str, ...],
 ) -> tuple[Plan, HostInfo, Predictor]:
     """The plan on this machine, the machine, and the rules that judged the cells."""
-    from validator.host import read_host
+    from validator.host.machine import read_host
     from validator.plan import make_plan
     from validator.predict import Predictor
 

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from validator import nvml
 from validator.base.text import one_line
+from validator.host import nvml
 from validator.model import EngineInfo, HostInfo
 
 if sys.version_info >= (3, 11):

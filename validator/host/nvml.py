@@ -1,7 +1,7 @@
 """NVML → NvmlInfo. The only module that imports pynvml.
 
 A sick driver can hang a call in the kernel, where no signal reaches it, or crash the library. So ``query`` asks in a
-child process (``python -m validator.nvml``, which prints one JSON document) and can give the child up. Whatever is
+child process (``python -m validator.host.nvml``, which prints one JSON document) and can give the child up. Whatever is
 wrong with the driver is a stated fact in ``NvmlInfo.problem``, never an exception.
 """
 
@@ -294,7 +294,7 @@ def query(timeout_seconds: float = 20.0) -> NvmlInfo:
         # Files, not pipes: a process that the library leaves behind may hold a pipe open for ever.
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
             child = subprocess.Popen(
-                [sys.executable, "-m", "validator.nvml"],
+                [sys.executable, "-m", "validator.host.nvml"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=errors,
@@ -347,7 +347,7 @@ def _interpret(code: int, output: bytes, errors: bytes) -> NvmlInfo:
         said = one_line((errors.decode(errors="replace").strip().splitlines() or ["nothing"])[-1])
         return NvmlInfo(
             problem=f"The query of NVML gave no answer that can be read (exit code {code}; it said: {said}). "
-            f"Run `{sys.executable} -m validator.nvml` to see all of it.",
+            f"Run `{sys.executable} -m validator.host.nvml` to see all of it.",
             problem_kind="unknown",
         )
 

@@ -25,7 +25,7 @@ def unavailable(reason: str) -> NoReturn:
 
 @cache
 def engine_problem() -> str | None:
-    from validator.engine import probe_engine
+    from validator.runners.docker.engine import probe_engine
 
     return probe_engine().problem
 

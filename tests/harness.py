@@ -17,7 +17,7 @@ from typing import Any
 from docker import DockerClient
 from docker.models.containers import Container
 
-from validator import labels
+from validator.runners import labels
 
 #: No engine has ever listened there.
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}

@@ -10,7 +10,6 @@ from string import Formatter
 from packaging.version import InvalidVersion, Version
 
 from validator.base.versions import Dotted, channel_of
-from validator.channels import PYTORCH_CHANNELS
 from validator.facts.loader import Facts
 from validator.facts.rows import Build, Release
 from validator.model import (
@@ -27,6 +26,7 @@ from validator.model import (
     Where,
 )
 from validator.plan import plain_name
+from validator.runners.packages.channels import PYTORCH_CHANNELS
 from validator.upgrade import gravest
 
 _WHERE = Where("the facts", 0)

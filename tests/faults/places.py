@@ -16,8 +16,8 @@ from gallery import Fault
 from harness import NO_ENGINE, Finished, Started, containers, image, run, wait_for
 from registries import HTPASSWD, RateLimited, offer_for_arm_alone
 
-from validator import labels
 from validator.catalogue import checks
+from validator.runners import labels
 
 HERE = Path(__file__).parent
 

@@ -22,7 +22,7 @@ from validator.catalogue import checks
 from validator.host import nvml
 from validator.model import CheckStatus, Gpu
 from validator.probe_host import EventStream, ProbePlan, ProbeReport
-from validator.runners.local import process_environment
+from validator.runners.local.runner import process_environment
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(2400)]
 

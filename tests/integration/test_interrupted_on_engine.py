@@ -12,7 +12,7 @@ import pytest
 from docker.models.containers import Container
 from harness import SUITE_LABEL, Finished, Started, containers, image, wait_for
 
-from validator import labels
+from validator.runners import labels
 
 pytestmark = [
     pytest.mark.docker,

@@ -19,8 +19,9 @@ import page
 import stacks
 from stacks import ROOT, Stack
 
-from validator import engine, probe_host
+from validator import probe_host
 from validator.catalogue import checks
+from validator.runners.docker import engine
 
 
 @click.command()

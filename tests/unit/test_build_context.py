@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from validator import build_context, channels, package_config
 from validator.base.errors import InvalidInputError, MatrixError
 from validator.base.resources import shipped_folder
-from validator.build_context import BuildRequest, build_request, write_tar
 from validator.model import BuildOptions, BuiltImage, Environment, PackageOptions, Where
+from validator.runners.docker import build_context
+from validator.runners.docker.build_context import BuildRequest, build_request, write_tar
+from validator.runners.packages import channels
+from validator.runners.packages import config as package_config
 
 WHEEL_FAMILY = shipped_folder() / "images" / "wheel"
 CHANNEL = "https://channel.example/{channel}"

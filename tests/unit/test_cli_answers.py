@@ -39,7 +39,7 @@ def nothing_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DOCKER_HOST", "tcp://192.0.2.1:2375")  # TEST-NET: a question there would hang
     monkeypatch.setattr("validator.host.nvml.query", lambda _timeout: NvmlInfo(problem="no driver here", problem_kind="no_driver"))
-    monkeypatch.setattr("validator.engine.connect", lambda *_: pytest.fail("an engine was asked"))
+    monkeypatch.setattr("validator.runners.docker.engine.connect", lambda *_: pytest.fail("an engine was asked"))
     Path("matrix.yaml").write_text(MATRIX, encoding="utf-8")
 
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from builders import T4, cell, cpu_environment, environment, matrix
 
-from validator import labels, probe_host
+from validator import probe_host
 from validator.catalogue.checks import registry
 from validator.model import Action, Cell, EngineInfo, Environment, Gpu, HostInterpreter, Level, Limits
+from validator.runners import labels
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
-from validator.runners.docker import DockerRunner, container_name, gpu_request
+from validator.runners.docker.runner import DockerRunner, container_name, gpu_request
 
 DOCKER = EngineInfo(name="docker", version="29.0.0")
 DOCKER_WITH_CDI = replace(DOCKER, cdi_devices=("nvidia.com/gpu=0", "nvidia.com/gpu=all"))

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from validator.base.errors import EngineUnavailableError
-from validator.engine import connect, gpu_mechanism, gpu_obstacle, probe_engine
 from validator.model import EngineInfo
+from validator.runners.docker.engine import connect, gpu_mechanism, gpu_obstacle, probe_engine
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ from builders import environment, matrix
 from docker.errors import APIError, ImageNotFound
 
 from validator.base.errors import AcquireError
-from validator.images import Images, _split_tag, described
 from validator.model import HostInterpreter, PulledImage
 from validator.runners.base import Prepared
+from validator.runners.docker.images import Images, _split_tag, described
 
 REFERENCE = "registry.example:5000/team/torch:2.7.1"
 STALE = {"Id": "sha256:old", "RepoDigests": ["registry.example:5000/team/torch@sha256:beef"]}

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 
-from validator import labels
+from validator.runners import labels
 
 
 def test_this_process_owns_what_it_makes_and_lives() -> None:

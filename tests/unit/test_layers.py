@@ -26,8 +26,8 @@ def test_the_import_contracts_of_pyproject_hold() -> None:
     [
         ("validator.cli", ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
         ("validator.execute", ["docker", "pynvml", "uv", "requests"]),
-        ("validator.runners", ["docker", "requests", "validator.runners.docker", "validator.runners.local"]),
-        ("validator.runners.local", ["docker", "requests"]),
+        ("validator.runners", ["docker", "requests", "validator.runners.docker.runner", "validator.runners.local.runner"]),
+        ("validator.runners.local.runner", ["docker", "requests"]),
     ],
 )
 def test_importing_stays_light(module: str, heavy: list[str]) -> None:

@@ -14,7 +14,7 @@ from builders import T4, built, cell, cpu_environment, environment, matrix, prob
 from validator.catalogue import checks
 from validator.model import Action, CheckStatus, HostInterpreter, Limits, PulledImage, Status
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
-from validator.runners.local import LocalRunner, process_environment, request_for, run_process
+from validator.runners.local.runner import LocalRunner, process_environment, request_for, run_process
 from validator.verdict import judge
 
 CONTEXT = RunContext("run-1", owner="host:1")

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from validator import channels, package_config
 from validator.base.errors import InvalidInputError
-from validator.channels import channel
 from validator.model import BuiltImage, Environment, PackageOptions, Where
-from validator.sources import PackageSources, configured, torch_requirement
+from validator.runners.packages import channels
+from validator.runners.packages import config as package_config
+from validator.runners.packages.channels import channel
+from validator.runners.packages.sources import PackageSources, configured, torch_requirement
 
 CPU = Environment(id="cpu", source=BuiltImage(Path("images/wheel")), where=Where("matrix.yaml", 3), torch="2.13.0", cuda="cpu")
 

@@ -18,11 +18,13 @@ from pathlib import Path
 
 import pytest
 
-from validator import channels, package_config, venvs
 from validator.base.errors import AcquireError, InvalidInputError
 from validator.base.resources import shipped_folder
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions, PulledImage, Where
-from validator.venvs import MadeEnvironment, default_root, ensure
+from validator.runners.local import venvs
+from validator.runners.local.venvs import MadeEnvironment, default_root, ensure
+from validator.runners.packages import channels
+from validator.runners.packages import config as package_config
 
 WHERE = Where("matrix.yaml", 7)
 WHEEL_FAMILY = shipped_folder() / "images" / "wheel"

@@ -45,7 +45,7 @@ def command(
     if containers or images or everything:
         removal.in_engine(containers or everything, images or everything, required=not everything)
     if environments or everything:
-        from validator.venvs import default_root
+        from validator.runners.local.venvs import default_root
 
         removal.paths([default_root()])
     if results or everything:
@@ -76,9 +76,9 @@ class _Removal:
 
     def in_engine(self, containers: bool, images: bool, *, required: bool) -> None:
         """Containers and images by their labels; without an engine there are none, unless they alone were asked for."""
-        from validator import labels
         from validator.base.errors import EngineUnavailableError
-        from validator.engine import connect
+        from validator.runners import labels
+        from validator.runners.docker.engine import connect
 
         try:
             client, _ = connect()
@@ -109,7 +109,7 @@ class _Removal:
     def _drop(self, what: str, remove: Callable[[], object]) -> None:
         from docker.errors import APIError, NotFound
 
-        from validator.engine import CONNECTION_ERRORS, engine_words
+        from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
 
         try:
             if self._remove:

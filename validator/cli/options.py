@@ -144,8 +144,8 @@ def choose_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runne
     Raises EngineUnavailableError when ``docker`` was asked for and no engine answers.
     """
     from validator.base.errors import EngineUnavailableError
-    from validator.engine import probe_engine
     from validator.runners import factory
+    from validator.runners.docker.engine import probe_engine
 
     engine = probe_engine()
     if name == "docker" and engine.problem:
@@ -164,8 +164,8 @@ def choose_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runne
 
 def assumed_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runner, str, EngineInfo]:
     """The runner that ``run`` would choose, as far as that can be told without asking an engine anything."""
-    from validator.engine import expected
     from validator.runners import factory
+    from validator.runners.docker.engine import expected
 
     reason = "asked for"
     if name == "auto":

@@ -42,7 +42,7 @@ def command(
     the @ is the environment, the part after it the target. With --runner auto an engine is taken to answer where its socket or
     DOCKER_HOST points.
     """
-    from validator.labels import owner
+    from validator.runners.labels import owner
 
     matrix = load_matrix(matrix_file, output)
     facts = load_facts(facts_file, matrix)

@@ -101,7 +101,7 @@ def command(
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
     from validator.report.view import finding_lines
     from validator.runners.base import Prepared
-    from validator.runners.local import request_for, run_process
+    from validator.runners.local.runner import request_for, run_process
     from validator.verdict import judge
 
     if list_only:

@@ -72,8 +72,8 @@ def command(
     from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
     from validator.execute import execute
-    from validator.labels import owner
     from validator.report import render
+    from validator.runners.labels import owner
     from validator.store import Store
 
     matrix = load_matrix(matrix_file, output)

@@ -8,8 +8,8 @@ from typing import cast
 from validator.runners.base import RunnerFactory
 
 _REGISTRY = {
-    "docker": "validator.runners.docker",
-    "local": "validator.runners.local",
+    "docker": "validator.runners.docker.runner",
+    "local": "validator.runners.local.runner",
 }
 
 NAMES = tuple(_REGISTRY)

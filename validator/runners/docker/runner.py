@@ -11,14 +11,15 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
-from validator import engine as engines
-from validator import labels, probe_host
+from validator import probe_host
 from validator.base.errors import EngineUnavailableError
 from validator.base.interrupts import held_back
-from validator.images import Images
 from validator.model import Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
+from validator.runners import labels
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
+from validator.runners.docker import engine as engines
+from validator.runners.docker.images import Images
 
 #: The only writable place in a container besides /dev/shm.
 SCRATCH = "/tmp"  # noqa: S108 - the container's, a tmpfs of its own

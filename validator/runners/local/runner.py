@@ -20,7 +20,7 @@ from validator.model import Cell, Environment, Gpu, HostInterpreter, Matrix, Pul
 from validator.probe_host import ProbePlan
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Collector
-from validator.venvs import default_root, ensure
+from validator.runners.local.venvs import default_root, ensure
 
 #: Seconds the supervisor gets to end its worker after SIGTERM before everything is killed.
 _TERM_SECONDS = 3.0

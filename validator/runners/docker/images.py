@@ -13,14 +13,14 @@ from typing import Any
 import docker
 from docker.errors import APIError, ImageNotFound
 
-from validator import labels
 from validator.base.errors import AcquireError
 from validator.base.redact import redact
 from validator.base.text import one_line
-from validator.build_context import BuildRequest, build_request, write_tar
-from validator.engine import CONNECTION_ERRORS, engine_words
 from validator.model import BuiltImage, Content, Environment, Matrix, PulledImage
+from validator.runners import labels
 from validator.runners.base import OnLine, Prepared
+from validator.runners.docker.build_context import BuildRequest, build_request, write_tar
+from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
 
 #: Repository of built images; the tag is the build's key, so one that was built before is found again.
 BUILT_REPOSITORY = "validator/env"

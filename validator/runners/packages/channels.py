@@ -16,7 +16,7 @@ from validator.base.errors import InvalidInputError
 from validator.base.redact import redact
 from validator.base.text import one_line
 from validator.model import Environment, PackageOptions
-from validator.sources import PackageSources
+from validator.runners.packages.sources import PackageSources
 
 #: PyTorch's own channels; https://pytorch.org/get-started/locally/
 PYTORCH_CHANNELS = "https://download.pytorch.org/whl/{channel}"

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 
 from validator.base.errors import AcquireError, InvalidInputError, MatrixError
 from validator.base.redact import redact
-from validator.channels import channel
 from validator.model import BuildOptions, BuiltImage, Environment, PackageOptions
-from validator.sources import PackageSources, configured, local_folder, torch_requirement
+from validator.runners.packages.channels import channel
+from validator.runners.packages.sources import PackageSources, configured, local_folder, torch_requirement
 
 #: Folder of the generated files, in the context and (by agreement with the Dockerfiles) at the root of the build stage.
 SOURCES = "sources"

@@ -17,12 +17,12 @@ from urllib.parse import unquote, urlsplit
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from validator import package_config
 from validator.base.errors import InvalidInputError
 from validator.base.redact import redact
 from validator.base.versions import torch_version
 from validator.model import Environment, PackageOptions
-from validator.package_config import Setting, is_true
+from validator.runners.packages import config as package_config
+from validator.runners.packages.config import Setting, is_true
 
 _MATRIX = "matrix.yaml"
 _CERTIFICATE_VARIABLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

@@ -24,10 +24,10 @@ from pathlib import Path
 
 from validator.base.errors import AcquireError, InvalidInputError
 from validator.base.resources import shipped_folder
-from validator.channels import Channel, address, channel
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions
-from validator.sources import PackageSources, configured, torch_requirement
-from validator.uv_process import run_uv
+from validator.runners.local.uv_process import run_uv
+from validator.runners.packages.channels import Channel, address, channel
+from validator.runners.packages.sources import PackageSources, configured, torch_requirement
 
 OnLine = Callable[[str], None]
 

@@ -1,0 +1,1 @@
+"""The docker runner: one container a cell, on Docker or Podman."""

@@ -1,0 +1,1 @@
+"""Where wheels come from: the package sources of pip and uv, and PyTorch's channels."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from builders import HOST, T4, built, cell, cpu_environment, environment, host
 
+from validator.advice.predictor import NO_GPU_HERE, Predictor
 from validator.facts.loader import load
 from validator.model import Basis, Content, Environment, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, PulledImage, Target
-from validator.predict import NO_GPU_HERE, Predictor
 
 CUDA_13 = environment("torch2.14.1-cu130", torch="2.14.1", cuda="13.0", source=built())
 CUDA_126 = environment("torch2.14.1-cu126", torch="2.14.1", cuda="12.6", source=built())

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from builders import HOST, T4, built, environment, host
 
+from validator.advice.predictor import Predictor
+from validator.advice.recommendation import candidates, lines, measured_on, recommend
 from validator.facts.loader import load
 from validator.model import Basis, CellResult, Environment, Finding, Outlook, Prediction, PulledImage, Severity, Status, Target
-from validator.predict import Predictor
-from validator.recommend import candidates, lines, measured_on, recommend
 
 TARGET = Target("t4", gpu="Tesla T4", driver="580.95.05")
 

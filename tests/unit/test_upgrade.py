@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from builders import built, cpu_environment, environment
 
+from validator.advice.upgrading import Change, Effect, in_environment, on_target, upgrade
 from validator.model import (
     Basis,
     CellResult,
@@ -20,7 +21,6 @@ from validator.model import (
     Status,
     Target,
 )
-from validator.upgrade import Change, Effect, in_environment, on_target, upgrade
 
 OLD = Target("t4-470.57", gpu="Tesla T4", driver="470.57")
 CUDA = environment(torch="2.7.1", cuda="12.6", source=PulledImage("pytorch/pytorch:2.7.1-cuda12.6-cudnn9-runtime"))

@@ -13,8 +13,8 @@ from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report
 from validator.runners.base import RunContext, Runner
 
 if TYPE_CHECKING:
+    from validator.advice.predictor import Predictor
     from validator.facts.loader import Facts
-    from validator.predict import Predictor
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -187,9 +187,9 @@ def plan_for(
     targets: tuple[str, ...],
 ) -> tuple[Plan, HostInfo, Predictor]:
     """The plan on this machine, the machine, and the rules that judged the cells."""
+    from validator.advice.predictor import Predictor
     from validator.host.machine import read_host
     from validator.plan import make_plan
-    from validator.predict import Predictor
 
     host = read_host(engine)
     predict = Predictor(facts, host, in_containers=runner.name == "docker")

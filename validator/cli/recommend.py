@@ -22,9 +22,9 @@ from validator.cli.options import (
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
+    from validator.advice.recommendation import Candidate, Recommendation
     from validator.facts.loader import Facts
     from validator.model import Environment, HostInfo, Target
-    from validator.recommend import Candidate, Recommendation
 
 #: Environments shown in text unless --all; JSON has every one.
 _SHOWN = 5
@@ -66,9 +66,9 @@ def command(
       validator recommend --gpu "Tesla V100-SXM2-16GB" --driver 535.183.01
       validator recommend --gpu 5090 --driver 580 --need fp8,compile --python 3.12
     """
+    from validator.advice.predictor import Predictor
+    from validator.advice.recommendation import candidates, measured_on, recommend
     from validator.cli.check import needs_of
-    from validator.predict import Predictor
-    from validator.recommend import candidates, measured_on, recommend
 
     if gpu and cc:
         raise click.UsageError("give --gpu or --cc, not both")
@@ -125,9 +125,9 @@ def _json(found: Recommendation, target: Target, needs: tuple[str, ...], facts: 
 
 
 def _candidate(each: Candidate, facts: Facts) -> dict[str, Any]:
+    from validator.advice.recommendation import lines
     from validator.cli.check import as_json
     from validator.model import PulledImage
-    from validator.recommend import lines
 
     environment = each.environment
     return {
@@ -199,8 +199,8 @@ def _rank(each: Candidate, better: Candidate | None) -> str:
 
 
 def _copied(environment: Environment, facts: Facts) -> list[str]:
+    from validator.advice.recommendation import lines
     from validator.model import PulledImage
-    from validator.recommend import lines
 
     copied = lines(environment)
     if isinstance(environment.source, PulledImage):
@@ -214,7 +214,7 @@ def _copied(environment: Environment, facts: Facts) -> list[str]:
 
 def _reasons(group: tuple[Candidate, ...]) -> list[str]:
     """By cause, in the words of the first; every one is named, for it was asked about."""
-    from validator.upgrade import gravest
+    from validator.advice.upgrading import gravest
 
     by_cause: dict[str, list[Candidate]] = {}
     for each in group:

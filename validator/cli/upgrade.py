@@ -22,9 +22,9 @@ from validator.cli.options import (
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
+    from validator.advice.predictor import Predictor
+    from validator.advice.upgrading import Affected, Change, Predict
     from validator.model import CellResult, Environment, Prediction, Report, Target
-    from validator.predict import Predictor
-    from validator.upgrade import Affected, Change, Predict
 
 
 @click.command("upgrade")
@@ -60,8 +60,8 @@ def command(
       validator upgrade --driver 580.95.05
       validator upgrade --torch 2.14.1 --cuda 13.0 --results .validator/latest/results.json
     """
-    from validator.predict import Predictor
-    from validator.upgrade import Change, Effect, upgrade
+    from validator.advice.predictor import Predictor
+    from validator.advice.upgrading import Change, Effect, upgrade
 
     change = Change(driver=driver, gpu=gpu, torch=torch, cuda=cuda)
     if not str(change):
@@ -124,8 +124,8 @@ def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
 
 
 def _json(affected: list[Affected], remarks: tuple[str, ...], change: Change) -> dict[str, Any]:
+    from validator.advice.upgrading import Effect
     from validator.cli.check import as_json
-    from validator.upgrade import Effect
 
     return {
         "change": {name: value for name, value in asdict(change).items() if value is not None},
@@ -149,7 +149,7 @@ _NAMED = 4
 
 
 def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, report: Report | None) -> str:
-    from validator.upgrade import Effect
+    from validator.advice.upgrading import Effect
 
     baseline = f"what run {report.run.id} measured, else what is predicted" if report else "what is predicted"
     lines = [f"With {change} (compared with {baseline}):", ""]
@@ -163,7 +163,7 @@ def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, re
 
 def _reasons(found: list[Affected], effect: Any) -> list[str]:
     """The cells of one effect by what the rules say, the reason that holds for most of them first."""
-    from validator.upgrade import Effect, gravest
+    from validator.advice.upgrading import Effect, gravest
 
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for each in found:

@@ -9,6 +9,7 @@ from string import Formatter
 
 from packaging.version import InvalidVersion, Version
 
+from validator.advice.upgrading import gravest
 from validator.base.versions import Dotted, channel_of
 from validator.facts.loader import Facts
 from validator.facts.rows import Build, Release
@@ -27,7 +28,6 @@ from validator.model import (
 )
 from validator.plan import plain_name
 from validator.runners.packages.channels import PYTORCH_CHANNELS
-from validator.upgrade import gravest
 
 _WHERE = Where("the facts", 0)
 _WHEEL = Path("images/wheel")

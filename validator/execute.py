@@ -15,11 +15,11 @@ from validator.base.errors import ValidatorError
 from validator.base.interrupts import held_back
 from validator.base.text import one_line
 from validator.catalogue import checks
-from validator.findings import joined, of_error, of_result, with_alternatives
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Plan, Status
-from validator.outlook import Rejudge, compared, foretold
 from validator.runners.base import Prepared, Runner, RunOutcome
-from validator.verdict import judge, not_run
+from validator.verdict.agreement import Rejudge, compared, foretold
+from validator.verdict.findings import joined, of_error, of_result, with_alternatives
+from validator.verdict.judgement import judge, not_run
 
 
 class Progress(Protocol):

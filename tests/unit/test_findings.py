@@ -12,10 +12,10 @@ from builders import T4, answers, cell, cpu_environment, environment, event, hos
 from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.catalogue import checks
 from validator.catalogue.causes import UNKNOWN, catalogue
-from validator.findings import engine_words, of_error, of_result, with_alternatives
 from validator.model import Basis, Cell, CellResult, Finding, Limits, Severity, Status
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict import judge, not_run
+from validator.verdict.findings import engine_words, of_error, of_result, with_alternatives
+from validator.verdict.judgement import judge, not_run
 
 LEVELS = checks.levels({})
 

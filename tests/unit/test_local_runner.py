@@ -15,7 +15,7 @@ from validator.catalogue import checks
 from validator.model import Action, CheckStatus, HostInterpreter, Limits, PulledImage, Status
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
 from validator.runners.local.runner import LocalRunner, process_environment, request_for, run_process
-from validator.verdict import judge
+from validator.verdict.judgement import judge
 
 CONTEXT = RunContext("run-1", owner="host:1")
 

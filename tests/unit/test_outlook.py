@@ -21,9 +21,9 @@ from validator.model import (
     Status,
     Target,
 )
-from validator.outlook import agreement, compared, foretold, reason_of, words_of
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict import judge
+from validator.verdict.agreement import agreement, compared, foretold, reason_of, words_of
+from validator.verdict.judgement import judge
 
 TOO_OLD = Finding(
     "driver_too_old", Severity.FAIL, "driver 470.57 is older than 525.60.13", "environment", ("470.57 < 525.60.13",)

@@ -10,11 +10,11 @@ from report_values import cell, check, report
 from rich.cells import cell_len
 
 from validator.catalogue.causes import catalogue
-from validator.findings import with_alternatives
 from validator.model import Basis, CellResult, CheckStatus, Finding, Outlook, Prediction, Report, Severity, Status
 from validator.report import render
 from validator.report.cause_groups import cause_groups
 from validator.report.view import view
+from validator.verdict.findings import with_alternatives
 
 ARCH = Finding(
     "arch_not_supported", Severity.FAIL, "no code for RTX 5090", "hardware", ("needs sm_120, has sm_90",), "use the cu128 build"

@@ -1,4 +1,4 @@
-"""The status of a cell: every row of the table in validator.verdict, from both sides."""
+"""The status of a cell: every row of the table in validator.verdict.judgement, from both sides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from validator.catalogue import checks
 from validator.model import Action, Basis, CellResult, CheckStatus, Environment, Level, Metric, Outlook, Prediction, Status
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict import judge, not_run
+from validator.verdict.judgement import judge, not_run
 
 TRUNCATED: dict[str, Any] = {"complete": False, "running": "train_amp_fp16"}
 

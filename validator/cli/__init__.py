@@ -115,7 +115,7 @@ def _cause(error: ValidatorError) -> str:
     if not isinstance(error, (EngineUnavailableError, AcquireError)):
         return ""
     from validator.catalogue.causes import UNKNOWN
-    from validator.findings import of_error
+    from validator.verdict.findings import of_error
 
     [found] = of_error(error)
     return f"\n  cause: {found.cause} ({found.source})" if found.cause != UNKNOWN else ""

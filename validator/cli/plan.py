@@ -54,8 +54,8 @@ def command(
     if format_name == "json":
         output.result(json.dumps(_json(plan, facts.as_of), indent=2))
         return
-    from validator.outlook import foretold
     from validator.report.plan_view import plan_view
+    from validator.verdict.agreement import foretold
 
     results = [foretold(cell) for cell in plan.cells]
     shown: View = plan_view(plan, results, host, matrix=matrix.file, as_of=facts.as_of, tool_version=__version__)
@@ -71,7 +71,7 @@ def command(
 
 def _json(plan: Plan, as_of: str) -> dict[str, Any]:
     from validator.cli.check import as_json
-    from validator.outlook import status_of
+    from validator.verdict.agreement import status_of
 
     return {
         "runner": plan.runner,

@@ -96,13 +96,13 @@ def command(
     from validator.base.errors import ExitCode, InvalidInputError
     from validator.base.interrupts import as_keyboard_interrupt
     from validator.catalogue import checks
-    from validator.findings import of_result
     from validator.host import nvml
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
     from validator.report.view import finding_lines
     from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process
-    from validator.verdict import judge
+    from validator.verdict.findings import of_result
+    from validator.verdict.judgement import judge
 
     if list_only:
         rows = [

@@ -5,7 +5,7 @@ Three sources, the strongest first: structured evidence (what the engine said, h
 neither forge the first kind nor name a cause that only the engine could know.
 """
 
-from validator.findings.alternatives import with_alternatives
-from validator.findings.cells import joined, of_error, of_result
+from validator.verdict.findings.alternatives import with_alternatives
+from validator.verdict.findings.cells import joined, of_error, of_result
 
 __all__ = ["joined", "of_error", "of_result", "with_alternatives"]

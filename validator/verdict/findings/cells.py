@@ -8,11 +8,6 @@ from dataclasses import dataclass, replace
 from validator.base.errors import EngineUnavailableError, ValidatorError
 from validator.base.text import one_line
 from validator.catalogue.causes import UNKNOWN, catalogue
-from validator.findings import engine_words
-from validator.findings.checks import Seen, of_check
-from validator.findings.context import context, limit_of
-from validator.findings.make import finding
-from validator.findings.reading import Reading, read_check, read_outside, read_silence
 from validator.model import (
     CellResult,
     CheckResult,
@@ -25,6 +20,11 @@ from validator.model import (
     Status,
 )
 from validator.runners.base import Prepared, RunOutcome
+from validator.verdict.findings import engine_words
+from validator.verdict.findings.checks import Seen, of_check
+from validator.verdict.findings.context import context, limit_of
+from validator.verdict.findings.make import finding
+from validator.verdict.findings.reading import Reading, read_check, read_outside, read_silence
 
 _MOST = 6
 _TELLING = (Status.FAIL, Status.DEGRADED, Status.ERROR)

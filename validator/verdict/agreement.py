@@ -20,7 +20,7 @@ from validator.model import (
     Severity,
     Status,
 )
-from validator.verdict import not_run
+from validator.verdict.judgement import not_run
 
 #: What the rules say of a cell, given what was found inside its environment.
 Rejudge = Callable[[Cell, Content], Prediction]

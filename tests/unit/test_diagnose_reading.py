@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from validator.diagnose import Diagnosis, Evidence, diagnose
+from validator.diagnose.log_lines import MAX_LINE, blocks, lines
 from validator.diagnose.matching import index
 from validator.diagnose.patterns import MAX_LOOKED_AT, normal
 from validator.diagnose.prefixes import rank_of, without_prefix
-from validator.diagnose.reading import MAX_LINE, blocks, lines
 from validator.diagnose.signatures import signatures
 
 LOG = "epoch 1\nepoch 2\nRuntimeError: CUDA error: no kernel image is available for execution on the device\nbye — ünï\n"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from validator.facts.loader import load
 from validator.model import Outlook, Severity
 from validator.rules import Inspected, Place, Subject, judge
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 FACTS = load()
 GOOD = (Outlook.PASS, Outlook.DEGRADED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validator.diagnose.engine import diagnose
+from validator.diagnose.diagnosis import diagnose
 from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named
 
 __all__ = ["Diagnosis", "Evidence", "Line", "Named", "diagnose"]

@@ -14,9 +14,9 @@ from functools import cache
 
 from validator.base.text import one_line
 from validator.diagnose.evidence import Line, Log
+from validator.diagnose.log_lines import blocks, lines
 from validator.diagnose.patterns import Pattern, normal
 from validator.diagnose.prefixes import without_prefix
-from validator.diagnose.reading import blocks, lines
 from validator.diagnose.showing import SHOWN, excerpt
 from validator.diagnose.signatures import Signature, signatures
 

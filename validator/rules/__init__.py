@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from validator.facts.loader import Facts
 from validator.model import Finding, Outlook, Prediction, Severity
-from validator.rules import amp, arch, container_gate, driver, labels, published, python_libs
+from validator.rules import amp, arch, container_gate, driver, published, python_libs
+from validator.rules import mismatch as labels
 from validator.rules.answer import Answer
 from validator.rules.place_view import PlaceView, view_place
 from validator.rules.subject import Inspected, Place, Subject
-from validator.rules.view import SubjectView, view_subject
+from validator.rules.subject_view import SubjectView, view_subject
 
 __all__ = ["Inspected", "Place", "Subject", "judge"]
 

@@ -8,7 +8,7 @@ from validator.facts.rows import Boundary
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.place_view import PlaceView
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 #: The CUDA major whose builds were seen to give NaN on GTX 16xx (pytorch/pytorch#77955); those for CUDA 10.2 were not.
 _NAN_MAJOR = 11

@@ -11,7 +11,7 @@ from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import cudnn_too_new, either, nearest_build
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 
 def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:

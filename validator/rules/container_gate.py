@@ -12,7 +12,7 @@ from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either
 from validator.rules.requirement import Alternatives, Machine, holds, parse
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 
 def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:

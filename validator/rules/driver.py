@@ -9,7 +9,7 @@ from validator.rules.answer import NOTHING, Answer, fail, finding
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 
 def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:

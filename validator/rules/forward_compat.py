@@ -10,7 +10,7 @@ from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.floors import FloorOf
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 
 def base_of(cuda: Dotted, facts: Facts) -> CompatBase | None:

@@ -7,7 +7,7 @@ from packaging.version import Version
 from validator.base.versions import channel_of
 from validator.facts.loader import Facts
 from validator.rules.answer import NOTHING, Answer, fail
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 
 def known(view: SubjectView, facts: Facts) -> Answer:

@@ -6,7 +6,7 @@ from validator.base.versions import channel_of
 from validator.facts.loader import Facts
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.place_view import PlaceView
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 #: The first numpy with the ABI that a torch built for numpy 1 cannot load.
 _NUMPY_ABI = 2

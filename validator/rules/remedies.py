@@ -13,7 +13,7 @@ from validator.facts.rows import Build, Capability, Release
 from validator.rules.code import device_of, has_sass
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
-from validator.rules.view import SubjectView
+from validator.rules.subject_view import SubjectView
 
 Choice = tuple[int, Release, Build]
 

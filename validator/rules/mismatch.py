@@ -8,7 +8,7 @@ from validator.facts.image_names import ImageFacts
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.subject import Subject
-from validator.rules.view import cuda_of
+from validator.rules.subject_view import cuda_of
 
 
 def content(subject: Subject, image: ImageFacts) -> Answer:

@@ -17,7 +17,7 @@ from table import Row, write
 
 HERE = Path(__file__).parent
 REPOSITORY = HERE.parents[1]
-#: One GPU with a driver of the CUDA 12.2 branch, as the stand-in for NVML reads it (tests/unit/nvml/libnvidia_ml_fake.c).
+#: One GPU with a driver of the CUDA 12.2 branch, as the stand-in for NVML reads it (tests/unit/host/nvml/libnvidia_ml_fake.c).
 SCENARIO = """\
 driver 535.104.05
 cuda 12020
@@ -32,7 +32,7 @@ def gpu_named(tmp_path_factory: pytest.TempPathFactory, unavailable: Callable[[s
     if compiler is None:
         unavailable("there is no C compiler to make the stand-in for NVIDIA's library")
     folder = tmp_path_factory.mktemp("nvml")
-    source = HERE.parent / "unit" / "nvml" / "libnvidia_ml_fake.c"
+    source = HERE.parent / "unit" / "host" / "nvml" / "libnvidia_ml_fake.c"
     subprocess.run([compiler, "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(source)], check=True)
     return {"LD_LIBRARY_PATH": str(folder), "FAKE_NVML": SCENARIO}
 

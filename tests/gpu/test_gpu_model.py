@@ -15,7 +15,7 @@ from validator.probe_host import CheckEvent
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
 
-MODELS = Path(__file__).parents[1] / "unit" / "models_of_users.py"
+MODELS = Path(__file__).parents[1] / "unit" / "probe" / "models_of_users.py"
 ON_GPU = Path(__file__).with_name("models_for_gpus.py")
 
 

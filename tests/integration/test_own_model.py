@@ -12,7 +12,7 @@ from validator.catalogue.checks import registry
 
 pytestmark = [pytest.mark.docker, pytest.mark.heavy]
 
-MODELS = Path(__file__).parents[1] / "unit" / "models_of_users.py"
+MODELS = Path(__file__).parents[1] / "unit" / "probe" / "models_of_users.py"
 #: What the model needs and nothing else, for the time it takes.
 ONLY = {name: "skip" for name in registry() if name not in ("import", "device", "train_fp32", "model")}
 

@@ -1,0 +1,110 @@
+"""The rules on the cells of a matrix: what this machine is to them, and what was found inside in place of the facts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from values import HOST_TARGET, T4, built, cell, cpu_environment, environment, host
+
+from validator.advice.predictor import NO_GPU_HERE, Predictor
+from validator.facts.loader import load
+from validator.model import Basis, Content, Environment, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, PulledImage, Target
+
+CUDA_13 = environment("torch2.14.1-cu130", torch="2.14.1", cuda="13.0", source=built())
+CUDA_126 = environment("torch2.14.1-cu126", torch="2.14.1", cuda="12.6", source=built())
+CPU = cpu_environment(torch="2.13.0")
+OLD_DRIVER = Target("l4-535.183.01", gpu="NVIDIA L4", driver="535.183.01")
+NEW_DRIVER = Target("l4-580.95.05", gpu="NVIDIA L4", driver="580.95.05")
+
+
+def predicted(of: Environment, target: Target, machine: HostInfo | None = None, **options: bool) -> Prediction:
+    return Predictor(load(), machine or host(), **{"in_containers": True, **options})(of, target)
+
+
+def test_another_machine_is_judged_by_its_gpu_and_driver_not_by_this_one() -> None:
+    assert predicted(CUDA_13, OLD_DRIVER, host(T4)).causes[0] == "driver_too_old"
+    assert predicted(CUDA_13, NEW_DRIVER, host(T4, driver="470.57.02")).status is Outlook.PASS
+
+
+@pytest.mark.parametrize(("driver", "status"), [("535.183.01", Outlook.FAIL), ("580.95.05", Outlook.DEGRADED)])
+def test_host_is_what_nvml_says(driver: str, status: Outlook) -> None:
+    """A T4 emulates bfloat16, so it is degraded where it works."""
+    assert predicted(CUDA_13, HOST_TARGET, host(T4, driver=driver)).status is status
+
+
+def test_a_gpu_that_cannot_be_used_is_not_what_host_is_judged_by() -> None:
+    broken = Gpu(index=0, uuid=None, name="NVIDIA H100 80GB HBM3", compute_capability="9.0", problem="GPU is lost")
+    volta = Gpu(index=1, uuid="GPU-3", name="Tesla V100-SXM2-16GB", compute_capability="7.0")
+    assert predicted(CUDA_13, HOST_TARGET, host(broken, volta)).causes[0] == "arch_not_supported"
+
+
+@pytest.mark.parametrize("of", [CUDA_13, environment(torch="2.14.1")], ids=["cuda build", "build not said"])
+def test_without_a_gpu_here_a_cuda_build_on_host_is_not_known(of: Environment) -> None:
+    prediction = predicted(of, HOST_TARGET)
+    assert (prediction.status, prediction.missing) == (Outlook.UNKNOWN, (NO_GPU_HERE,))
+
+
+@pytest.mark.parametrize("machine", [host(), host(T4)], ids=["no GPU", "a GPU that is not used"])
+def test_a_cpu_build_on_host_is_judged_on_its_cpu(machine: HostInfo) -> None:
+    assert predicted(CPU, HOST_TARGET, machine).status is Outlook.PASS
+
+
+def test_what_was_found_inside_goes_before_what_the_matrix_says() -> None:
+    predictor = Predictor(load(), host(), in_containers=True)
+    asked = cell(CUDA_126, Target("v100", gpu="Tesla V100-SXM2-16GB", driver="580.95.05"))
+    assert "arch_not_supported" not in predictor(CUDA_126, asked.target).causes
+    again = predictor.again(asked, Content(torch="2.14.1", cuda="12.6", python="3.12.4", arch_list=("sm_80", "sm_90")))
+    assert (again.status, again.basis) == (Outlook.FAIL, Basis.INSPECTED)
+    assert again.causes[0] == "arch_not_supported"
+
+
+def test_an_image_that_carries_the_container_gate_is_judged_by_its_own_variable() -> None:
+    of = environment(torch="2.7.1", cuda="12.6", source=PulledImage("mine/torch:1"))
+    asked = cell(of, Target("l4", gpu="NVIDIA L4", driver="535.183.01"))
+    inside = Content(torch="2.7.1", cuda="12.6", python="3.12.1", arch_list=("sm_86",), from_image=True)
+    predictor = Predictor(load(), host(), in_containers=True)
+    assert predictor.again(asked, inside).status is Outlook.PASS
+    gated = replace(inside, variables={"NVIDIA_REQUIRE_CUDA": "cuda>=12.6"})
+    assert predictor.again(asked, gated).status is Outlook.FAIL
+    waived = replace(gated, variables={**gated.variables, "NVIDIA_DISABLE_REQUIRE": "1"})
+    assert predictor.again(asked, waived).status is Outlook.PASS
+
+
+@pytest.mark.parametrize(
+    ("of", "known"),
+    [
+        (environment(cuda="cpu", source=PulledImage("debian:bookworm")), False),
+        (environment(cuda="12.6", source=PulledImage("mine/thing:latest")), False),
+        (environment(source=PulledImage("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime")), True),
+        (environment(torch="2.7.1", cuda="12.6", source=PulledImage("mine/thing:latest")), True),
+    ],
+)
+def test_an_environment_whose_torch_nobody_names_is_not_known_to_work(of: Environment, known: bool) -> None:
+    prediction = predicted(of, HOST_TARGET if of.is_cpu else NEW_DRIVER)
+    assert (prediction.status is not Outlook.UNKNOWN) is known
+    assert known or prediction.missing
+
+
+def test_needs_are_part_of_the_question() -> None:
+    target = Target("t4", gpu="Tesla T4", driver="580.95.05")
+    assert Predictor(load(), None, in_containers=True, needs=("fp8",))(CUDA_126, target).status is Outlook.FAIL
+
+
+def test_open_kernel_modules_of_this_machine_count() -> None:
+    pascal = Gpu(index=0, uuid="GPU-9", name="Tesla P100-PCIE-16GB", compute_capability="6.0")
+    machine = replace(host(pascal), kernel_modules="open")
+    assert "open_kernel_module_unsupported" in predicted(CUDA_126, HOST_TARGET, machine).causes
+    machine = replace(machine, kernel_modules="proprietary")
+    assert "open_kernel_module_unsupported" not in predicted(CUDA_126, HOST_TARGET, machine).causes
+
+
+def test_a_driver_that_is_none_is_unknown_not_a_crash() -> None:
+    prediction = predicted(CUDA_13, Target("odd", gpu="NVIDIA L4", driver="5"))
+    assert prediction.status is Outlook.UNKNOWN
+    assert prediction.missing
+
+
+def test_no_gpu_and_no_nvml_at_all() -> None:
+    machine = replace(host(), nvml=NvmlInfo(problem="no driver"))
+    assert predicted(CUDA_13, NEW_DRIVER, machine).status is Outlook.PASS

@@ -1,0 +1,139 @@
+"""What is recommended, in which order, from where, and what is said of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from values import HOST_TARGET, T4, built, environment, host
+
+from validator.advice.predictor import Predictor
+from validator.advice.recommendation import candidates, lines, measured_on, recommend
+from validator.facts.loader import load
+from validator.model import Basis, CellResult, Environment, Finding, Outlook, Prediction, PulledImage, Severity, Status, Target
+
+TARGET = Target("t4", gpu="Tesla T4", driver="580.95.05")
+
+
+def env(torch: str, cuda: str = "12.6", **fields: object) -> Environment:
+    return environment(f"torch{torch}-cu{cuda}", torch=torch, cuda=cuda, **fields)
+
+
+def result(of: Environment, status: Status, target: Target = TARGET, basis: Basis = Basis.MEASURED) -> CellResult:
+    return CellResult(f"{of.id}@{target.id}", of, target, status, basis, "trains: fp32")
+
+
+OUTLOOKS = {
+    "2.9.1": Outlook.PASS,
+    "2.10.0": Outlook.DEGRADED,
+    "2.8.0": Outlook.PASS,
+    "2.7.1": Outlook.FAIL,
+    "2.6.0": Outlook.UNKNOWN,
+}
+
+
+def predict(of: Environment, target: Target) -> Prediction:
+    status = OUTLOOKS[of.torch or ""]
+    grave = Finding("arch_not_supported", Severity.FAIL, "no code for it")
+    return Prediction(status, findings=(grave,) if status is Outlook.FAIL else ())
+
+
+def test_whole_before_degraded_then_the_newest_and_the_rest_apart() -> None:
+    found = recommend([env(torch) for torch in OUTLOOKS], TARGET, predict)
+    assert [each.environment.torch for each in found.good] == ["2.9.1", "2.8.0", "2.10.0"]
+    assert [each.environment.torch for each in found.rejected] == ["2.7.1"]
+    assert [each.environment.torch for each in found.unknown] == ["2.6.0"]
+    assert found.rejected[0].reason == "no code for it"
+
+
+def test_versions_are_compared_as_versions() -> None:
+    environments = [env("2.9.1", "12.8"), env("2.9.1", "12.10"), env("2.10.0", "12.6")]
+    found = recommend(environments, TARGET, lambda *_: Prediction(Outlook.PASS))
+    assert [(each.environment.torch, each.environment.cuda) for each in found.good] == [
+        ("2.10.0", "12.6"),
+        ("2.9.1", "12.10"),
+        ("2.9.1", "12.8"),
+    ]
+
+
+def test_what_was_measured_comes_first_and_a_measured_failure_is_rejected_whatever_rules_say() -> None:
+    environments = [env(torch) for torch in OUTLOOKS]
+    measured = {"2.8.0": Status.PASS, "2.9.1": Status.FAIL, "2.7.1": Status.DEGRADED}
+    by_id = {of.id: result(of, measured[of.torch]) for of in environments if of.torch in measured}
+    found = recommend(environments, TARGET, predict, lambda of: by_id.get(of.id))
+    assert [each.environment.torch for each in found.good] == ["2.8.0", "2.7.1", "2.10.0"]
+    assert [each.environment.torch for each in found.rejected] == ["2.9.1"]
+    assert found.good[0].basis is Basis.MEASURED
+    assert found.good[0].reason == "measured: trains: fp32"
+
+
+@pytest.mark.parametrize(
+    ("target", "machine", "counts"),
+    [
+        (TARGET, host(), True),
+        (HOST_TARGET, host(T4), True),
+        (HOST_TARGET, host(T4, driver="535.183.01"), False),
+        (HOST_TARGET, host(), False),
+        (Target("a", gpu="NVIDIA L4", driver="580.95.05"), host(), False),
+        (Target("a", gpu="T4", driver="580.95.05"), host(), True),
+        (Target("a", gpu="Tesla T4", driver="580.65.06"), host(), False),
+    ],
+)
+def test_a_measurement_counts_on_the_same_gpu_and_driver_alone(target: Target, machine: object, counts: bool) -> None:
+    of = env("2.8.0")
+    look_up = measured_on(TARGET, [result(of, Status.PASS, target)], machine)  # type: ignore[arg-type]
+    assert (look_up(of) is not None) is counts
+
+
+def test_what_was_only_predicted_or_ran_on_a_cpu_is_no_measurement() -> None:
+    of, cpu = env("2.8.0"), environment("cpu", torch="2.8.0", cuda="cpu")
+    results = [result(of, Status.PASS, basis=Basis.PREDICTED), result(of, Status.ERROR), result(cpu, Status.PASS, HOST_TARGET)]
+    look_up = measured_on(TARGET, results, host(T4))
+    assert look_up(of) is None
+    assert look_up(cpu) is None
+
+
+def test_one_failure_among_measurements_counts() -> None:
+    of = env("2.8.0")
+    look_up = measured_on(TARGET, [result(of, Status.PASS), result(of, Status.FAIL, HOST_TARGET)], host(T4))
+    found = look_up(of)
+    assert found is not None
+    assert found.status is Status.FAIL
+
+
+def test_candidates_are_recent_releases_in_every_build_newest_first_and_bounded() -> None:
+    found = candidates(load())
+    versions = list(dict.fromkeys(of.torch for of in found))
+    assert versions[0] == str(load().newest_torch)
+    assert len(versions) == 10
+    assert len(found) < 60
+    assert len({of.id for of in found}) == len(found)
+
+
+def test_candidates_are_images_by_the_naming_of_the_family_and_wheels_for_a_python() -> None:
+    image = next(of for of in candidates(load()) if (of.torch, of.cuda) == ("2.7.1", "12.8"))
+    assert image.source == PulledImage("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime")
+    wheel = next(of for of in candidates(load(), "3.12") if (of.torch, of.cuda) == ("2.7.1", "12.8"))
+    assert not isinstance(wheel.source, PulledImage)
+    assert wheel.python == "3.12"
+
+
+def test_lines_are_there_to_be_copied() -> None:
+    of = env("2.7.1", "12.8", source=PulledImage("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"))
+    copied = lines(of)
+    assert copied["from"] == "FROM pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"
+    assert copied["pull"] == "docker pull pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime"
+    assert copied["pip"].endswith("/cu128")
+    assert "torch==2.7.1" in copied["pip"]
+    assert lines(replace(of, source=built()), "https://mirror.example/{channel}")["pip"].endswith("https://mirror.example/cu128")
+
+
+def test_on_a_v100_with_an_old_driver_no_build_without_its_code_is_recommended() -> None:
+    predictor = Predictor(load(), None, in_containers=True)
+    target = Target("v100", gpu="Tesla V100-SXM2-16GB", driver="535.183.01")
+    found = recommend(candidates(load()), target, predictor)
+    assert found.good
+    for each in found.good:
+        assert "sm_70" in load().releases[next(v for v in load().releases if str(v) == each.environment.torch)].builds[
+            each.environment.cuda or ""
+        ].arch["linux_x86_64"]

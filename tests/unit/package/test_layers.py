@@ -1,0 +1,48 @@
+"""Imports go downward, and the command line starts without what only some commands need."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+def test_the_import_contracts_of_pyproject_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    if not lint.exists():
+        pytest.fail("lint-imports is missing: install the package with its `test` extra")
+    done = subprocess.run([str(lint), "--no-cache"], cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("validator.cli", ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
+        ("validator.execute", ["docker", "pynvml", "uv", "requests"]),
+        ("validator.runners", ["docker", "requests", "validator.runners.docker.runner", "validator.runners.local.runner"]),
+        ("validator.runners.local.runner", ["docker", "requests"]),
+    ],
+)
+def test_importing_stays_light(module: str, heavy: list[str]) -> None:
+    program = f"import sys, json, {module}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert not set(heavy) & set(json.loads(done.stdout))
+
+
+def test_torch_is_no_dependency_of_the_host_side() -> None:
+    program = (
+        "import sys, pkgutil, importlib, validator\n"
+        "for found in pkgutil.walk_packages(validator.__path__, 'validator.'):\n"
+        "    if not found.name.startswith('validator.probe.') and found.name != 'validator.__main__':\n"
+        "        importlib.import_module(found.name)\n"
+        "assert 'torch' not in sys.modules and 'numpy' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

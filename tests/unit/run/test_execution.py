@@ -1,0 +1,269 @@
+"""Whatever happens to a cell becomes its result. The runner here is a double: its troubles cannot be had from a real one."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from values import CONTENT, answers, cell, environment, event, matrix, probe_plan, probe_report
+
+from validator.base.errors import AcquireError, EngineUnavailableError
+from validator.execute import Execution, execute
+from validator.model import (
+    Action,
+    Basis,
+    Cell,
+    CellResult,
+    Environment,
+    Finding,
+    Outlook,
+    Plan,
+    Prediction,
+    Severity,
+    Status,
+    Target,
+)
+from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
+
+Trouble = Callable[[], object]
+
+
+def raising(error: BaseException) -> Trouble:
+    def trouble() -> object:
+        raise error
+
+    return trouble
+
+
+@dataclass
+class RunnerDouble:
+    """Prepares and runs nothing: every environment passes, but for the troubles it is given."""
+
+    name: str = "double"
+    prepare_trouble: dict[str, Trouble] = field(default_factory=dict)
+    run_trouble: dict[str, Trouble] = field(default_factory=dict)
+    prepared: list[str] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
+
+    def available(self) -> str | None:
+        return None
+
+    def supports(self, environment: Environment) -> str | None:
+        return None
+
+    def prepare(self, environment: Environment, on_line: OnLine) -> Prepared:
+        self.prepared.append(environment.id)
+        on_line(f"making {environment.id}")
+        if trouble := self.prepare_trouble.get(environment.id):
+            trouble()
+        return Prepared(environment.id)
+
+    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
+        return RunRequest(cell.id, f"double-{cell.id}", {"handle": prepared.handle}, probe_plan())
+
+    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        self.ran.append(request.cell_id)
+        on_event({"event": "check-start", "check": "import"})
+        if trouble := self.run_trouble.get(request.cell_id):
+            trouble()
+        on_event({"event": "check-end", "check": "import", "status": "pass"})
+        return RunOutcome(probe_report(), exit_code=0)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Log:
+    """Keeper and progress in one: writes down, in order, what it is told."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def begin(self, cell: Cell) -> None:
+        self.lines.append(f"begin {cell.id}")
+
+    def keep(self, result: CellResult) -> None:
+        self.lines.append(f"keep {result.id} {result.status.value}")
+
+    def cell_started(self, cell: Cell, number: int, total: int) -> None:
+        self.lines.append(f"started {cell.id} {number}/{total}")
+
+    def note(self, cell: Cell, text: str) -> None:
+        self.lines.append(f"note {cell.id}: {text}")
+
+    def cell_finished(self, result: CellResult) -> None:
+        self.lines.append(f"finished {result.id}")
+
+
+A, B, C = environment("a"), environment("b"), environment("c")
+
+
+def executed(runner: RunnerDouble, *cells: Cell, log: Log | None = None) -> Execution:
+    log = log or Log()
+    return execute(Plan(cells, runner.name, "a test"), matrix(), runner, log, log)
+
+
+def statuses(execution: Execution) -> list[Status]:
+    return [result.status for result in execution.results]
+
+
+def test_every_cell_has_a_result_in_the_plans_order() -> None:
+    execution = executed(RunnerDouble(), cell(A), cell(B), cell(C))
+    assert [result.id for result in execution.results] == ["a@host", "b@host", "c@host"]
+    assert statuses(execution) == [Status.PASS] * 3
+    assert not execution.interrupted
+
+
+def test_a_result_is_kept_the_moment_it_exists_and_before_it_is_shown() -> None:
+    log = Log()
+    executed(RunnerDouble(), cell(A), cell(B, action=Action.SKIP, reason="no GPU"), log=log)
+    assert log.lines == [
+        "started a@host 1/2",
+        "begin a@host",
+        "note a@host: making a",
+        "note a@host: check import",
+        "note a@host: check import: pass",
+        "keep a@host pass",
+        "finished a@host",
+        "keep b@host skip",
+        "finished b@host",
+    ]
+
+
+def test_a_planned_skip_keeps_its_reason_and_touches_nothing() -> None:
+    runner = RunnerDouble()
+    (result,) = executed(runner, cell(A, action=Action.SKIP, reason="this machine has no GPU")).results
+    assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "this machine has no GPU")
+    assert runner.prepared == runner.ran == []
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (AcquireError("a could not be pulled", why="denied", hint="log in"), "a could not be pulled: denied"),
+        (EngineUnavailableError("no container engine answers"), "no container engine answers"),
+        (RuntimeError("index out of range"), "a defect of the validator itself: RuntimeError: index out of range"),
+    ],
+)
+@pytest.mark.parametrize("when", ["prepare", "run"])
+def test_trouble_of_one_cell_is_its_result_and_the_others_go_on(error: Exception, words: str, when: str) -> None:
+    runner = RunnerDouble(**{f"{when}_trouble": {"a": raising(error), "a@host": raising(error)}})
+    execution = executed(runner, cell(A), cell(B))
+    assert statuses(execution) == [Status.ERROR, Status.PASS]
+    assert execution.results[0].basis is None
+    assert words in execution.results[0].reason
+    assert not execution.interrupted
+
+
+def test_a_defect_in_judging_is_a_result_too() -> None:
+    runner = RunnerDouble()
+    runner.run = lambda request, on_event: RunOutcome(  # type: ignore[method-assign]
+        probe_report(answers(event("a check nobody planned"))), exit_code=0
+    )
+    (result,) = executed(runner, cell(A)).results
+    assert result.status is Status.ERROR
+    assert "a defect of the validator itself: KeyError" in result.reason
+
+
+@pytest.mark.parametrize("when", ["prepare", "run"])
+def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when: str) -> None:
+    trouble = raising(KeyboardInterrupt())
+    runner = RunnerDouble(**{f"{when}_trouble": {"b": trouble, "b@host": trouble}})
+    log = Log()
+    execution = executed(runner, cell(A), cell(B), cell(C), log=log)
+    assert execution.interrupted
+    assert statuses(execution) == [Status.PASS, Status.SKIP, Status.SKIP]
+    assert "during this cell" in execution.results[1].reason
+    assert "before this cell" in execution.results[2].reason
+    assert [line for line in log.lines if line.startswith("keep")] == ["keep a@host pass", "keep b@host skip", "keep c@host skip"]
+    assert runner.prepared == ["a", "b"]
+
+
+def test_an_environment_is_made_ready_once_for_all_its_targets() -> None:
+    runner = RunnerDouble()
+    executed(runner, cell(A), cell(A, Target("t4", gpu="Tesla T4")), cell(B))
+    assert runner.prepared == ["a", "b"]
+    assert runner.ran == ["a@host", "a@t4", "b@host"]
+
+
+def test_an_environment_that_cannot_be_had_is_asked_for_once_and_each_target_says_why() -> None:
+    runner = RunnerDouble(prepare_trouble={"a": raising(AcquireError("refused"))})
+    execution = executed(runner, cell(A), cell(A, Target("t4", gpu="Tesla T4")))
+    assert runner.prepared == ["a"]
+    assert [result.reason for result in execution.results] == ["refused", "refused"]
+
+
+def test_an_environment_is_opened_once_for_all_its_targets() -> None:
+    runner = RunnerDouble()
+    targets = [Target("t4", gpu="Tesla T4"), Target("h100", gpu="H100")]
+    execution = executed(runner, *(cell(A, target, action=Action.INSPECT) for target in targets))
+    assert runner.ran == ["a@t4"]
+    assert [(result.id, result.basis) for result in execution.results] == [
+        ("a@t4", Basis.INSPECTED),
+        ("a@h100", Basis.INSPECTED),
+    ]
+
+
+def test_measuring_is_never_answered_by_what_opening_gave() -> None:
+    runner = RunnerDouble()
+    execution = executed(runner, cell(A, Target("t4", gpu="T4"), action=Action.INSPECT), cell(A))
+    assert runner.ran == ["a@t4", "a@host"]
+    assert [result.basis for result in execution.results] == [Basis.INSPECTED, Basis.MEASURED]
+
+
+def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -> None:
+    class Interrupted(Log):
+        def keep(self, result: CellResult) -> None:
+            if result.id == "a@host":
+                signal.raise_signal(signal.SIGINT)
+            super().keep(result)
+
+    log = Interrupted()
+    execution = executed(RunnerDouble(), cell(A), cell(B), log=log)
+    assert execution.interrupted
+    assert statuses(execution) == [Status.PASS, Status.SKIP]
+    assert "keep a@host pass" in log.lines
+
+
+def test_every_cell_that_is_not_green_has_a_finding_that_says_no_more_than_is_known() -> None:
+    def broken(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        answer = probe_report(answers(event("train_fp32", "fail", "loss is stuck", metrics={"cause": "training_broken"})))
+        return RunOutcome(answer if request.cell_id == "b@host" else probe_report(), exit_code=0)
+
+    runner = RunnerDouble(prepare_trouble={"a": raising(AcquireError("a could not be pulled", why="manifest unknown"))})
+    runner.run = broken  # type: ignore[method-assign]
+    absent, failing, green = executed(runner, cell(A), cell(B), cell(C)).results
+    assert [(found.cause, found.severity) for found in absent.findings] == [("image_pull_not_found", Severity.ERROR)]
+    assert [(found.cause, found.severity) for found in failing.findings] == [("training_broken", Severity.FAIL)]
+    assert green.findings == ()
+
+
+def test_once_all_results_are_there_a_remedy_names_what_passes_and_is_kept_again() -> None:
+    def broken(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        answer = probe_report(answers(event("import", "fail", "no torch", metrics={"cause": "python_module_missing"})))
+        return RunOutcome(answer if request.cell_id == "a@host" else probe_report(), exit_code=0)
+
+    runner, log = RunnerDouble(), Log()
+    runner.run = broken  # type: ignore[method-assign]
+    failing, _ = executed(runner, cell(A), cell(B), log=log).results
+    assert failing.findings[0].remedy is not None
+    assert failing.findings[0].remedy.endswith("In this matrix b passes on host.")
+    assert [line for line in log.lines if line.startswith("keep")] == ["keep a@host fail", "keep b@host pass", "keep a@host fail"]
+
+
+def test_an_opened_image_that_a_check_warns_of_says_why_next_to_what_the_rules_say() -> None:
+    def warned(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+        answer = probe_report(answers(event("import", "warn", "numpy", metrics={**CONTENT, "cause": "numpy_abi"})))
+        return RunOutcome(answer, exit_code=0)
+
+    runner, log = RunnerDouble(), Log()
+    runner.run = warned  # type: ignore[method-assign]
+    opened = cell(A, Target("t4", gpu="Tesla T4"), action=Action.INSPECT)
+    rules = Finding("ptx_jit", Severity.INFO, "compiled on first use")
+    said = Prediction(Outlook.PASS, ("ptx_jit",), findings=(rules,))
+    plan = Plan((opened,), runner.name, "a test")
+    [result] = execute(plan, matrix(), runner, log, log, rejudge=lambda of, content: said).results
+    assert result.status is Status.DEGRADED
+    assert [each.cause for each in result.findings] == ["ptx_jit", "numpy_abi"]

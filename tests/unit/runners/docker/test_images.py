@@ -1,0 +1,209 @@
+"""When an image is pulled, and that a failed pull is never answered by an older image.
+
+The engine here is a stand-in that knows one image and can refuse pulls: a truth table needs no engine. Real pulls, from a real
+registry, are in tests/integration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from docker.errors import APIError, ImageNotFound
+from values import environment, matrix
+
+from validator.base.errors import AcquireError
+from validator.model import HostInterpreter, PulledImage
+from validator.runners.base import Prepared
+from validator.runners.docker.images import Images, _split_tag, described
+
+REFERENCE = "registry.example:5000/team/torch:2.7.1"
+STALE = {"Id": "sha256:old", "RepoDigests": ["registry.example:5000/team/torch@sha256:beef"]}
+FRESH = {
+    "Id": "sha256:new",
+    "RepoDigests": ["registry.example:5000/team/torch@sha256:cafe"],
+    "Config": {"Entrypoint": ["/go", "-x"]},
+}
+
+
+@dataclass
+class EngineStandIn:
+    """The calls of docker.APIClient that a pull makes."""
+
+    image: dict[str, Any] | None = None
+    """What the engine has under any reference; None is nothing."""
+    refusal: Exception | str | None = None
+    """Raised by a pull, or, as text, told in its stream, which is how an engine reports what went wrong half-way."""
+    pulls: list[tuple[str, str]] = field(default_factory=list)
+
+    def inspect_image(self, reference: str) -> dict[str, Any]:
+        if self.image is None:
+            raise ImageNotFound(f"No such image: {reference}")
+        return self.image
+
+    def pull(self, repository: str, tag: str, stream: bool, decode: bool) -> Iterator[dict[str, Any]]:
+        assert stream
+        assert decode
+        self.pulls.append((repository, tag))
+        if isinstance(self.refusal, Exception):
+            raise self.refusal
+        return self._progress()
+
+    def _progress(self) -> Iterator[dict[str, Any]]:
+        yield {"status": "Pulling from team/torch", "id": "2.7.1"}
+        yield {"status": "Downloading", "id": "a1b2", "progress": "[=>  ]"}
+        yield {"status": "Pull complete", "id": "a1b2"}
+        if self.refusal is not None:
+            yield {"error": self.refusal}
+            return
+        self.image = FRESH
+
+
+def acquire(engine: EngineStandIn, policy: str, reference: str = REFERENCE, lines: list[str] | None = None) -> Prepared:
+    of = environment(source=PulledImage(reference))
+    images = Images(engine, matrix(of, pull=policy), {})  # type: ignore[arg-type]
+    return images.acquire(of, (lines if lines is not None else []).append)
+
+
+@pytest.mark.parametrize(
+    ("policy", "present", "handle", "pulls"),
+    [
+        ("missing", STALE, "sha256:old", 0),
+        ("missing", None, "sha256:new", 1),
+        ("always", STALE, "sha256:new", 1),
+        ("always", None, "sha256:new", 1),
+        ("never", STALE, "sha256:old", 0),
+    ],
+)
+def test_an_image_is_pulled_as_the_policy_says(policy: str, present: dict[str, Any] | None, handle: str, pulls: int) -> None:
+    engine = EngineStandIn(present)
+    assert acquire(engine, policy).handle == handle
+    assert len(engine.pulls) == pulls
+
+
+def test_never_pulling_what_is_absent_is_an_error_that_says_what_to_do() -> None:
+    engine = EngineStandIn()
+    with pytest.raises(AcquireError) as caught:
+        acquire(engine, "never")
+    assert engine.pulls == []
+    assert REFERENCE in caught.value.what
+    assert "pull: never" in caught.value.why
+    assert "docker pull" in caught.value.hint
+
+
+@pytest.mark.parametrize("refusal", [APIError("500", explanation="denied: no access"), "denied: no access"])
+@pytest.mark.parametrize(("policy", "present"), [("always", STALE), ("always", None), ("missing", None)])
+def test_a_pull_that_fails_is_an_error_and_never_the_stale_image(
+    policy: str, present: dict[str, Any] | None, refusal: Exception | str
+) -> None:
+    with pytest.raises(AcquireError) as caught:
+        acquire(EngineStandIn(present, refusal), policy)
+    assert caught.value.what == f"{REFERENCE} could not be pulled"
+    assert "denied: no access" in caught.value.why
+    assert "docker login" in caught.value.hint
+
+
+def test_an_engine_that_goes_away_in_a_pull_is_an_error() -> None:
+    with pytest.raises(AcquireError, match="stopped answering"):
+        acquire(EngineStandIn(refusal=requests.exceptions.ConnectionError("reset")), "missing")
+
+
+def test_an_environment_without_an_image_is_an_error() -> None:
+    of = environment(source=HostInterpreter(Path("/usr/bin/python3")))
+    with pytest.raises(AcquireError, match="has no image"):
+        Images(EngineStandIn(), matrix(of), {}).acquire(of, print)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("reference", "asked"),
+    [
+        ("python", ("python", "latest")),  # never every tag of the repository
+        ("python:3.12-slim", ("python", "3.12-slim")),
+        (REFERENCE, ("registry.example:5000/team/torch", "2.7.1")),
+        ("localhost:5000/torch", ("localhost:5000/torch", "latest")),
+        ("python@sha256:cafe", ("python", "sha256:cafe")),
+        ("localhost:5000/torch:2.7.1@sha256:cafe", ("localhost:5000/torch", "sha256:cafe")),
+    ],
+)
+def test_one_image_is_asked_for(reference: str, asked: tuple[str, str]) -> None:
+    engine = EngineStandIn()
+    acquire(engine, "missing", reference)
+    assert engine.pulls == [asked]
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("a", ("a", None)),
+        ("a:1", ("a", "1")),
+        ("host:5000/a", ("host:5000/a", None)),
+        ("host:5000/a/b:1.2", ("host:5000/a/b", "1.2")),
+    ],
+)
+def test_the_port_of_a_registry_is_no_tag(name: str, split: tuple[str, str | None]) -> None:
+    assert _split_tag(name) == split
+
+
+def test_what_is_known_of_the_image_afterwards() -> None:
+    prepared = acquire(EngineStandIn(), "missing")
+    assert prepared.digest == "sha256:cafe"
+    assert prepared.entrypoint == ("/go", "-x")
+
+
+@pytest.mark.parametrize("digests", [{}, {"RepoDigests": []}, {"RepoDigests": None}])
+def test_an_image_from_no_registry_is_known_by_its_id(digests: dict[str, Any]) -> None:
+    assert acquire(EngineStandIn({"Id": "sha256:own", **digests}), "never").digest == "sha256:own"
+
+
+def test_progress_is_told_a_line_for_each_layer_and_not_for_each_byte() -> None:
+    lines: list[str] = []
+    acquire(EngineStandIn(), "missing", lines=lines)
+    assert lines == [f"pulling {REFERENCE}", f"pulling {REFERENCE}: layer a1b2 pull complete"]
+
+
+# ---------------------------------------------------------------- what an image says of itself
+
+
+def test_platform_and_what_decides_about_gpus_are_read_from_an_image_and_nothing_else() -> None:
+    config = {
+        "Env": [
+            "NVIDIA_REQUIRE_CUDA=cuda>=12.6 brand=tesla,driver>=535,driver<536",
+            "NVIDIA_DISABLE_REQUIRE=1",
+            "CUDA_VERSION=12.6.3",
+            "LD_LIBRARY_PATH=/usr/local/cuda/compat:/usr/lib",
+            "SECRET_TOKEN=abc",
+            "PATH=/bin",
+            "broken",
+        ],
+        "Labels": {"maintainer": "someone", "com.nvidia.cudnn.version": "9", "org.torch.version": "2.7.1"},
+    }
+    found = described({"Os": "linux", "Architecture": "arm64", "Config": config})
+    assert found.platform == "linux/arm64"
+    assert dict(found.variables) == {
+        "NVIDIA_REQUIRE_CUDA": "cuda>=12.6 brand=tesla,driver>=535,driver<536",
+        "NVIDIA_DISABLE_REQUIRE": "1",
+        "CUDA_VERSION": "12.6.3",
+        "LD_LIBRARY_PATH": "/usr/local/cuda/compat:/usr/lib",
+    }
+    assert dict(found.labels) == {"com.nvidia.cudnn.version": "9", "org.torch.version": "2.7.1"}
+    assert found.from_image
+
+
+@pytest.mark.parametrize("image", [{}, {"Config": None}, {"Config": {"Env": None, "Labels": None}}])
+def test_an_image_that_says_nothing(image: dict[str, Any]) -> None:
+    found = described(image)
+    assert (found.platform, dict(found.variables), dict(found.labels), found.from_image) == (None, {}, {}, True)
+
+
+def test_what_an_image_says_is_bounded_and_cleaned() -> None:
+    hostile = {"Env": [f"NVIDIA_A{n}_VERSION=\x1b[31m{'x' * 20_000}\n" for n in range(100)]}
+    found = described({"Config": hostile})
+    assert len(found.variables) <= 32
+    for value in found.variables.values():
+        assert len(value) <= 8000
+        assert "\x1b" not in value
+        assert "\n" not in value

@@ -1,0 +1,180 @@
+"""The local runner with real processes: the real probe in this very interpreter, and processes that do not want to end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from values import T4, built, cell, cpu_environment, environment, matrix, probe_plan
+
+from validator.catalogue import checks
+from validator.model import Action, CheckStatus, HostInterpreter, Limits, PulledImage, Status
+from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
+from validator.runners.local.runner import LocalRunner, process_environment, request_for, run_process
+from validator.verdict.judgement import judge
+
+CONTEXT = RunContext("run-1", owner="host:1")
+
+#: A probe's place taken by a process that ignores SIGTERM and starts another in a process group of its own.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+grandchild = "import os, time; os.setpgid(0, 0); print(os.getpid(), flush=True); time.sleep(300)"
+child = subprocess.Popen([sys.executable, "-c", grandchild], stdout=subprocess.PIPE)
+print(int(child.stdout.readline()), os.getpid(), file=open(sys.argv[1], "w"), flush=True)
+sys.stderr.write("still here\\n")
+sys.stderr.flush()
+time.sleep(300)
+"""
+
+
+def ignore(event: Mapping[str, object]) -> None:
+    pass
+
+
+@pytest.fixture
+def no_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A `torch` that cannot be imported comes first, so that it does not matter whether this Python has one."""
+    (tmp_path / "torch.py").write_text("raise ImportError('libc10.so: cannot open shared object file')\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def process(argv: list[str], *, deadline_seconds: float = 60) -> RunRequest:
+    return RunRequest("a@host", "name", {"argv": argv, "env": {}}, probe_plan(), deadline_seconds)
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"  # a zombie waits only to be reaped by whoever adopted it
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_the_probe_reports_to_its_end_also_where_torch_cannot_be_imported() -> None:
+    events: list[Mapping[str, object]] = []
+    request = request_for(sys.executable, probe_plan(), None, cell_id="a@host", name="name")
+    outcome = run_process(request, events.append)
+    assert (outcome.exit_code, outcome.timed_out, outcome.start_problem) == (0, False, None)
+    assert outcome.report.complete, outcome
+    assert outcome.report.violations == ()
+    first, *others = outcome.report.checks
+    assert (first.name, first.status) == ("import", CheckStatus.FAIL)
+    assert "libc10.so" in first.message
+    assert {check.status for check in others} == {CheckStatus.SKIP}
+    assert [event["event"] for event in events][:1] == ["start"]
+    assert judge(cell(), Prepared(sys.executable), outcome, checks.levels({})).status is Status.FAIL
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_an_interpreter_is_measured_from_request_to_result() -> None:
+    of = cpu_environment(source=HostInterpreter(Path(sys.executable)))
+    runner = LocalRunner(matrix(of), CONTEXT)
+    assert runner.available() is None
+    prepared = runner.prepare(of, print)
+    assert Path(prepared.handle) == Path(sys.executable)
+    outcome = runner.run(runner.request(cell(of), prepared), ignore)
+    assert outcome.report.complete
+    assert outcome.start_seconds is not None
+    assert outcome.probe_seconds is not None
+
+
+@pytest.mark.timeout(60)
+def test_at_the_deadline_every_process_of_the_session_is_ended(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    request = process([sys.executable, "-c", STUBBORN, str(pids)], deadline_seconds=3)
+    outcome = run_process(request, ignore)
+    assert outcome.timed_out
+    assert outcome.exit_code == 128 + 9
+    assert outcome.stderr == "still here\n"
+    grandchild, child = map(int, pids.read_text().split())
+    for pid in (grandchild, child):
+        until = time.monotonic() + 10
+        while alive(pid) and time.monotonic() < until:
+            time.sleep(0.05)  # a killed process takes the kernel a moment
+        assert not alive(pid)
+
+
+def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    plan = probe_plan("import")
+    script = f"import os, time; open({str(pids)!r}, 'w').write(str(os.getpid())); print('x', flush=True); time.sleep(300)"
+    start = f'{{"nonce": "{plan.nonce}", "seq": 1, "event": "start", "protocol": 1, "python": "", "executable": "", '
+    start += '"platform": "", "libc": "", "environment": {}, "checks": ["import"]}'
+    request = replace(process([sys.executable, "-c", f"print({start!r}, flush=True)\n{script}"]), plan=plan)
+    seen = []
+
+    def interrupt(event: Mapping[str, object]) -> None:
+        seen.append(event)
+        while not (pids.exists() and pids.read_text()):
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_process(request, interrupt)
+    assert len(seen) == 1
+    assert not alive(int(pids.read_text()))
+
+
+@pytest.mark.parametrize("kind", ["absent", "not executable", "a folder"])
+def test_what_cannot_be_started_is_said_and_nothing_is_raised(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "python"
+    if kind == "not executable":
+        path.write_text("#!/bin/sh\n")
+    elif kind == "a folder":
+        path.mkdir()
+    outcome = run_process(request_for(str(path), probe_plan(), None, cell_id="a@host", name="name"), ignore)
+    assert outcome.start_problem is not None
+    assert str(path) in outcome.start_problem
+    assert not outcome.report.started
+    result = judge(cell(), Prepared(str(path)), outcome, checks.levels({}))
+    assert result.status is (Status.FAIL if kind == "absent" else Status.ERROR)
+
+
+@pytest.mark.parametrize(("script", "code"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 11)", 128 + 11)])
+def test_how_a_process_ended_is_told_as_a_shell_does(script: str, code: int) -> None:
+    outcome = run_process(process([sys.executable, "-c", script]), ignore)
+    assert (outcome.exit_code, outcome.timed_out) == (code, False)
+    assert not outcome.report.started
+
+
+# ---------------------------------------------------------------- the request, as a value
+
+
+def test_the_request_carries_the_plan_and_the_limits() -> None:
+    of = environment()
+    request = LocalRunner(matrix(of, limits=Limits(timeout_seconds=90)), CONTEXT).request(cell(of, gpu=T4), Prepared("/x/python"))
+    assert request.payload["argv"][0] == "/x/python"
+    assert request.payload["env"]["CUDA_VISIBLE_DEVICES"] == "GPU-1111"
+    assert (request.plan.device, request.plan.host_gpu, request.plan.deadline_seconds) == ("cuda", T4, 90)
+    assert request.deadline_seconds == 90 + GRACE_SECONDS
+    assert request.cell_id in request.name
+
+
+@pytest.mark.parametrize(
+    ("action", "gpu", "device"), [(Action.INSPECT, None, "none"), (Action.MEASURE, None, "cpu"), (Action.MEASURE, T4, "cuda")]
+)
+def test_the_device_is_what_the_plan_said(action: Action, gpu: object, device: str) -> None:
+    request = LocalRunner(matrix(), CONTEXT).request(cell(action=action, gpu=gpu), Prepared("python"))
+    assert request.plan.device == device
+
+
+def test_the_one_gpu_of_the_cell_is_what_the_probe_sees() -> None:
+    base = {"CUDA_VISIBLE_DEVICES": "3", "PATH": "/bin"}
+    assert process_environment({"A": "b"}, None, base) == {**base, "A": "b"}
+    assert process_environment({}, T4, base)["CUDA_VISIBLE_DEVICES"] == "GPU-1111"
+    mig = replace(T4, mig_enabled=True, mig_devices=("MIG-aaaa", "MIG-bbbb"))
+    assert process_environment({}, mig, base)["CUDA_VISIBLE_DEVICES"] == "MIG-aaaa"
+    assert base["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_an_image_needs_an_engine() -> None:
+    runner = LocalRunner(matrix(), CONTEXT)
+    assert "container engine" in (runner.supports(environment(source=PulledImage("a:1"))) or "")
+    assert runner.supports(environment(source=built())) is None
+    assert runner.supports(environment(source=HostInterpreter(Path("/usr/bin/python3")))) is None

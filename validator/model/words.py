@@ -1,0 +1,72 @@
+"""The words that values are made of: statuses, how a thing is known, levels, severities, metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+
+#: What a probe may report as a metric: bounded, finite, and nothing nested deeper than a list (enforced by probe_host).
+Metric = str | int | float | bool | None | list[str | int | float | bool | None]
+Metrics = Mapping[str, Metric]
+
+
+class Status(str, Enum):
+    """What is known of a cell. ``skip`` and ``error`` are never green."""
+
+    PASS = "pass"  # noqa: S105
+    DEGRADED = "degraded"
+    FAIL = "fail"
+    ERROR = "error"
+    SKIP = "skip"
+
+
+class Basis(str, Enum):
+    """How we know it, from weakest to strongest."""
+
+    PREDICTED = "predicted"
+    INSPECTED = "inspected"
+    MEASURED = "measured"
+
+
+class Level(str, Enum):
+    """How much a check counts for the status of its cell."""
+
+    REQUIRED = "required"
+    ADVISORY = "advisory"
+    SKIP = "skip"
+
+
+class CheckStatus(str, Enum):
+    """What one check found."""
+
+    PASS = "pass"  # noqa: S105
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Action(str, Enum):
+    """What a run will do for a cell."""
+
+    MEASURE = "measure"
+    INSPECT = "inspect"
+    SKIP = "skip"
+
+
+class Severity(str, Enum):
+    """What a finding means for its cell."""
+
+    FAIL = "fail"
+    DEGRADED = "degraded"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+    INFO = "info"
+
+
+class Outlook(str, Enum):
+    """What rules say of an environment on a target. ``unknown`` is an answer: the facts do not reach that far."""
+
+    PASS = "pass"  # noqa: S105
+    DEGRADED = "degraded"
+    FAIL = "fail"
+    UNKNOWN = "unknown"

@@ -25,7 +25,7 @@ from validator.probe.checks import (
 from validator.probe.children import Answer
 from validator.probe.compare import not_implemented
 from validator.probe.context import Context
-from validator.rates import fp16_flops_per_clock, of
+from validator.probe_host.rates import fp16_flops_per_clock, of
 
 CPU_TORCH = SimpleNamespace(__version__="1.4.0", version=SimpleNamespace(cuda=None), nn=SimpleNamespace(functional=object()))
 

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from validator import rates
 from validator.base.resources import PROBE
 from validator.base.text import clean, one_line
 from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, Metric, Metrics, UserModel
-from validator.probe_schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
+from validator.probe_host import rates
+from validator.probe_host.schema import OUTPUT_CHARS, SCHEMA, EventRefused, integer, parse
 
 PROTOCOL = 1
 #: Where the file of the user's model lies in the zipapp.

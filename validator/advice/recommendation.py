@@ -26,7 +26,7 @@ from validator.model import (
     Target,
     Where,
 )
-from validator.plan import plain_name
+from validator.run.plan import plain_name
 from validator.runners.packages.channels import PYTORCH_CHANNELS
 
 _WHERE = Where("the facts", 0)

@@ -189,7 +189,7 @@ def plan_for(
     """The plan on this machine, the machine, and the rules that judged the cells."""
     from validator.advice.predictor import Predictor
     from validator.host.machine import read_host
-    from validator.plan import make_plan
+    from validator.run.plan import make_plan
 
     host = read_host(engine)
     predict = Predictor(facts, host, in_containers=runner.name == "docker")

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 from validator.base.text import one_line
 from validator.cli.output import Output
-from validator.execute import Progress
 from validator.model import Basis, Cell, CellResult, Status
+from validator.run.execution import Progress
 
 
 @contextmanager

@@ -99,7 +99,7 @@ def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo)
     """The place asked about; what is not given is this machine's, where NVML says it. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
     from validator.model import Target
-    from validator.plan import usable_gpu
+    from validator.run.plan import usable_gpu
 
     here = usable_gpu(host)
     if gpu is None and cc is None:

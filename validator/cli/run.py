@@ -71,8 +71,8 @@ def command(
     """
     from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
-    from validator.execute import execute
     from validator.report import render
+    from validator.run.execution import execute
     from validator.runners.labels import owner
     from validator.store import Store
 

@@ -25,7 +25,7 @@ def test_the_import_contracts_of_pyproject_hold() -> None:
     ("module", "heavy"),
     [
         ("validator.cli", ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
-        ("validator.execute", ["docker", "pynvml", "uv", "requests"]),
+        ("validator.run.execution", ["docker", "pynvml", "uv", "requests"]),
         ("validator.runners", ["docker", "requests", "validator.runners.docker.runner", "validator.runners.local.runner"]),
         ("validator.runners.local.runner", ["docker", "requests"]),
     ],

@@ -10,7 +10,6 @@ import pytest
 from values import CONTENT, answers, cell, environment, event, matrix, probe_plan, probe_report
 
 from validator.base.errors import AcquireError, EngineUnavailableError
-from validator.execute import Execution, execute
 from validator.model import (
     Action,
     Basis,
@@ -25,6 +24,7 @@ from validator.model import (
     Status,
     Target,
 )
+from validator.run.execution import Execution, execute
 from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]

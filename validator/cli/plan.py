@@ -15,7 +15,7 @@ from validator.model import Plan
 from validator.runners.base import RunContext
 
 if TYPE_CHECKING:
-    from validator.report.view import View
+    from validator.report.view.build import View
 
 
 @click.command("plan")
@@ -54,7 +54,7 @@ def command(
     if format_name == "json":
         output.result(json.dumps(_json(plan, facts.as_of), indent=2))
         return
-    from validator.report.plan_view import plan_view
+    from validator.report.view.plan import plan_view
     from validator.verdict.agreement import foretold
 
     results = [foretold(cell) for cell in plan.cells]

@@ -37,7 +37,7 @@ from validator.model import (
     Target,
     Where,
 )
-from validator.report.view import count, unnamed
+from validator.report.view.build import count, unnamed
 
 SCHEMA_VERSION = 1
 _TOOL = "torch-matrix-validator"

@@ -13,9 +13,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from validator.model import Report
-from validator.report.cause_groups import CauseGroup
 from validator.report.grid import STYLES, grid, status_text
-from validator.report.view import Detail, View, view
+from validator.report.view.build import Detail, View, view
+from validator.report.view.cause_groups import CauseGroup
 
 #: Columns where nobody says how many there are.
 _WIDTH = 100

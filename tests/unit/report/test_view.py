@@ -13,7 +13,7 @@ from validator.base.errors import InvalidInputError
 from validator.catalogue.causes import UNKNOWN, catalogue
 from validator.model import Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
-from validator.report.view import finding_lines, view
+from validator.report.view.build import finding_lines, view
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -27,7 +27,7 @@ from validator.model import (
     Severity,
     Status,
 )
-from validator.report.cause_groups import SEVERITIES, CauseGroup, cause_groups
+from validator.report.view.cause_groups import SEVERITIES, CauseGroup, cause_groups
 
 _T = TypeVar("_T")
 _CAUSE_CHARACTERS = 70

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from validator.base.text import one_line
 from validator.model import Action, Cell, CellResult, HostInfo, Plan, Report, RunInfo
-from validator.report.view import SkipGroup, View, view
+from validator.report.view.build import SkipGroup, View, view
 
 TITLE = "Predicted: nothing was run"
 _VERBS = {Action.MEASURE: "measure", Action.INSPECT: "open", Action.SKIP: "run nothing"}

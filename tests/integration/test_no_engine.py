@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from harness import NO_ENGINE, run
 
-from validator.report import json_v1
+from validator.results import json_v1
 
 
 def test_docker_asked_for_and_absent_ends_with_what_was_tried(tmp_path: Path) -> None:

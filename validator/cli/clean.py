@@ -49,7 +49,7 @@ def command(
 
         removal.paths([default_root()])
     if results or everything:
-        from validator.store import own_paths, remove_empty
+        from validator.results.store import own_paths, remove_empty
 
         ours = own_paths(out)
         removal.paths(ours)

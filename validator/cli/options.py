@@ -105,7 +105,7 @@ def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:
 def load_results(file: Path) -> Report:
     """A results.json. Raises ReportFileError."""
     from validator.base.errors import ReportFileError
-    from validator.report.json_v1 import load
+    from validator.results.json_v1 import load
 
     try:
         text = file.read_text(encoding="utf-8")

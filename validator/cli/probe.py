@@ -151,7 +151,7 @@ def command(
     result = judge(cell, prepared, outcome, checks.levels({}))
     result = replace(result, findings=of_result(result, prepared, outcome))
     if format_name == "json":
-        from validator.report.json_v1 import dump_cell
+        from validator.results.json_v1 import dump_cell
 
         output.result(json.dumps(json.loads(dump_cell(result)), indent=2))
     else:

@@ -72,9 +72,9 @@ def command(
     from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
     from validator.report import render
+    from validator.results.store import Store
     from validator.run.execution import execute
     from validator.runners.labels import owner
-    from validator.store import Store
 
     matrix = load_matrix(matrix_file, output)
     facts = load_facts(facts_file, matrix)

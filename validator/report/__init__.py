@@ -15,7 +15,7 @@ from validator.model import Report
 FORMATS = {
     "table": "validator.report.terminal",
     "markdown": "validator.report.markdown",
-    "json": "validator.report.json_v1",
+    "json": "validator.results.json_v1",
 }
 
 

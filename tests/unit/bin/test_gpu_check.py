@@ -13,7 +13,7 @@ from values import HOSTILE, L4, L4_HOST, result
 
 from validator.host import nvml
 from validator.model import CheckResult, CheckStatus, Level
-from validator.report.json_v1 import dump_cell
+from validator.results.json_v1 import dump_cell
 
 FOLDER = Path(__file__).parents[2] / "gpu"
 

@@ -18,7 +18,7 @@ from validator import __version__
 from validator.base.errors import ReportFileError, StoreError
 from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status
 from validator.report import markdown
-from validator.report.json_v1 import dump, dump_cell, dump_host, dump_run, load_cell, load_host, load_run
+from validator.results.json_v1 import dump, dump_cell, dump_host, dump_run, load_cell, load_host, load_run
 from validator.verdict.judgement import not_run
 
 _DATABASE = "validator.sqlite3"

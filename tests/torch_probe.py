@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from validator import probe_host
 from validator.catalogue.checks import CheckSpec
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import CheckEvent, EventStream, ProbePlan, ProbeReport
+from validator.probe_host import CheckEvent, EventStream, ProbePlan, ProbeReport
 
 PYTHONS = [each for each in os.environ.get("VALIDATOR_TEST_TORCH_PYTHON", "").split(os.pathsep) if each]
 

@@ -39,7 +39,7 @@ from validator.model import (
     Target,
     Where,
 )
-from validator.probe_host.probe_plan import CheckEvent, ProbePlan, ProbeReport, new_nonce
+from validator.probe_host import CheckEvent, ProbePlan, ProbeReport, new_nonce
 
 WHERE = Where("matrix.yaml", 3)
 HOST_TARGET = Target("host", is_host=True)

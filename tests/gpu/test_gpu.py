@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
+from validator import probe_host
 from validator.catalogue import checks
 from validator.host import nvml
 from validator.model import CheckStatus, Gpu
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import EventStream, ProbePlan, ProbeReport
+from validator.probe_host import EventStream, ProbePlan, ProbeReport
 from validator.runners.local.runner import process_environment
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(2400)]

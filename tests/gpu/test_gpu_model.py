@@ -11,7 +11,7 @@ from test_gpu import gpu, probed, python
 
 from validator.matrix import user_model
 from validator.model import CheckStatus, Gpu, UserModel
-from validator.probe_host.probe_plan import CheckEvent
+from validator.probe_host import CheckEvent
 
 pytestmark = [pytest.mark.gpu, pytest.mark.timeout(1200)]
 

@@ -19,8 +19,8 @@ import page
 import stacks
 from stacks import ROOT, Stack
 
+from validator import probe_host
 from validator.catalogue import checks
-from validator.probe_host import probe_plan as probe_host
 from validator.runners.docker import engine
 
 

@@ -92,12 +92,12 @@ def command(
     """
     import shutil
 
+    from validator import probe_host
     from validator.base.errors import ExitCode, InvalidInputError
     from validator.base.interrupts import as_keyboard_interrupt
     from validator.catalogue import checks
     from validator.host import nvml
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
-    from validator.probe_host import probe_plan as probe_host
     from validator.report.view.build import finding_lines
     from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process

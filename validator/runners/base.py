@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from validator import probe_host
 from validator.catalogue import checks
 from validator.model import Action, Cell, Content, Environment, Matrix
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import ProbePlan, ProbeReport
+from validator.probe_host import ProbePlan, ProbeReport
 
 #: Called with each accepted probe event while the probe runs.
 OnEvent = Callable[[Mapping[str, object]], None]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 
 from validator.base.text import clean
-from validator.probe_host.probe_plan import EventStream, ProbePlan, ProbeReport
+from validator.probe_host import EventStream, ProbePlan, ProbeReport
 from validator.runners.base import OnEvent
 
 _STDERR_TAIL_BYTES = 16_384

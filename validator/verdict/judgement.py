@@ -24,7 +24,7 @@ from validator.model import (
     Seconds,
     Status,
 )
-from validator.probe_host.probe_plan import TOTAL_DEADLINE, CheckEvent
+from validator.probe_host import TOTAL_DEADLINE, CheckEvent
 from validator.runners.base import Prepared, RunOutcome
 
 #: What engines and shells say when the interpreter is not in the image, or cannot be run there. That is a fact about the image;

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from validator import probe_host
 from validator.catalogue import checks
 from validator.catalogue.causes import catalogue
 from validator.model import CheckStatus, Gpu, GpuClocks
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import EventStream, ProbePlan
+from validator.probe_host import EventStream, ProbePlan
 
 PYTHONS = [each for each in os.environ.get("VALIDATOR_TEST_TORCH_PYTHON", "").split(os.pathsep) if each]
 MIRAGE = Path(__file__).parent / "mirage" / "sitecustomize.py"

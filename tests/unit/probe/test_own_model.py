@@ -11,7 +11,7 @@ from torch_probe import NEEDS_TORCH, PYTHONS, found, probe
 from validator.catalogue import checks
 from validator.matrix import user_model
 from validator.model import CheckStatus, UserModel
-from validator.probe_host.probe_plan import CheckEvent
+from validator.probe_host import CheckEvent
 
 pytestmark = NEEDS_TORCH
 

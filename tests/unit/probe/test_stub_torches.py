@@ -13,10 +13,10 @@ import pytest
 import yaml
 from interpreters import interpreters
 
+from validator import probe_host
 from validator.catalogue import causes, checks
 from validator.model import CheckStatus
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import EventStream, ProbePlan
+from validator.probe_host import EventStream, ProbePlan
 
 STUBS = Path(__file__).parents[2] / "stubs"
 TABLE = yaml.safe_load((STUBS / "stubs.yaml").read_text(encoding="utf-8"))

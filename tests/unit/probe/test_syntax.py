@@ -8,10 +8,10 @@ import zipfile
 
 import pytest
 
+from validator import probe_host
 from validator.base.resources import PROBE
 from validator.catalogue import checks
 from validator.probe.checks import CHECKS, find
-from validator.probe_host import probe_plan as probe_host
 
 SOURCES = sorted(PROBE.rglob("*.py"))
 

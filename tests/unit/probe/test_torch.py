@@ -8,10 +8,10 @@ import subprocess
 import pytest
 from torch_probe import NEEDS_TORCH, PYTHONS, found, probe
 
+from validator import probe_host
 from validator.catalogue import checks
 from validator.model import CheckStatus
 from validator.probe.checks import collectives
-from validator.probe_host import probe_plan as probe_host
 
 pytestmark = NEEDS_TORCH
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from validator import probe_host
 from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, GpuClocks, Level, UserModel
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import EventStream, ProbePlan
+from validator.probe_host import EventStream, ProbePlan
 
 NONCE = "0123456789abcdef" * 2
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from interpreters import interpreters
 
+from validator import probe_host
 from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Level
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import EventStream, ProbePlan, ProbeReport
+from validator.probe_host import EventStream, ProbePlan, ProbeReport
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -10,7 +10,7 @@ from values import CONTENT, answers, cell, cpu_environment, environment, event, 
 
 from validator.catalogue import checks
 from validator.model import Action, Basis, CellResult, CheckStatus, Environment, Level, Metric, Outlook, Prediction, Status
-from validator.probe_host.probe_plan import TOTAL_DEADLINE, CheckEvent, ProbeReport
+from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.judgement import judge, not_run
 

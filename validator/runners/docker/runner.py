@@ -11,10 +11,10 @@ from typing import Any
 import docker
 from docker.errors import APIError, NotFound
 
+from validator import probe_host
 from validator.base.errors import EngineUnavailableError
 from validator.base.interrupts import held_back
 from validator.model import Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
-from validator.probe_host import probe_plan as probe_host
 from validator.runners import labels
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector

@@ -14,10 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from validator import probe_host
 from validator.base.interrupts import held_back
 from validator.model import Cell, Environment, Gpu, HostInterpreter, Matrix, PulledImage
-from validator.probe_host import probe_plan as probe_host
-from validator.probe_host.probe_plan import ProbePlan
+from validator.probe_host import ProbePlan
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Collector
 from validator.runners.local.venvs import default_root, ensure

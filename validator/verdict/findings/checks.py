@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from validator.catalogue.causes import catalogue
 from validator.model import CheckResult, Severity
-from validator.probe_host.probe_plan import TOTAL_DEADLINE
+from validator.probe_host import TOTAL_DEADLINE
 
 #: Signal → cause, where the signal itself tells. SIGKILL tells only together with the engine's word that memory ran out.
 _SIGNALS = {

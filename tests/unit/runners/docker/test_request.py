@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from values import T4, cell, cpu_environment, environment, matrix
 
+from validator import probe_host
 from validator.catalogue.checks import registry
 from validator.model import Action, Cell, EngineInfo, Environment, Gpu, HostInterpreter, Level, Limits
-from validator.probe_host import probe_plan as probe_host
 from validator.runners import labels
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
 from validator.runners.docker.runner import DockerRunner, container_name, gpu_request

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from validator.facts.image_names import read_image
 from validator.facts.loader import Facts
+from validator.host.gpus import usable_gpu
 from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
 from validator.rules import judge
 from validator.rules.subject import Place, Subject, subject_of
-from validator.run.plan import usable_gpu
 
 #: How ``platform.machine()`` says what wheels are made for.
 _PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}

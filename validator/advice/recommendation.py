@@ -10,9 +10,10 @@ from string import Formatter
 from packaging.version import InvalidVersion, Version
 
 from validator.advice.upgrading import gravest
-from validator.base.versions import Dotted, channel_of
+from validator.base.versions import PYTORCH_CHANNELS, Dotted, channel_of
 from validator.facts.loader import Facts
 from validator.facts.rows import Build, Release
+from validator.host.gpus import plain_name
 from validator.model import (
     Basis,
     BuiltImage,
@@ -26,8 +27,6 @@ from validator.model import (
     Target,
     Where,
 )
-from validator.run.plan import plain_name
-from validator.runners.packages.channels import PYTORCH_CHANNELS
 
 _WHERE = Where("the facts", 0)
 _WHEEL = Path("images/wheel")

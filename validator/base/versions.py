@@ -11,6 +11,8 @@ from functools import total_ordering
 
 from packaging.version import InvalidVersion, Version
 
+#: Where PyTorch publishes the builds of each channel.
+PYTORCH_CHANNELS = "https://download.pytorch.org/whl/{channel}"
 _DOTTED = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}", re.ASCII)
 
 

@@ -13,8 +13,6 @@ from validator.base.resources import DATA
 from validator.model import Severity
 
 FOLDER = DATA / "causes"
-#: The answer where no cause could be named; not an entry of the catalogue.
-UNKNOWN = "unknown"
 
 
 class Family(str, Enum):

@@ -114,8 +114,8 @@ def _cause(error: ValidatorError) -> str:
     """A line with the cause of the catalogue, where an engine's absence or an environment's has one."""
     if not isinstance(error, (EngineUnavailableError, AcquireError)):
         return ""
-    from validator.catalogue.causes import UNKNOWN
+    from validator.model import UNKNOWN_CAUSE
     from validator.verdict.findings import of_error
 
     [found] = of_error(error)
-    return f"\n  cause: {found.cause} ({found.source})" if found.cause != UNKNOWN else ""
+    return f"\n  cause: {found.cause} ({found.source})" if found.cause != UNKNOWN_CAUSE else ""

@@ -49,7 +49,8 @@ def command(
 
         removal.paths([default_root()])
     if results or everything:
-        from validator.results.store import own_paths, remove_empty
+        from validator.results.files import remove_empty
+        from validator.results.store import own_paths
 
         ours = own_paths(out)
         removal.paths(ours)

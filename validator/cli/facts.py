@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from validator.base.errors import ExitCode, InvalidInputError
-from validator.cli.options import facts_option, format_option, load_facts, load_matrix
+from validator.cli.options import facts_option, format_option
 from validator.cli.output import Output
+from validator.cli.session import load_facts, load_matrix
 
 if TYPE_CHECKING:
     from validator.facts.loader import Facts

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from validator import __version__
-from validator.cli.options import assumed_runner, facts_option, load_facts, load_matrix, plan_for, selection_options
+from validator.cli.options import facts_option, report_format_option, selection_options
 from validator.cli.output import Output
+from validator.cli.session import assumed_runner, load_facts, load_matrix, plan_for
 from validator.model import Plan
 from validator.runners.base import RunContext
 
 if TYPE_CHECKING:
-    from validator.report.view.build import View
+    from validator.report.view import View
 
 
 @click.command("plan")
 @selection_options
 @facts_option
-@click.option(
-    "--format", "format_name", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
-)
+@report_format_option
 @click.pass_obj
 def command(
     output: Output,
@@ -54,7 +53,7 @@ def command(
     if format_name == "json":
         output.result(json.dumps(_json(plan, facts.as_of), indent=2))
         return
-    from validator.report.view.plan import plan_view
+    from validator.report.view import plan_view
     from validator.verdict.agreement import foretold
 
     results = [foretold(cell) for cell in plan.cells]

@@ -98,7 +98,7 @@ def command(
     from validator.catalogue import checks
     from validator.host import nvml
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
-    from validator.report.view.build import finding_lines
+    from validator.report.view import finding_lines
     from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process
     from validator.verdict.findings import of_result

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from validator.base.text import one_line
 from validator.cli.output import Output
 from validator.model import Basis, Cell, CellResult, Status
-from validator.run.execution import Progress
+from validator.run.protocols import Progress
 
 
 @contextmanager

@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from validator.base.errors import ExitCode
-from validator.cli.options import (
-    facts_option,
-    format_option,
-    load_facts,
-    load_matrix,
-    load_results,
-    place_options,
-    this_machine,
-)
+from validator.cli.options import facts_option, format_option, place_options
 from validator.cli.output import Output
+from validator.cli.session import load_facts, load_matrix, load_results, this_machine
 
 if TYPE_CHECKING:
     from validator.advice.recommendation import Candidate, Recommendation
@@ -98,8 +91,8 @@ def command(
 def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo) -> Target:
     """The place asked about; what is not given is this machine's, where NVML says it. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
+    from validator.host.gpus import usable_gpu
     from validator.model import Target
-    from validator.run.plan import usable_gpu
 
     here = usable_gpu(host)
     if gpu is None and cc is None:

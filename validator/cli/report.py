@@ -6,17 +6,16 @@ from pathlib import Path
 
 import click
 
-from validator.cli.options import load_results, out_option
+from validator.cli.options import out_option, report_format_option
 from validator.cli.output import Output
+from validator.cli.session import load_results
 
 
 @click.command("report")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--run", "run_id", metavar="ID", help="A run of the history instead of the latest.")
 @out_option
-@click.option(
-    "--format", "format_name", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
-)
+@report_format_option
 @click.pass_obj
 def command(output: Output, file: Path | None, run_id: str | None, out: Path, format_name: str) -> None:
     """Show the report of an earlier run again, in any format.

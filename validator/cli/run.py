@@ -11,18 +11,12 @@ from pathlib import Path
 import click
 
 from validator import __version__
-from validator.base.errors import ExitCode, StoreError
-from validator.cli.options import (
-    choose_runner,
-    facts_option,
-    load_facts,
-    load_matrix,
-    out_option,
-    plan_for,
-    selection_options,
-)
+from validator.base.errors import StoreError
+from validator.cli.exit_codes import exit_code
+from validator.cli.options import facts_option, out_option, report_format_option, selection_options
 from validator.cli.output import Output
-from validator.model import Basis, Report, RunInfo, Status
+from validator.cli.session import choose_runner, load_facts, load_matrix, plan_for
+from validator.model import Report, RunInfo
 from validator.runners.base import RunContext
 
 
@@ -32,14 +26,7 @@ from validator.runners.base import RunContext
 @out_option
 @click.option("--keep", is_flag=True, help="Leave the containers in place, to look at (`validator clean` removes them).")
 @click.option("--strict", is_flag=True, help="Exit 1 for degraded cells too, and for what is only predicted.")
-@click.option(
-    "--format",
-    "format_name",
-    type=click.Choice(["table", "markdown", "json"]),
-    default="table",
-    show_default=True,
-    help="What is printed; report.md and results.json are written in any case.",
-)
+@report_format_option
 @click.pass_obj
 def command(
     output: Output,
@@ -71,7 +58,7 @@ def command(
     """
     from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
-    from validator.report import render
+    from validator.report import files, render
     from validator.results.store import Store
     from validator.run.execution import execute
     from validator.runners.labels import owner
@@ -114,7 +101,7 @@ def command(
         with held_back():
             store.finish_run(info)
             try:
-                store.write_reports(report)
+                store.write_reports(run_id, files(report))
             except StoreError as error:
                 unwritten = error  # what was measured is shown first
     output.result(render(format_name, report, width=output.width, color=output.color))
@@ -122,23 +109,3 @@ def command(
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has the run all the same")
     output.note(f"written: {out / 'latest' / 'report.md'} and {out / 'latest' / 'results.json'}")
     raise click.exceptions.Exit(exit_code(report, strict=strict))
-
-
-def exit_code(report: Report, *, strict: bool) -> ExitCode:
-    """The exit code of a report; a failure that the matrix expects counts as known and fine.
-
-    What rules say of a target that was not there (``inferred``) counts with ``strict``, and where it is not as expected.
-    """
-    cells = report.cells
-    if report.run.interrupted:
-        return ExitCode.INTERRUPTED
-    failing = {Status.FAIL, Status.DEGRADED} if strict else {Status.FAIL}
-    for cell in cells:
-        counts = strict or not cell.inferred
-        if cell.unexpected or (counts and cell.status in failing and cell.expect is not cell.status):
-            return ExitCode.FAILED
-    if any(cell.status is Status.ERROR for cell in cells):
-        return ExitCode.NOT_FOUND_OUT
-    if not any(cell.basis in (Basis.MEASURED, Basis.INSPECTED) for cell in cells):
-        return ExitCode.NOT_FOUND_OUT
-    return ExitCode.OK

@@ -11,15 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from validator.base.errors import ExitCode
-from validator.cli.options import (
-    facts_option,
-    format_option,
-    load_facts,
-    load_matrix,
-    load_results,
-    this_machine,
-)
+from validator.cli.options import facts_option, format_option
 from validator.cli.output import Output
+from validator.cli.session import load_facts, load_matrix, load_results, this_machine
 
 if TYPE_CHECKING:
     from validator.advice.predictor import Predictor

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import BinaryIO
 
-from validator.catalogue.causes import UNKNOWN
-from validator.model import CheckResult, Content, NvmlInfo, Severity
+from validator.model import UNKNOWN_CAUSE, CheckResult, Content, NvmlInfo, Severity
 
 #: A log as it comes: text, bytes in any encoding, a file opened in binary mode, or lines.
 Log = str | bytes | BinaryIO | Iterable[str]
@@ -94,7 +93,7 @@ class Diagnosis:
     @property
     def cause(self) -> str:
         """The ident of the likeliest cause, or ``unknown``."""
-        return self.causes[0].cause if self.causes else UNKNOWN
+        return self.causes[0].cause if self.causes else UNKNOWN_CAUSE
 
     @property
     def confidence(self) -> float:

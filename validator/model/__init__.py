@@ -18,10 +18,11 @@ from validator.model.matrix import (
 )
 from validator.model.plan import Cell, Plan
 from validator.model.prediction import Finding, Prediction
-from validator.model.results import CellResult, CheckResult, Content, Report, RunInfo, Seconds
-from validator.model.words import Action, Basis, CheckStatus, Level, Metric, Metrics, Outlook, Severity, Status
+from validator.model.results import CellResult, CheckResult, Content, Report, RunInfo, Seconds, count, not_run, unnamed
+from validator.model.words import UNKNOWN_CAUSE, Action, Basis, CheckStatus, Level, Metric, Metrics, Outlook, Severity, Status
 
 __all__ = [
+    "UNKNOWN_CAUSE",
     "Action",
     "Basis",
     "BuildOptions",
@@ -60,4 +61,7 @@ __all__ = [
     "Target",
     "UserModel",
     "Where",
+    "count",
+    "not_run",
+    "unnamed",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from validator.model.host import HostInfo
 from validator.model.matrix import Environment, Target
+from validator.model.plan import Cell
 from validator.model.prediction import Finding, Prediction
-from validator.model.words import Basis, CheckStatus, Level, Metrics, Status
+from validator.model.words import UNKNOWN_CAUSE, Basis, CheckStatus, Level, Metrics, Status
 
 
 @dataclass(frozen=True)
@@ -123,3 +124,28 @@ class Report:
     host: HostInfo
     cells: tuple[CellResult, ...]
     tool_version: str
+
+
+def not_run(cell: Cell, status: Status, reason: str, *, acquire_seconds: float | None = None) -> CellResult:
+    """The result of a cell of which nothing was seen: skipped, or its environment could not be had."""
+    return CellResult(
+        id=cell.id,
+        environment=cell.environment,
+        target=cell.target,
+        status=status,
+        basis=None,
+        reason=reason,
+        seconds=Seconds(acquire=acquire_seconds, total=acquire_seconds),
+        expect=cell.expect,
+        predicted=cell.predicted,
+    )
+
+
+def count(cells: Sequence[CellResult]) -> dict[Status, int]:
+    """How many cells have each status; a status that none has counts zero."""
+    return {status: sum(cell.status is status for cell in cells) for status in Status}
+
+
+def unnamed(cells: Sequence[CellResult]) -> int:
+    """How many cells have a finding whose cause is unknown."""
+    return sum(any(finding.cause == UNKNOWN_CAUSE for finding in cell.findings) for cell in cells)

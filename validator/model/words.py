@@ -70,3 +70,7 @@ class Outlook(str, Enum):
     DEGRADED = "degraded"
     FAIL = "fail"
     UNKNOWN = "unknown"
+
+
+#: Stands for the ident of a cause where none could be named.
+UNKNOWN_CAUSE = "unknown"

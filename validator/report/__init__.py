@@ -1,21 +1,35 @@
 """Renderers of a report, one module a format: pure functions from a Report to text.
 
-A renderer's module has ``render(report, *, width, color) -> str`` and is imported when its format is asked for.
+``FORMATS`` is the one registry: every ``--format`` choice and every file of a run is made from it. A new format is one module,
+with ``render(report, *, width, color) -> str``, and one line here; the module is imported when its format is asked for.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
 from validator.base.errors import InvalidInputError
 from validator.model import Report
 
-#: Name of a format → the module that renders it.
+__all__ = ["FORMATS", "files", "render"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that a report can have."""
+
+    module: str
+    """The module that renders it."""
+    file: str | None = None
+    """Name of the file that every run writes in this format; None where it is only printed."""
+
+
 FORMATS = {
-    "table": "validator.report.terminal",
-    "markdown": "validator.report.markdown",
-    "json": "validator.results.json_v1",
+    "table": Format("validator.report.terminal"),
+    "markdown": Format("validator.report.markdown", "report.md"),
+    "json": Format("validator.results.json_v1", "results.json"),
 }
 
 
@@ -27,7 +41,12 @@ class Renderer(Protocol):
 
 
 def render(name: str, report: Report, *, width: int | None = None, color: bool = False) -> str:
-    """The report in the named format. Raises InvalidInputError for a format there is none of."""
+    """The report in the named format. Raises InvalidInputError for a format that does not exist."""
     if name not in FORMATS:
         raise InvalidInputError(f"there is no report format {name!r}", hint=f"one of {', '.join(FORMATS)}")
-    return cast(Renderer, import_module(FORMATS[name])).render(report, width=width, color=color)
+    return cast(Renderer, import_module(FORMATS[name].module)).render(report, width=width, color=color)
+
+
+def files(report: Report) -> dict[str, str]:
+    """What every run writes: file name → text."""
+    return {each.file: render(name, report) for name, each in FORMATS.items() if each.file}

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from validator.report.view.build import Row, TableCell, View
+from validator.report.view import Row, TableCell, View
 
 STYLES = {"pass": "green", "degraded": "yellow", "fail": "bold red", "error": "magenta", "skip": "dim"}
 #: A column narrower than this breaks reasons into slivers.

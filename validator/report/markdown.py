@@ -10,8 +10,7 @@ import re
 from collections.abc import Iterator
 
 from validator.model import Report, Status
-from validator.report.view.build import Detail, TableCell, View, view
-from validator.report.view.cause_groups import CauseGroup
+from validator.report.view import CauseGroup, Detail, TableCell, View, view
 
 #: What has a meaning within a line of GitHub's Markdown, `$` for formulas included.
 _ACTIVE = re.compile(r"[\\`*_\[\]|~$]")

@@ -14,8 +14,7 @@ from rich.text import Text
 
 from validator.model import Report
 from validator.report.grid import STYLES, grid, status_text
-from validator.report.view.build import Detail, View, view
-from validator.report.view.cause_groups import CauseGroup
+from validator.report.view import CauseGroup, Detail, View, view
 
 #: Columns where nobody says how many there are.
 _WIDTH = 100

@@ -36,8 +36,9 @@ from validator.model import (
     Status,
     Target,
     Where,
+    count,
+    unnamed,
 )
-from validator.report.view.build import count, unnamed
 
 SCHEMA_VERSION = 1
 _TOOL = "torch-matrix-validator"

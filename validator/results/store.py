@@ -6,28 +6,23 @@ so that the report of a run that was killed needs no repair: it is read like any
 
 from __future__ import annotations
 
-import os
-import secrets
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from validator import __version__
 from validator.base.errors import ReportFileError, StoreError
-from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status
-from validator.report import markdown
-from validator.results.json_v1 import dump, dump_cell, dump_host, dump_run, load_cell, load_host, load_run
-from validator.verdict.judgement import not_run
+from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status, not_run
+from validator.results.files import IGNORE, make_folder, write_whole
+from validator.results.json_v1 import dump_cell, dump_host, dump_run, load_cell, load_host, load_run
 
 _DATABASE = "validator.sqlite3"
 _LAYOUT = 1
 #: What stands for a result until there is one. Whether the run died or is still going cannot be told from here.
 _NOT_BEGUN = "no result is recorded: the run died before this cell, or has not come to it yet"
 _BEGUN = "no result is recorded: the run died during this cell, or is at it"
-_REPORTS = ("results.json", "report.md")
-_IGNORE = "*\n"
 #: How long one run waits for another that is writing to the same history.
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
@@ -66,7 +61,7 @@ class Store:
         self._path = folder / _DATABASE
         self._run_id = ""
         if create:
-            _make_folder(folder)
+            make_folder(folder)
             with self._database("rwc") as database:
                 database.executescript(_SCHEMA)
                 database.execute(f"PRAGMA user_version = {_LAYOUT}")
@@ -111,12 +106,11 @@ class Store:
         with self._database() as database:
             database.execute("UPDATE runs SET run = ?, finished = 1 WHERE id = ?", (dump_run(run), run.id))
 
-    def write_reports(self, report: Report) -> None:
-        """Write results.json and report.md of a run under ``runs/<id>/`` and ``latest/``; each appears whole or not at all."""
-        texts = dict(zip(_REPORTS, (dump(report), markdown.render(report)), strict=True))
-        for folder in (self._folder / "runs" / report.run.id, self._folder / "latest"):
+    def write_reports(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Write the texts of a run's report, by file name, under ``runs/<id>/`` and ``latest/``; each whole or not at all."""
+        for folder in (self._folder / "runs" / run_id, self._folder / "latest"):
             for name, text in texts.items():
-                _write_whole(folder / name, text)
+                write_whole(folder / name, text)
 
     # ------------------------------------------------------------ reading
 
@@ -179,52 +173,8 @@ def own_paths(folder: Path) -> list[Path]:
         return []
     with Store(folder, create=False)._database() as database:
         runs = [folder / "runs" / run for (run,) in database.execute("SELECT id FROM runs ORDER BY number")]
-    ours = [*runs, *(folder / "latest" / name for name in _REPORTS), *sorted(folder.glob(f"{_DATABASE}*"))]
-    if (folder / ".gitignore").is_file() and (folder / ".gitignore").read_text(encoding="utf-8", errors="replace") == _IGNORE:
+    written = sorted({report.name for run in runs if run.is_dir() for report in run.iterdir()})
+    ours = [*runs, *(folder / "latest" / name for name in written), *sorted(folder.glob(f"{_DATABASE}*"))]
+    if (folder / ".gitignore").is_file() and (folder / ".gitignore").read_text(encoding="utf-8", errors="replace") == IGNORE:
         ours.append(folder / ".gitignore")
     return [path for path in ours if path.exists()]
-
-
-def remove_empty(folder: Path) -> None:
-    """Remove the results folder's own folders, and itself, where nothing is left in them."""
-    for each in (folder / "runs", folder / "latest", folder):
-        with suppress(OSError):
-            each.rmdir()
-
-
-def _make_folder(folder: Path) -> None:
-    """Make the folder; a new one is ignored by git as a whole, and nobody's existing folder is."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not any(folder.iterdir()):
-            (folder / ".gitignore").write_text(_IGNORE, encoding="ascii")
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with unfinished.open("w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(unfinished, path)
-        except OSError:
-            with suppress(OSError):
-                unfinished.unlink()
-            raise
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> StoreError:
-    in_the_way = isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError))
-    return StoreError(
-        f"{path} cannot be written",
-        why=error.strerror or str(error),
-        hint="move away what is there" if in_the_way else "make room or give access there, or use another folder with --out",
-    )

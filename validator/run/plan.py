@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from validator.base.errors import NothingSelectedError
+from validator.host.gpus import plain_name, unusable, usable_gpu
 from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
 
 #: Why a runner cannot run an environment, or None when it can.
@@ -91,12 +92,12 @@ def _action(
 
 def _gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
     """The GPU of this machine that stands for a target, or why there is none."""
-    usable = [gpu for gpu in host.nvml.gpus if _unusable(gpu) is None]
+    usable = [gpu for gpu in host.nvml.gpus if unusable(gpu) is None]
     if target.is_host:
         if usable:
             return usable_gpu(host), None
         if host.nvml.gpus:
-            return None, f"no GPU of this machine can be used ({_unusable(host.nvml.gpus[0])})"
+            return None, f"no GPU of this machine can be used ({unusable(host.nvml.gpus[0])})"
         return None, "this machine has no NVIDIA GPU that answers"
     if target.driver is not None and target.driver != host.nvml.driver_version:
         return None, _elsewhere(target)
@@ -108,30 +109,7 @@ def _gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
     return None, _elsewhere(target)
 
 
-def usable_gpu(host: HostInfo) -> Gpu | None:
-    """The GPU of a machine that cells are measured on: the first that can be."""
-    return next((gpu for gpu in host.nvml.gpus if _unusable(gpu) is None), None)
-
-
-def _unusable(gpu: Gpu) -> str | None:
-    """Why nothing can be trained on a GPU of this machine, or None when that may be tried."""
-    if gpu.problem:
-        return gpu.problem
-    if not gpu.uuid:
-        return "NVML gives no UUID to ask for it by"
-    if gpu.compute_mode == "prohibited":
-        return "compute mode prohibited"
-    if gpu.mig_enabled and not gpu.mig_devices:
-        return "MIG is on and no MIG device has been made"  # CUDA then sees no device at all
-    return None
-
-
 def _elsewhere(target: Target) -> str:
     what = target.gpu or f"compute capability {target.compute_capability}"
     driver = f" and driver {target.driver}" if target.driver else ""
     return f"this machine is not the target with {what}{driver}"
-
-
-def plain_name(gpu: str) -> str:
-    """A GPU's name as compared: without case, the vendor's prefix (which NVML dropped and brought back) and the brand's."""
-    return " ".join(word for word in gpu.casefold().split() if word not in ("nvidia", "tesla", "geforce"))

@@ -19,8 +19,8 @@ from validator.model import (
     Prediction,
     Severity,
     Status,
+    not_run,
 )
-from validator.verdict.judgement import not_run
 
 #: What the rules say of a cell, given what was found inside its environment.
 Rejudge = Callable[[Cell, Content], Prediction]

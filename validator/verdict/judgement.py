@@ -84,21 +84,6 @@ def judge(cell: Cell, prepared: Prepared, outcome: RunOutcome, levels: Mapping[s
     )
 
 
-def not_run(cell: Cell, status: Status, reason: str, *, acquire_seconds: float | None = None) -> CellResult:
-    """The result of a cell of which nothing was seen: skipped, or its environment could not be had."""
-    return CellResult(
-        id=cell.id,
-        environment=cell.environment,
-        target=cell.target,
-        status=status,
-        basis=None,
-        reason=reason,
-        seconds=Seconds(acquire=acquire_seconds, total=acquire_seconds),
-        expect=cell.expect,
-        predicted=cell.predicted,
-    )
-
-
 def _verdict(
     cell: Cell,
     prepared: Prepared,

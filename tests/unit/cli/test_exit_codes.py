@@ -6,7 +6,7 @@ import pytest
 from values import report, result
 
 from validator.base.errors import ExitCode
-from validator.cli.run import exit_code
+from validator.cli.exit_codes import exit_code
 from validator.model import Basis, CellResult, Outlook, Prediction, Status
 
 OK, FAILED, NOT_FOUND_OUT = ExitCode.OK, ExitCode.FAILED, ExitCode.NOT_FOUND_OUT

@@ -10,10 +10,10 @@ import pytest
 from values import BARE_HOST, HOSTILE, L4_HOST, check_result, every_kind, report, result
 
 from validator.base.errors import InvalidInputError
-from validator.catalogue.causes import UNKNOWN, catalogue
-from validator.model import Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
+from validator.catalogue.causes import catalogue
+from validator.model import UNKNOWN_CAUSE, Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
-from validator.report.view.build import finding_lines, view
+from validator.report.view import finding_lines, view
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -169,7 +169,7 @@ NAMED = Finding(
 
 
 def test_cells_whose_cause_could_not_be_named_are_counted_everywhere() -> None:
-    unknown = Finding(UNKNOWN, Severity.UNKNOWN, "train_fp32: no such words")
+    unknown = Finding(UNKNOWN_CAUSE, Severity.UNKNOWN, "train_fp32: no such words")
     shown = report(result(Status.FAIL, findings=(unknown,)), result(Status.FAIL, "named", findings=(NAMED,)), result(env="green"))
     assert view(shown).unnamed == 1
     assert "without a named cause: 1" in render("table", shown)

@@ -16,11 +16,16 @@ from values import L4_HOST, every_kind, report, result, run_info
 
 from validator.base.errors import StoreError
 from validator.model import Action, Cell, CellResult, Report, Status
+from validator.report import files as report_files
 from validator.report import render
 from validator.results.json_v1 import dump
 from validator.results.store import Store
 
 TESTS = Path(__file__).parents[2]
+
+
+def write(store: Store, report: Report) -> None:
+    store.write_reports(report.run.id, report_files(report))
 
 
 def planned(result: CellResult) -> Cell:
@@ -126,7 +131,7 @@ def test_two_runs_at_once_keep_their_own_results(tmp_path: Path) -> None:
             for number in range(15):
                 store.keep(result(env=f"e{number}", reason=name))
             store.finish_run(run_info(name))
-            store.write_reports(store.load_report(name))
+            write(store, store.load_report(name))
         except StoreError as error:
             problems.append(error)
 
@@ -150,7 +155,7 @@ def files(folder: Path) -> set[str]:
 
 def test_reports_are_written_under_the_run_and_as_the_latest(tmp_path: Path) -> None:
     written = every_kind()
-    Store(tmp_path / "out").write_reports(written)
+    write(Store(tmp_path / "out"), written)
     for place in (f"runs/{written.run.id}", "latest"):
         assert (tmp_path / "out" / place / "results.json").read_text(encoding="utf-8") == dump(written)
         assert (tmp_path / "out" / place / "report.md").read_text(encoding="utf-8") == render("markdown", written)
@@ -159,7 +164,7 @@ def test_reports_are_written_under_the_run_and_as_the_latest(tmp_path: Path) -> 
 
 def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    store.write_reports(report(*(result(env=f"e{number}") for number in range(50))))
+    write(store, report(*(result(env=f"e{number}") for number in range(50))))
     stop = threading.Event()
     seen: list[int] = []
 
@@ -170,7 +175,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for size in (50, 1) * 10:
-        store.write_reports(report(*(result(env=f"e{number}") for number in range(size))))
+        write(store, report(*(result(env=f"e{number}") for number in range(size))))
     stop.set()
     reader.join()
     assert seen
@@ -217,7 +222,7 @@ def test_a_file_in_the_way_of_the_latest_reports(tmp_path: Path) -> None:
     store = Store(tmp_path)
     (tmp_path / "latest").touch()
     with pytest.raises(StoreError, match="move away what is there"):
-        store.write_reports(every_kind())
+        write(store, every_kind())
 
 
 def test_a_folder_that_nobody_can_write() -> None:
@@ -235,7 +240,7 @@ def test_a_folder_without_write_permission(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="writable"):
             store.keep(result())
         with pytest.raises(StoreError, match="cannot be written"):
-            store.write_reports(every_kind())
+            write(store, every_kind())
         assert store.load_report().run.id == "run-1"
     finally:
         (tmp_path / "out").chmod(0o700)
@@ -290,11 +295,11 @@ sys.path.insert(0, sys.argv[2])
 import test_store
 
 store = test_store.begun(Path(sys.argv[1]), "torch2.7.1-cu126@host")
-store.write_reports(every_kind())
+test_store.write(store, every_kind())
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
 huge = result(log_tail="x" * 200_000)
-for attempt in (lambda: store.keep(huge), lambda: store.write_reports(report(huge))):
+for attempt in (lambda: store.keep(huge), lambda: test_store.write(store, report(huge))):
     try:
         attempt()
     except StoreError as error:

@@ -9,10 +9,22 @@ import pytest
 from values import CONTENT, answers, cell, cpu_environment, environment, event, probe_report, silence
 
 from validator.catalogue import checks
-from validator.model import Action, Basis, CellResult, CheckStatus, Environment, Level, Metric, Outlook, Prediction, Status
+from validator.model import (
+    Action,
+    Basis,
+    CellResult,
+    CheckStatus,
+    Environment,
+    Level,
+    Metric,
+    Outlook,
+    Prediction,
+    Status,
+    not_run,
+)
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict.judgement import judge, not_run
+from validator.verdict.judgement import judge
 
 TRUNCATED: dict[str, Any] = {"complete": False, "running": "train_amp_fp16"}
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from validator.base.text import one_line
 from validator.catalogue.causes import catalogue
 from validator.model import CellResult, Finding, Severity
+from validator.report.view.lines import line
 
 #: Evidence shown of one finding; results.json has all of it.
 EVIDENCE_LINES = 8
-_TEXT_CHARACTERS = 1000
 #: The gravest first.
 SEVERITIES = (Severity.FAIL, Severity.ERROR, Severity.DEGRADED, Severity.UNKNOWN, Severity.INFO)
 #: Message and remedy.
@@ -57,12 +56,12 @@ def _cause_group(cause: str, said: Mapping[_Said, Mapping[str, Finding]]) -> Cau
     known = catalogue().get(cause)
     gravest = min((finding.severity for found in said.values() for finding in found.values()), key=SEVERITIES.index)
     return CauseGroup(
-        cause=_line(cause),
+        cause=line(cause),
         title=known.title if known else "",
         severity=gravest.value,
         cells=len({cell for found in said.values() for cell in found}),
         messages=tuple(
-            MessageGroup(_line(message), _evidence(found.values()), _line(remedy) if remedy else None, tuple(map(_line, found)))
+            MessageGroup(line(message), _evidence(found.values()), line(remedy) if remedy else None, tuple(map(line, found)))
             for (message, remedy), found in sorted(said.items(), key=lambda pair: -len(pair[1]))
         ),
     )
@@ -70,8 +69,4 @@ def _cause_group(cause: str, said: Mapping[_Said, Mapping[str, Finding]]) -> Cau
 
 def _evidence(findings: Iterable[Finding]) -> tuple[str, ...]:
     """What was compared, over all cells; each line once."""
-    return tuple(dict.fromkeys(_line(text) for finding in findings for text in finding.evidence))[:EVIDENCE_LINES]
-
-
-def _line(text: str) -> str:
-    return one_line(text, _TEXT_CHARACTERS)
+    return tuple(dict.fromkeys(line(text) for finding in findings for text in finding.evidence))[:EVIDENCE_LINES]

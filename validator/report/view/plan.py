@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from validator.base.text import one_line
 from validator.model import Action, Cell, CellResult, HostInfo, Plan, Report, RunInfo
-from validator.report.view.build import SkipGroup, View, view
+from validator.report.view.build import view
+from validator.report.view.types import SkipGroup, View
 
 TITLE = "Predicted: nothing was run"
 _VERBS = {Action.MEASURE: "measure", Action.INSPECT: "open", Action.SKIP: "run nothing"}

@@ -15,11 +15,10 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from validator.base.errors import InvalidInputError
 from validator.base.redact import redact
 from validator.base.text import one_line
+from validator.base.versions import PYTORCH_CHANNELS
 from validator.model import Environment, PackageOptions
 from validator.runners.packages.sources import PackageSources
 
-#: PyTorch's own channels; https://pytorch.org/get-started/locally/
-PYTORCH_CHANNELS = "https://download.pytorch.org/whl/{channel}"
 _SECONDS = 10.0
 
 _lock = threading.Lock()

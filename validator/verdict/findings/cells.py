@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from validator.base.errors import EngineUnavailableError, ValidatorError
 from validator.base.text import one_line
-from validator.catalogue.causes import UNKNOWN, catalogue
+from validator.catalogue.causes import catalogue
 from validator.model import (
+    UNKNOWN_CAUSE,
     CellResult,
     CheckResult,
     CheckStatus,
@@ -54,7 +55,7 @@ def joined(foretold: tuple[Finding, ...], seen: tuple[Finding, ...]) -> tuple[Fi
     """What rules say of an opened image, then what was seen of it; an unknown only where nothing else explains the cell."""
     causes = {each.cause for each in foretold}
     explained = any(each.severity is not Severity.INFO for each in foretold)
-    more = [each for each in seen if each.cause not in causes and not (each.cause == UNKNOWN and explained)]
+    more = [each for each in seen if each.cause not in causes and not (each.cause == UNKNOWN_CAUSE and explained)]
     return (*foretold, *more)
 
 
@@ -63,7 +64,7 @@ def of_error(error: Exception, result: CellResult | None = None, *, host: HostIn
     known = context(result, host) if result else {}
     if not isinstance(error, ValidatorError):
         message = f"{type(error).__name__}: {error}"
-        return (finding(UNKNOWN, Severity.UNKNOWN, message, remedy="report it: this is a defect of the validator itself"),)
+        return (finding(UNKNOWN_CAUSE, Severity.UNKNOWN, message, remedy="report it: this is a defect of the validator itself"),)
     words = f"{error.what}: {error.why}" if error.why else error.what
     cause = engine_words.cause_of(words)
     if cause is None and isinstance(error, EngineUnavailableError):
@@ -71,7 +72,7 @@ def of_error(error: Exception, result: CellResult | None = None, *, host: HostIn
     evidence: Sequence[str] = [one_line(line, 300) for line in error.why.splitlines()[-4:]]
     if cause is None:
         named = read_outside(words, known)
-        cause, evidence = (named.cause, named.evidence) if named else (UNKNOWN, evidence)
+        cause, evidence = (named.cause, named.evidence) if named else (UNKNOWN_CAUSE, evidence)
     made = finding(cause, Severity.ERROR, words, evidence, context=known)
     # What the error itself advises is for all that can go wrong there; where the cause is known, its own advice is better.
     return (made if made.remedy else replace(made, remedy=error.hint or None),)
@@ -104,7 +105,7 @@ class _Case:
             cause = engine_words.cause_of(words)
             if cause is None:
                 named = read_outside(words, self.known)
-                cause = named.cause if named else UNKNOWN
+                cause = named.cause if named else UNKNOWN_CAUSE
             yield self._finding(cause, self.result.reason, (f"the engine says: {words}",))
 
     def _of_ending(self) -> Iterator[Finding]:
@@ -216,7 +217,7 @@ class _Case:
         return counts if decides or counts is not Severity.FAIL else Severity.DEGRADED
 
     def _unknown(self, message: str, output: str) -> Finding:
-        return finding(UNKNOWN, Severity.UNKNOWN, message, _last_lines(output))
+        return finding(UNKNOWN_CAUSE, Severity.UNKNOWN, message, _last_lines(output))
 
 
 def _where(output: str) -> list[str]:
@@ -242,7 +243,7 @@ def _distinct(findings: Iterator[Finding]) -> tuple[Finding, ...]:
         first = merged.get(each.cause)
         if first is None:
             merged[each.cause] = each
-        elif each.cause != UNKNOWN:
+        elif each.cause != UNKNOWN_CAUSE:
             extra = (each.message, *each.evidence) if each.message != first.message else each.evidence
             merged[each.cause] = replace(first, evidence=tuple(dict.fromkeys((*first.evidence, *extra)))[:_MOST])
     named = [each for each in merged.values() if each.cause in catalogue()]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from validator.base.text import one_line
-from validator.catalogue.causes import UNKNOWN, catalogue
+from validator.catalogue.causes import catalogue
 from validator.diagnose.remedies import fill
-from validator.model import Finding, Severity
+from validator.model import UNKNOWN_CAUSE, Finding, Severity
 
 _MESSAGE_CHARS = 500
 _EVIDENCE_LINES = 6
@@ -29,7 +29,7 @@ def finding(
     entry = catalogue().get(cause)
     lines = dict.fromkeys(line for text in evidence if (line := one_line(text, _EVIDENCE_CHARS)))
     return Finding(
-        cause=entry.ident if entry else UNKNOWN,
+        cause=entry.ident if entry else UNKNOWN_CAUSE,
         severity=severity if entry else Severity.UNKNOWN,
         message=one_line(message, _MESSAGE_CHARS),
         family=entry.family.value if entry else None,

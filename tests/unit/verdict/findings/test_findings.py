@@ -11,11 +11,11 @@ from values import T4, answers, cell, cpu_environment, environment, event, host,
 
 from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.catalogue import checks
-from validator.catalogue.causes import UNKNOWN, catalogue
-from validator.model import Basis, Cell, CellResult, Finding, Limits, Severity, Status
+from validator.catalogue.causes import catalogue
+from validator.model import UNKNOWN_CAUSE, Basis, Cell, CellResult, Finding, Limits, Severity, Status, not_run
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.findings import engine_words, of_error, of_result, with_alternatives
-from validator.verdict.judgement import judge, not_run
+from validator.verdict.judgement import judge
 
 LEVELS = checks.levels({})
 
@@ -98,7 +98,7 @@ def test_a_process_killed_while_memory_ran_out_is_put_down_to_memory() -> None:
 
 def test_a_process_killed_where_the_engine_saw_no_want_of_memory_is_not() -> None:
     in_container = Prepared("sha256:1", digest="sha256:1")
-    assert first(died("train_fp32", signal.SIGKILL), prepared=in_container).cause == UNKNOWN
+    assert first(died("train_fp32", signal.SIGKILL), prepared=in_container).cause == UNKNOWN_CAUSE
     assert first(died("train_fp32", signal.SIGKILL)).cause == "killed_by_oom_killer", "no engine that could have said so"
 
 
@@ -163,7 +163,7 @@ def test_a_check_that_knows_its_cause_is_believed() -> None:
 def test_a_check_cannot_name_what_is_no_cause_or_an_engines_affair(named: Any) -> None:
     events = answers(event("train_fp32", "fail", "forged", metrics={"cause": named}))
     found = first(RunOutcome(probe_report(events), exit_code=0))
-    assert (found.cause, found.severity) == (UNKNOWN, Severity.UNKNOWN)
+    assert (found.cause, found.severity) == (UNKNOWN_CAUSE, Severity.UNKNOWN)
 
 
 def test_findings_of_several_checks_stand_in_the_order_in_which_they_count() -> None:
@@ -214,7 +214,7 @@ def test_a_green_cell_has_none() -> None:
 def test_what_cannot_be_named_is_said_to_be_unknown(outcome: RunOutcome) -> None:
     result, found = judged(outcome)
     assert result.status in (Status.FAIL, Status.DEGRADED, Status.ERROR)
-    assert [(one.cause, one.severity) for one in found] == [(UNKNOWN, Severity.UNKNOWN)]
+    assert [(one.cause, one.severity) for one in found] == [(UNKNOWN_CAUSE, Severity.UNKNOWN)]
     assert found[0].message
 
 
@@ -234,7 +234,7 @@ def test_a_refused_pull_names_its_cause_and_what_helps_against_it() -> None:
     assert (found.cause, found.severity) == ("image_pull_rate_limit", Severity.ERROR)
     assert found.remedy == catalogue()["image_pull_rate_limit"].remedy
     [unknown] = of_error(AcquireError("no such words", hint="check the name"), not_run(cell(), Status.ERROR, "no"))
-    assert (unknown.cause, unknown.remedy) == (UNKNOWN, "check the name")
+    assert (unknown.cause, unknown.remedy) == (UNKNOWN_CAUSE, "check the name")
 
 
 def test_the_limit_that_a_cause_is_about_is_evidence() -> None:
@@ -267,7 +267,7 @@ def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> 
 
 def test_a_defect_of_the_validator_is_no_cause_of_the_cell() -> None:
     [found] = of_error(RuntimeError("oops"), not_run(cell(), Status.ERROR, "no"))
-    assert (found.cause, found.severity) == (UNKNOWN, Severity.UNKNOWN)
+    assert (found.cause, found.severity) == (UNKNOWN_CAUSE, Severity.UNKNOWN)
 
 
 # ---------------------------------------------------------------- remedies

@@ -1,0 +1,116 @@
+"""What every renderer is given: a report as rows, details and groups of plain text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from validator.report.view.cause_groups import CauseGroup
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """What the table says of one environment on one target."""
+
+    id: str
+    status: str
+    basis: str | None
+    cause: str
+    """The cause by its title where one is named, else the reason; cut to what fits a table."""
+    words: tuple[str, ...]
+    """Idents of causes, where rules say why and not a run: short enough for a narrow column."""
+    flags: tuple[str, ...]
+    """What must not be overlooked: an unexpected status, a contradicted prediction."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One environment on every target; None where the run had no such cell."""
+
+    environment: str
+    cells: tuple[TableCell | None, ...]
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """A check that failed or warned."""
+
+    name: str
+    status: str
+    level: str
+    message: str
+    died: str | None
+
+
+@dataclass(frozen=True)
+class FindingLine:
+    """A named cause, and what to do about it."""
+
+    cause: str
+    title: str
+    """What the catalogue calls it; empty where it has no such cause (``unknown``, a newer catalogue's)."""
+    message: str
+    """What was seen, where the cell's reason does not say the same; else empty."""
+    evidence: tuple[str, ...]
+    """What was seen beside that."""
+    remedy: str | None
+    source: str | None
+
+
+@dataclass(frozen=True)
+class Detail:
+    """All there is to say of a cell that is not a plain pass."""
+
+    id: str
+    status: str
+    basis: str | None
+    reason: str
+    flags: tuple[str, ...]
+    notes: tuple[str, ...]
+    sides: tuple[tuple[str, str], ...]
+    """Where prediction and measurement contradict each other: what each of them rests on."""
+    checks: tuple[CheckLine, ...]
+    findings: tuple[FindingLine, ...]
+    log: str
+    """Several lines; for failed and errored cells only, empty where nothing was printed."""
+
+
+@dataclass(frozen=True)
+class SkipGroup:
+    """Cells skipped for the same reason."""
+
+    reason: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class View:
+    """A report, ready to be laid out."""
+
+    title: str
+    """What this is; empty for a run."""
+    run: str
+    runner: str
+    interrupted: bool
+    gpu: str
+    engine: str
+    targets: tuple[str, ...]
+    idle_targets: tuple[int, ...]
+    """Positions in ``targets`` of those where every cell is a skip; may be left out where there is no room, saying so."""
+    rows: tuple[Row, ...]
+    summary: tuple[tuple[str, int], ...]
+    unnamed: int
+    """Cells that are not green and whose cause could not be named."""
+    alarms: tuple[tuple[str, str], ...]
+    """(cell, what is wrong) of contradicted predictions, then of unexpected statuses."""
+    details: tuple[Detail, ...]
+    skips: tuple[SkipGroup, ...]
+    digests: tuple[tuple[str, str], ...]
+    """(environment, digest of the image it ran from)."""
+    causes: tuple[CauseGroup, ...]
+    """Why, for the cells that rules speak for and nothing else is to be said of; gravest first, then the most frequent."""
+    inferred: bool
+    """Whether there are such cells."""
+    assumed: tuple[tuple[str, int], ...]
+    """(what rules took for granted because it was not given, for how many cells), the most frequent first."""
+    actions: tuple[SkipGroup, ...] = ()
+    """For a plan: what a run would do, and with which cells."""

@@ -1,0 +1,59 @@
+"""Files of the results folder: each appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from validator.base.errors import StoreError
+
+#: What the ``.gitignore`` of a results folder holds.
+IGNORE = "*\n"
+
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the results folder's own folders, and itself, where nothing is left in them."""
+    for each in (folder / "runs", folder / "latest", folder):
+        with suppress(OSError):
+            each.rmdir()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder; a new one is ignored by git as a whole, and nobody's existing folder is."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not any(folder.iterdir()):
+            (folder / ".gitignore").write_text(IGNORE, encoding="ascii")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(unfinished, path)
+        except OSError:
+            with suppress(OSError):
+                unfinished.unlink()
+            raise
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> StoreError:
+    in_the_way = isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError))
+    return StoreError(
+        f"{path} cannot be written",
+        why=error.strerror or str(error),
+        hint="move away what is there" if in_the_way else "make room or give access there, or use another folder with --out",
+    )

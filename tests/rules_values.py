@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validator.facts.loader import load
+from validator.facts import load
 from validator.model import Finding, Outlook, Prediction
 from validator.rules import Inspected, Place, Subject, judge
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import platform
 from dataclasses import replace
 
+from validator.facts import Facts
 from validator.facts.image_names import read_image
-from validator.facts.loader import Facts
 from validator.host.gpus import usable_gpu
 from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
 from validator.rules import judge

@@ -13,7 +13,7 @@ from validator.base.errors import ExitCode, InvalidInputError
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
-    from validator.facts.loader import Facts
+    from validator.facts import Facts
     from validator.model import Prediction
 
 #: Characters; an image reference with registry and digest has less.
@@ -61,7 +61,7 @@ def command(output: Output, /, overlay: Path | None, format_name: str, **given: 
     Example:
       validator check --torch 2.7.1 --cuda 12.8 --gpu "Tesla V100-SXM2-32GB" --driver 570.124.06
     """
-    from validator.facts.loader import load
+    from validator.facts import load
 
     facts = load(overlay)
     prediction = _judge(given, facts)

@@ -14,7 +14,7 @@ from validator.cli.output import Output
 from validator.cli.session import load_facts, load_matrix
 
 if TYPE_CHECKING:
-    from validator.facts.loader import Facts
+    from validator.facts import Facts
     from validator.facts.lookup import Row
 
 KINDS = ("torch", "gpu", "toolkit", "driver", "image", "cc")

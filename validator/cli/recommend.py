@@ -16,7 +16,7 @@ from validator.cli.session import load_facts, load_matrix, load_results, this_ma
 
 if TYPE_CHECKING:
     from validator.advice.recommendation import Candidate, Recommendation
-    from validator.facts.loader import Facts
+    from validator.facts import Facts
     from validator.model import Environment, HostInfo, Target
 
 #: Environments shown in text unless --all; JSON has every one.
@@ -59,8 +59,8 @@ def command(
       validator recommend --gpu "Tesla V100-SXM2-16GB" --driver 535.183.01
       validator recommend --gpu 5090 --driver 580 --need fp8,compile --python 3.12
     """
-    from validator.advice.predictor import Predictor
-    from validator.advice.recommendation import candidates, measured_on, recommend
+    from validator.advice import Predictor, recommend
+    from validator.advice.recommendation import candidates, measured_on
     from validator.cli.check import needs_of
 
     if gpu and cc:

@@ -24,7 +24,7 @@ def command(output: Output, file: Path | None, run_id: str | None, out: Path, fo
     was killed half-way has its report there.
     """
     from validator.report import render
-    from validator.results.store import Store
+    from validator.results import Store
 
     if file is None:
         report = Store(out, create=False).load_report(run_id)

@@ -59,8 +59,8 @@ def command(
     from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
     from validator.report import files, render
-    from validator.results.store import Store
-    from validator.run.execution import execute
+    from validator.results import Store
+    from validator.run import execute
     from validator.runners.labels import owner
 
     matrix = load_matrix(matrix_file, output)

@@ -10,13 +10,13 @@ from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report
 from validator.runners.base import RunContext, Runner
 
 if TYPE_CHECKING:
-    from validator.advice.predictor import Predictor
-    from validator.facts.loader import Facts
+    from validator.advice import Predictor
+    from validator.facts import Facts
 
 
 def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:
     """The shipped facts, with a file of the user's own on top. Raises InvalidInputError."""
-    from validator.facts.loader import load
+    from validator.facts import load
 
     return load(facts_file or (matrix.facts if matrix else None))
 
@@ -24,7 +24,7 @@ def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:
 def load_results(file: Path) -> Report:
     """A results.json. Raises ReportFileError."""
     from validator.base.errors import ReportFileError
-    from validator.results.json_v1 import load
+    from validator.results import load
 
     try:
         text = file.read_text(encoding="utf-8")
@@ -106,9 +106,9 @@ def plan_for(
     targets: tuple[str, ...],
 ) -> tuple[Plan, HostInfo, Predictor]:
     """The plan on this machine, the machine, and the rules that judged the cells."""
-    from validator.advice.predictor import Predictor
+    from validator.advice import Predictor
     from validator.host.machine import read_host
-    from validator.run.plan import make_plan
+    from validator.run import make_plan
 
     host = read_host(engine)
     predict = Predictor(facts, host, in_containers=runner.name == "docker")

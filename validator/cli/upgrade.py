@@ -16,7 +16,7 @@ from validator.cli.output import Output
 from validator.cli.session import load_facts, load_matrix, load_results, this_machine
 
 if TYPE_CHECKING:
-    from validator.advice.predictor import Predictor
+    from validator.advice import Predictor
     from validator.advice.upgrading import Affected, Change, Predict
     from validator.model import CellResult, Environment, Prediction, Report, Target
 
@@ -54,8 +54,8 @@ def command(
       validator upgrade --driver 580.95.05
       validator upgrade --torch 2.14.1 --cuda 13.0 --results .validator/latest/results.json
     """
-    from validator.advice.predictor import Predictor
-    from validator.advice.upgrading import Change, Effect, upgrade
+    from validator.advice import Predictor, upgrade
+    from validator.advice.upgrading import Change, Effect
 
     change = Change(driver=driver, gpu=gpu, torch=torch, cuda=cuda)
     if not str(change):

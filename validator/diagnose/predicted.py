@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from validator.base.versions import Dotted
-from validator.facts.loader import load
+from validator.facts import load
 from validator.model import Content, Finding, Outlook, Prediction
 from validator.rules import Place, Subject, judge
 from validator.rules.floors import floor_of, toolkit_driver

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.model import Finding, Outlook, Prediction, Severity
 from validator.rules import amp, arch, container_gate, driver, published, python_libs
 from validator.rules import mismatch as labels

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from validator.base.text import one_line
 from validator.base.versions import Dotted
+from validator.facts import Facts
 from validator.facts.driver_names import Driver
-from validator.facts.loader import Facts
 from validator.facts.rows import GpuRow
 from validator.rules.answer import NOTHING, Answer, fail
 from validator.rules.floors import toolkit_driver

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.model import Severity
 from validator.rules import forward_compat
 from validator.rules.answer import NOTHING, Answer, fail, finding

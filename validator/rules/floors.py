@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from validator.base.versions import Dotted
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.facts.reader import Origin
 
 #: The first CUDA major in which every minor runs on the driver of the first (minor-version compatibility).

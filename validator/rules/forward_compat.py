@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from validator.base.versions import Dotted
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.facts.rows import CompatBase
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail

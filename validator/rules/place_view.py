@@ -8,9 +8,9 @@ from functools import cached_property
 
 from validator.base.text import one_line
 from validator.base.versions import Dotted
+from validator.facts import Facts
 from validator.facts.driver_names import Driver, parse
 from validator.facts.gpu_names import closest, find
-from validator.facts.loader import Facts
 from validator.facts.rows import Capability, GpuRow
 from validator.model import Finding
 from validator.rules.subject import Place

@@ -5,7 +5,7 @@ from __future__ import annotations
 from packaging.version import Version
 
 from validator.base.versions import channel_of
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.rules.answer import NOTHING, Answer, fail
 from validator.rules.subject_view import SubjectView
 

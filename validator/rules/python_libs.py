@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from validator.base.versions import channel_of
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.place_view import PlaceView
 from validator.rules.subject_view import SubjectView

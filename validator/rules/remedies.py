@@ -8,7 +8,7 @@ from functools import cache
 from packaging.version import Version
 
 from validator.base.versions import channel_of
-from validator.facts.loader import Facts
+from validator.facts import Facts
 from validator.facts.rows import Build, Capability, Release
 from validator.rules.code import device_of, has_sass
 from validator.rules.floors import floor_of

@@ -9,8 +9,8 @@ from functools import cached_property
 from packaging.version import Version
 
 from validator.base.versions import Dotted, torch_version
+from validator.facts import Facts
 from validator.facts.image_names import ImageFacts, read_image
-from validator.facts.loader import Facts
 from validator.facts.rows import PLATFORMS, Build, Release
 from validator.model import Basis, Finding
 from validator.rules.subject import Inspected, Subject

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from values import HOST_TARGET, T4, built, cell, cpu_environment, environment, host
 
-from validator.advice.predictor import NO_GPU_HERE, Predictor
-from validator.facts.loader import load
+from validator.advice import Predictor
+from validator.advice.predictor import NO_GPU_HERE
+from validator.facts import load
 from validator.model import Basis, Content, Environment, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, PulledImage, Target
 
 CUDA_13 = environment("torch2.14.1-cu130", torch="2.14.1", cuda="13.0", source=built())

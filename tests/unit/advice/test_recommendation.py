@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from values import HOST_TARGET, T4, built, environment, host
 
-from validator.advice.predictor import Predictor
-from validator.advice.recommendation import candidates, lines, measured_on, recommend
-from validator.facts.loader import load
+from validator.advice import Predictor, recommend
+from validator.advice.recommendation import candidates, lines, measured_on
+from validator.facts import load
 from validator.model import Basis, CellResult, Environment, Finding, Outlook, Prediction, PulledImage, Severity, Status, Target
 
 TARGET = Target("t4", gpu="Tesla T4", driver="580.95.05")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from values import built, cpu_environment, environment
 
-from validator.advice.upgrading import Change, Effect, in_environment, on_target, upgrade
+from validator.advice import upgrade
+from validator.advice.upgrading import Change, Effect, in_environment, on_target
 from validator.model import (
     Basis,
     CellResult,

@@ -16,7 +16,7 @@ from values import L4_HOST, environment, report, result
 from validator.base.errors import InvalidInputError, ReportFileError
 from validator.cli import cli
 from validator.model import HostInfo, NvmlInfo, Status
-from validator.results.json_v1 import dump
+from validator.results import dump
 
 MATRIX = """\
 version: 1

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from values import L4_HOST, run_info
 
 from validator.cli import cli
-from validator.results.store import Store
+from validator.results import Store
 
 
 @pytest.fixture

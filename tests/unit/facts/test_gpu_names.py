@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rules_values import predict
 
+from validator.facts import load
 from validator.facts.gpu_names import closest, find
-from validator.facts.loader import load
 
 
 def _names(text: str) -> list[str]:

@@ -10,7 +10,8 @@ import pytest
 
 from validator.base.errors import InvalidInputError
 from validator.base.versions import Dotted
-from validator.facts.loader import FOLDER, TABLES, Facts, load
+from validator.facts import Facts, load
+from validator.facts.loader import FOLDER, TABLES
 from validator.facts.reader import CONFIDENCES
 from validator.facts.rows import FEATURES, PLATFORMS
 from validator.rules.code import parse

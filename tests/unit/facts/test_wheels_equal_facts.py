@@ -7,7 +7,7 @@ import pytest
 import wheel_reader
 from packaging.version import Version
 
-from validator.facts.loader import load
+from validator.facts import load
 
 pytestmark = pytest.mark.heavy
 

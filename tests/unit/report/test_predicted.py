@@ -12,7 +12,8 @@ from values import check_result, report, result
 from validator.catalogue.causes import catalogue
 from validator.model import Basis, CellResult, CheckStatus, Finding, Outlook, Prediction, Report, Severity, Status
 from validator.report import render
-from validator.report.view.cause_groups import cause_groups, view
+from validator.report.view import view
+from validator.report.view.cause_groups import cause_groups
 from validator.verdict.findings import with_alternatives
 
 ARCH = Finding(

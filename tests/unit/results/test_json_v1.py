@@ -11,7 +11,8 @@ from values import HOSTILE, check_result, every_kind, report, result
 
 from validator.base.errors import ExitCode, ReportFileError
 from validator.model import BuiltImage, HostInterpreter, PulledImage, Status
-from validator.results.json_v1 import dump, dump_cell, load, load_cell
+from validator.results import dump, load
+from validator.results.json_v1 import dump_cell, load_cell
 
 #: Every field of schema_version 1, by the path of the object it is in. A change here is a new schema version.
 FROZEN = {

@@ -18,8 +18,7 @@ from validator.base.errors import StoreError
 from validator.model import Action, Cell, CellResult, Report, Status
 from validator.report import files as report_files
 from validator.report import render
-from validator.results.json_v1 import dump
-from validator.results.store import Store
+from validator.results import Store, dump
 
 TESTS = Path(__file__).parents[2]
 
@@ -62,7 +61,7 @@ import os, signal, sys
 from pathlib import Path
 from values import L4_HOST, result, run_info
 from validator.model import Action, Cell, Status
-from validator.results.store import Store
+from validator.results import Store
 
 results = [result(env="first"), result(env="second"), result(env="third", on="t4-535")]
 cells = [Cell(one.id, one.environment, one.target, Action.MEASURE, "", expect=Status.PASS) for one in results]
@@ -290,7 +289,7 @@ import resource, signal, sys
 from pathlib import Path
 from values import result, every_kind, report
 from validator.base.errors import StoreError
-from validator.results.store import Store
+from validator.results import Store
 sys.path.insert(0, sys.argv[2])
 import test_store
 

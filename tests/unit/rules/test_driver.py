@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rules_values import causes, finding, predict, status_of
 
+from validator.facts import load
 from validator.facts.driver_names import parse
-from validator.facts.loader import load
 from validator.model import Outlook
 
 

@@ -239,8 +239,8 @@ def test_what_is_inside_against_what_is_said() -> None:
     ],
 )
 def test_what_a_tag_tells(image: str, torch: str | None, cuda: str) -> None:
+    from validator.facts import load
     from validator.facts.image_names import read_image
-    from validator.facts.loader import load
 
     found = read_image(image, load())
     assert (found.torch, found.cuda) == (torch, cuda)

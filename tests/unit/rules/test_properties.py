@@ -8,7 +8,7 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from validator.facts.loader import load
+from validator.facts import load
 from validator.model import Outlook, Severity
 from validator.rules import Inspected, Place, Subject, judge
 from validator.rules.subject_view import SubjectView

@@ -24,7 +24,8 @@ from validator.model import (
     Status,
     Target,
 )
-from validator.run.execution import Execution, execute
+from validator.run import execute
+from validator.run.execution import Execution
 from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]

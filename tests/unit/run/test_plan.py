@@ -9,7 +9,8 @@ from values import HOST_TARGET, T4, WHERE, cpu_environment, environment, host, m
 
 from validator.base.errors import ExitCode, NothingSelectedError
 from validator.model import Action, Cell, Environment, Expectation, Gpu, HostInfo, NvmlInfo, Status, Target
-from validator.run.plan import make_plan, plain_name
+from validator.run import make_plan
+from validator.run.plan import plain_name
 
 A100 = Gpu(index=1, uuid="GPU-2222", name="NVIDIA A100-SXM4-80GB", compute_capability="8.0")
 CUDA = environment("torch2.7.1-cu126", cuda="12.6")

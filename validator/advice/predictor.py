@@ -14,7 +14,6 @@ from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.
 _PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}
-_WORKS = (Outlook.PASS, Outlook.DEGRADED)
 NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
 
 
@@ -48,7 +47,7 @@ class Predictor:
             return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE,))
         try:
             prediction = judge(subject, place, self.facts)
-            if prediction.status in _WORKS and not self._names_torch(subject):
+            if prediction.status.works and not self._names_torch(subject):
                 missing = f"which torch is in {environment.id}: the matrix does not say"
                 return replace(prediction, status=Outlook.UNKNOWN, missing=(missing, *prediction.missing))
             return prediction

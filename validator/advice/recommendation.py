@@ -32,8 +32,6 @@ _WHERE = Where("the facts", 0)
 _WHEEL = Path("images/wheel")
 #: Minor releases of torch looked at without a matrix: about two and a half years.
 _MINORS = 10
-_WORKS = (Outlook.PASS, Outlook.DEGRADED)
-_KNOWN = (Status.PASS, Status.DEGRADED, Status.FAIL)
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ def recommend(
 ) -> Recommendation:
     """Judge every environment on the target and put them in order."""
     found = [Candidate(environment, predict(environment, target), measured(environment)) for environment in environments]
-    good = sorted((each for each in found if each.outlook in _WORKS), key=_order)
+    good = sorted((each for each in found if each.outlook.works), key=_order)
     return Recommendation(
         tuple(good),
         tuple(each for each in found if each.outlook is Outlook.FAIL),
@@ -193,7 +191,7 @@ def lines(environment: Environment, channel_url: str | None = None) -> dict[str,
 
 def measured_on(target: Target, results: Sequence[CellResult], host: HostInfo) -> Callable[[Environment], CellResult | None]:
     """Looks up what was measured of an environment on the same GPU and driver; a failure there counts before a pass."""
-    known = (result for result in results if result.basis is Basis.MEASURED and result.status in _KNOWN)
+    known = (result for result in results if result.basis is Basis.MEASURED and result.status.is_fact)
     here = [result for result in known if _same(target, result, host)]
 
     def look_up(environment: Environment) -> CellResult | None:

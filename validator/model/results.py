@@ -91,15 +91,13 @@ class CellResult:
     @property
     def unexpected(self) -> bool:
         """Whether the matrix expected something else, and this is a fact (not an error or a skip)."""
-        known = self.status in (Status.PASS, Status.DEGRADED, Status.FAIL)
-        return self.expect is not None and known and self.status is not self.expect
+        return self.expect is not None and self.status.is_fact and self.status is not self.expect
 
     @property
     def inferred(self) -> bool:
         """Whether the status is what rules say (of the facts, or of what an opened image holds), not what was seen to happen."""
-        known = self.status in (Status.PASS, Status.DEGRADED, Status.FAIL)
         by_rules = self.basis in (Basis.PREDICTED, Basis.INSPECTED)
-        return known and by_rules and self.predicted is not None and self.basis is self.predicted.basis
+        return self.status.is_fact and by_rules and self.predicted is not None and self.basis is self.predicted.basis
 
 
 @dataclass(frozen=True)

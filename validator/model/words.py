@@ -19,6 +19,16 @@ class Status(str, Enum):
     ERROR = "error"
     SKIP = "skip"
 
+    @property
+    def works(self) -> bool:
+        """Whether it trains, with or without a flaw."""
+        return self in (Status.PASS, Status.DEGRADED)
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it says something of the combination: it works, or it does not."""
+        return self.works or self is Status.FAIL
+
 
 class Basis(str, Enum):
     """How we know it, from weakest to strongest."""
@@ -54,13 +64,18 @@ class Action(str, Enum):
 
 
 class Severity(str, Enum):
-    """What a finding means for its cell."""
+    """What a finding means for its cell, the gravest first: what is not known outweighs a known flaw."""
 
     FAIL = "fail"
-    DEGRADED = "degraded"
     ERROR = "error"
     UNKNOWN = "unknown"
+    DEGRADED = "degraded"
     INFO = "info"
+
+    @property
+    def rank(self) -> int:
+        """Its place in that order; 0 is the gravest."""
+        return list(Severity).index(self)
 
 
 class Outlook(str, Enum):
@@ -70,6 +85,11 @@ class Outlook(str, Enum):
     DEGRADED = "degraded"
     FAIL = "fail"
     UNKNOWN = "unknown"
+
+    @property
+    def works(self) -> bool:
+        """Whether it is expected to train, with or without a flaw."""
+        return self in (Outlook.PASS, Outlook.DEGRADED)
 
 
 #: Stands for the ident of a cause where none could be named.

@@ -19,9 +19,6 @@ from validator.rules.subject_view import SubjectView, view_subject
 
 __all__ = ["Inspected", "Place", "Subject", "judge"]
 
-#: The gravest first. An error is not a verdict of rules; it stands here for completeness.
-_GRAVITY = {Severity.FAIL: 0, Severity.ERROR: 1, Severity.UNKNOWN: 2, Severity.DEGRADED: 3, Severity.INFO: 4}
-
 
 def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
     """What the rules say, with evidence, assumptions, and what was missing.
@@ -53,7 +50,7 @@ def judge(subject: Subject, place: Place, facts: Facts) -> Prediction:
         assumptions += answer.assumptions
         missing += answer.missing
     if len(findings) > 1:
-        findings.sort(key=lambda finding: _GRAVITY[finding.severity])
+        findings.sort(key=lambda finding: finding.severity.rank)
     return Prediction(
         status=_status(findings, missing),
         causes=tuple(dict.fromkeys([finding.cause for finding in findings])),
@@ -68,7 +65,7 @@ def _whichever(subject: Subject, place: Place, spot: PlaceView, facts: Facts) ->
     """The answer for a GPU name that leaves the capability open, where it works on each, or fails on each; else None."""
     answers = [judge(subject, replace(place, compute_capability=cc.text), facts) for cc in spot.candidates]
     statuses = {answer.status for answer in answers}
-    if statuses != {Outlook.FAIL} and not statuses <= {Outlook.PASS, Outlook.DEGRADED}:
+    if statuses != {Outlook.FAIL} and not all(status.works for status in statuses):
         return None
     worst = next((answer for answer in answers if answer.status is not Outlook.PASS), answers[0])
     capabilities = ", ".join(cc.text for cc in spot.candidates)

@@ -26,7 +26,6 @@ from validator.model import (
 Rejudge = Callable[[Cell, Content], Prediction]
 
 _STATUS = {Outlook.PASS: Status.PASS, Outlook.DEGRADED: Status.DEGRADED, Outlook.FAIL: Status.FAIL}
-_WORKS = (Status.PASS, Status.DEGRADED)
 _REASON_CHARACTERS = 400
 
 
@@ -62,9 +61,9 @@ def agreement(status: Status, prediction: Prediction | None) -> bool | None:
     error or skip       None              None   None
     ==================  ================  =====  =======
     """
-    if prediction is None or prediction.status is Outlook.UNKNOWN or status not in (*_WORKS, Status.FAIL):
+    if prediction is None or prediction.status is Outlook.UNKNOWN or not status.is_fact:
         return None
-    return (status in _WORKS) == (status_of(prediction) in _WORKS)
+    return status.works == prediction.status.works
 
 
 def foretold(cell: Cell) -> CellResult:

@@ -11,8 +11,6 @@ from validator.report.view.lines import line
 
 #: Evidence shown of one finding; results.json has all of it.
 EVIDENCE_LINES = 8
-#: The gravest first.
-SEVERITIES = (Severity.FAIL, Severity.ERROR, Severity.DEGRADED, Severity.UNKNOWN, Severity.INFO)
 #: Message and remedy.
 _Said = tuple[str, str | None]
 
@@ -49,12 +47,13 @@ def cause_groups(cells: Sequence[CellResult]) -> tuple[CauseGroup, ...]:
             said = groups.setdefault(finding.cause, {}).setdefault((finding.message, finding.remedy), {})
             said.setdefault(cell.id, finding)
     made = [_cause_group(cause, said) for cause, said in groups.items()]
-    return tuple(sorted(made, key=lambda group: (SEVERITIES.index(Severity(group.severity)), -group.cells)))
+    return tuple(sorted(made, key=lambda group: (Severity(group.severity).rank, -group.cells)))
 
 
 def _cause_group(cause: str, said: Mapping[_Said, Mapping[str, Finding]]) -> CauseGroup:
     known = catalogue().get(cause)
-    gravest = min((finding.severity for found in said.values() for finding in found.values()), key=SEVERITIES.index)
+    severities = (finding.severity for found in said.values() for finding in found.values())
+    gravest = min(severities, key=lambda severity: severity.rank)
     return CauseGroup(
         cause=line(cause),
         title=known.title if known else "",

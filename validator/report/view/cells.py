@@ -5,7 +5,6 @@ from __future__ import annotations
 from validator.base.text import clean, one_line
 from validator.catalogue.causes import catalogue
 from validator.model import Basis, CellResult, CheckResult, CheckStatus, Finding, Severity, Status
-from validator.report.view.cause_groups import SEVERITIES
 from validator.report.view.lines import line, unique
 from validator.report.view.types import CheckLine, Detail, FindingLine, TableCell
 
@@ -135,7 +134,7 @@ def _words(cell: CellResult) -> tuple[str, ...]:
     if not cell.inferred:
         return ()
     counting = [finding for finding in cell.findings if finding.severity is not Severity.INFO]
-    gravest = min((finding.severity for finding in counting), key=SEVERITIES.index, default=None)
+    gravest = min((finding.severity for finding in counting), key=lambda severity: severity.rank, default=None)
     return unique(line(finding.cause) for finding in counting if finding.severity is gravest)
 
 

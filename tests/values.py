@@ -26,10 +26,12 @@ from validator.model import (
     HostInterpreter,
     Level,
     Matrix,
+    Mismatch,
     NvmlInfo,
     Outlook,
     Prediction,
     PulledImage,
+    RanOn,
     Report,
     RunInfo,
     Seconds,
@@ -139,7 +141,7 @@ HOSTILE = (
 
 
 def target(id_: str = "host") -> Target:
-    return Target(id_, is_host=id_ == "host")
+    return Target(id_, is_host=id_ == "host", where=Where("matrix.yaml", 9))
 
 
 def result(
@@ -189,6 +191,7 @@ L4_HOST = HostInfo(
     python="3.11.7",
     cpu_count=2,
     memory_bytes=8 << 30,
+    id="gpu-a1",
 )
 BARE_HOST = HostInfo(
     NvmlInfo(problem="no NVIDIA driver is loaded", problem_kind="no_driver"),
@@ -201,7 +204,7 @@ BARE_HOST = HostInfo(
 
 
 def report(*cells: CellResult, host: HostInfo = L4_HOST, **run: Any) -> Report:
-    return Report(run_info(**run), host, cells, "0.1.0")
+    return Report(run_info(**run), {host.id: host}, cells, "0.1.0")
 
 
 def every_kind() -> Report:
@@ -234,6 +237,8 @@ def every_kind() -> Report:
             predicted=Prediction(Outlook.PASS, ("none",)),
             agrees=False,
             cached=True,
+            mismatches=(Mismatch("torch", "2.6.0", "2.7.1+cu126"), Mismatch("cuda", "12.6", None)),
+            ran_on=RanOn("gpu-a1", "GPU-1", "docker", alone=True),
             log_tail="last words",
         ),
         result(Status.PASS, environment("cpu", BuiltImage(Path("/somewhere/images/wheel")))),

@@ -73,3 +73,29 @@ def channel_of(cuda: str) -> str:
     if cuda == "cpu":
         return "cpu"
     return "cu" + "".join(Dotted(cuda).text.split(".")[:2])
+
+
+def same_torch(said: str, found: str) -> bool:
+    """Whether a stated torch is the one found, as far as it is stated: ``2.7`` is 2.7.1; a local part counts only where given."""
+    try:
+        one, other = torch_version(said), torch_version(found)
+    except ValueError:
+        return said == found
+    if one.local and one.local != other.local:
+        return False
+    if one.is_prerelease or other.is_prerelease:
+        return one.public == other.public
+    length = len(one.release)
+    return one.release == (*other.release, 0, 0)[:length]
+
+
+def same_cuda(said: str, found: str | None) -> bool:
+    """Whether a stated CUDA version, or ``cpu``, is the one found: major and minor count, since old torches report more
+    (``10.0.130``). None and ``cpu`` are a build without CUDA.
+    """
+    if "cpu" in (said, found) or found is None:
+        return said == (found or "cpu")
+    try:
+        return Dotted(said).major_minor == Dotted(found).major_minor
+    except ValueError:
+        return said == found

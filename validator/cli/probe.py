@@ -101,8 +101,7 @@ def command(
     from validator.report.view import finding_lines
     from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process
-    from validator.verdict.findings import of_result
-    from validator.verdict.judgement import judge
+    from validator.verdict import of_outcome
 
     if list_only:
         rows = [
@@ -148,8 +147,7 @@ def command(
     with as_keyboard_interrupt():
         outcome = run_process(request_for(found, plan, gpu, cell_id=cell.id, name="validator-probe"), on_event)
     prepared = Prepared(handle=found)
-    result = judge(cell, prepared, outcome, checks.levels({}))
-    result = replace(result, findings=of_result(result, prepared, outcome))
+    result = of_outcome(cell, prepared, outcome, checks.levels({}))
     if format_name == "json":
         from validator.results.json_v1 import dump_cell
 

@@ -96,7 +96,7 @@ def command(
             execution = execute(plan, matrix, chosen, store, progress, host, predictor.again)
         chosen.close()
         info = replace(info, seconds=time.monotonic() - began, interrupted=execution.interrupted)
-        report = Report(run=info, host=host, cells=execution.results, tool_version=__version__)
+        report = Report(run=info, hosts={host.id: host}, cells=execution.results, tool_version=__version__)
         unwritten = None
         with held_back():
             store.finish_run(info)

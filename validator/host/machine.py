@@ -28,6 +28,7 @@ _TOOLKIT_TIMEOUT_SECONDS = 10.0
 def read_host(engine: EngineInfo, *, timeout_seconds: float = 20.0) -> HostInfo:
     """Describe this machine; NVML has ``timeout_seconds`` to answer. What cannot be read is stated, never raised."""
     return HostInfo(
+        id=one_line(platform.node(), 100) or HostInfo.id,
         nvml=nvml.query(timeout_seconds),
         engine=engine,
         system=_system(),

@@ -18,7 +18,19 @@ from validator.model.matrix import (
 )
 from validator.model.plan import Cell, Plan
 from validator.model.prediction import Finding, Prediction
-from validator.model.results import CellResult, CheckResult, Content, Report, RunInfo, Seconds, count, not_run, unnamed
+from validator.model.results import (
+    CellResult,
+    CheckResult,
+    Content,
+    Mismatch,
+    RanOn,
+    Report,
+    RunInfo,
+    Seconds,
+    count,
+    not_run,
+    unnamed,
+)
 from validator.model.words import UNKNOWN_CAUSE, Action, Basis, CheckStatus, Level, Metric, Metrics, Outlook, Severity, Status
 
 __all__ = [
@@ -46,12 +58,14 @@ __all__ = [
     "Matrix",
     "Metric",
     "Metrics",
+    "Mismatch",
     "NvmlInfo",
     "Outlook",
     "PackageOptions",
     "Plan",
     "Prediction",
     "PulledImage",
+    "RanOn",
     "Report",
     "RunInfo",
     "Seconds",

@@ -103,5 +103,11 @@ class HostInfo:
     python: str
     cpu_count: int
     memory_bytes: int | None
+    id: str = "host"
+    """What results call this machine: its name in the network, so that results of several machines can be told apart."""
     kernel_modules: str | None = None
     """``open`` or ``proprietary``: which of NVIDIA's kernel modules are loaded; None where none are, or where it is not said."""
+
+    def gpu_with(self, uuid: str | None) -> Gpu | None:
+        """The GPU that has this UUID, or the MIG device with it; None where there is none."""
+        return next((gpu for gpu in self.nvml.gpus if uuid is not None and uuid in (gpu.uuid, *gpu.mig_devices)), None)

@@ -86,6 +86,8 @@ class Target:
     """GPU name as NVML prints it, or a common short form."""
     compute_capability: str | None = None
     driver: str | None = None
+    where: Where | None = field(default=None, compare=False)
+    """Where the matrix says so; two targets that ask for the same are the same, wherever they stand."""
 
 
 @dataclass(frozen=True)

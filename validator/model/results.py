@@ -63,6 +63,31 @@ class Content:
 
 
 @dataclass(frozen=True)
+class Mismatch:
+    """Something inside an environment that is not what the matrix calls it."""
+
+    what: str
+    """``torch``, ``cuda`` or ``python``."""
+    said: str
+    """What the matrix says: a version, or ``cpu``."""
+    found: str | None
+    """What is inside; None for a build without CUDA."""
+
+
+@dataclass(frozen=True)
+class RanOn:
+    """Where a cell ran."""
+
+    host: str
+    """Id of the machine, one of ``Report.hosts``."""
+    gpu_uuid: str | None = None
+    """The GPU or MIG device it had, as NVML names it; None on the CPU."""
+    runner: str | None = None
+    alone: bool | None = None
+    """Whether no other cell of the run ran beside it; None where that is not known."""
+
+
+@dataclass(frozen=True)
 class CellResult:
     """The answer for one cell. Whatever happened, there is one."""
 
@@ -77,6 +102,10 @@ class CellResult:
     checks: tuple[CheckResult, ...] = ()
     findings: tuple[Finding, ...] = ()
     content: Content = Content()
+    mismatches: tuple[Mismatch, ...] = ()
+    """Where the inside is not what the matrix says."""
+    ran_on: RanOn | None = None
+    """None where nothing ran, and in files of before this was written."""
     digest: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know of how this came about (a package source that was not the one asked for, say)."""
@@ -119,9 +148,19 @@ class Report:
     """Everything a renderer needs."""
 
     run: RunInfo
-    host: HostInfo
+    hosts: Mapping[str, HostInfo]
+    """The machines by their ids; the first is the one that the run was started on. There is at least one."""
     cells: tuple[CellResult, ...]
     tool_version: str
+
+    @property
+    def host(self) -> HostInfo:
+        """The machine that the run was started on."""
+        return next(iter(self.hosts.values()))
+
+    def host_of(self, result: CellResult) -> HostInfo:
+        """The machine that a cell ran on; where that was not recorded, the one that the run was started on."""
+        return self.hosts.get(result.ran_on.host, self.host) if result.ran_on else self.host
 
 
 def not_run(cell: Cell, status: Status, reason: str, *, acquire_seconds: float | None = None) -> CellResult:

@@ -27,8 +27,10 @@ from validator.model import (
     Finding,
     HostInfo,
     HostInterpreter,
+    Mismatch,
     Prediction,
     PulledImage,
+    RanOn,
     Report,
     RunInfo,
     Seconds,
@@ -44,7 +46,7 @@ SCHEMA_VERSION = 1
 _TOOL = "torch-matrix-validator"
 _BUILD = "build:"
 _INTERPRETER = "interpreter:"
-#: Where environments of a read report are said to come from: the matrix they were written in is not part of the file.
+#: Where an environment is said to come from when the file, being older, does not say.
 _WHERE = Where("results.json", 0)
 
 
@@ -56,6 +58,8 @@ class _Environment(BaseModel):
     image: str
     """A reference, ``build:<folder>`` or ``interpreter:<path>``."""
     digest: str | None
+    where: Where | None = None
+    """The line of the matrix that asks for it; None in older files."""
 
 
 class _Cell(BaseModel):
@@ -75,6 +79,8 @@ class _Cell(BaseModel):
     expect: Status | None = None
     unexpected: bool = False
     content: Content = Content()
+    mismatches: tuple[Mismatch, ...] = ()
+    ran_on: RanOn | None = None
     log_tail: str = ""
 
 
@@ -88,6 +94,8 @@ class _File(BaseModel):
     tool: _Tool
     run: RunInfo
     host: HostInfo
+    hosts: dict[str, HostInfo] = {}
+    """Every machine by its id, ``host`` first; empty in older files."""
     cells: tuple[_Cell, ...]
     summary: dict[Status, int]
     unknown_findings: int = 0
@@ -131,6 +139,7 @@ def dump(report: Report) -> str:
         "tool": {"name": _TOOL, "version": report.tool_version},
         "run": asdict(report.run),
         "host": asdict(report.host),
+        "hosts": {name: asdict(host) for name, host in report.hosts.items()},
         "cells": [_written(result) for result in report.cells],
         "summary": count(report.cells),
         "unknown_findings": unnamed(report.cells),
@@ -171,6 +180,7 @@ def _written(result: CellResult) -> dict[str, object]:
             "python": environment.python,
             "image": _image(environment.source),
             "digest": result.digest,
+            "where": asdict(environment.where),
         },
     }
 
@@ -212,7 +222,8 @@ def load(text: str, *, name: str = "the results file") -> Report:
                 hint="use the results.json as `validator run` wrote it",
             )
         places.add(place)
-    return Report(file.run, file.host, tuple(_read(cell) for cell in file.cells), file.tool.version)
+    hosts = file.hosts or {file.host.id: file.host}
+    return Report(file.run, hosts, tuple(_read(cell) for cell in file.cells), file.tool.version)
 
 
 def load_cell(text: str, name: str) -> CellResult:
@@ -236,7 +247,7 @@ def _read(cell: _Cell) -> CellResult:
     environment = Environment(
         id=written.id,
         source=_source(written.image),
-        where=_WHERE,
+        where=written.where or _WHERE,
         torch=written.torch,
         cuda=written.cuda,
         python=written.python,

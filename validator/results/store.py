@@ -129,7 +129,8 @@ class Store:
         try:
             info = load_run(run, f"run {found}")
             cells = tuple(load_cell(text, f"run {found}") for (text,) in texts)
-            report = Report(info, load_host(host, f"run {found}"), cells, tool_version)
+            machine = load_host(host, f"run {found}")
+            report = Report(info, {machine.id: machine}, cells, tool_version)
         except ReportFileError as error:
             raise StoreError(f"the history in {self._path} is damaged", why=error.what, hint=self._move_away()) from error
         return report if finished else replace(report, run=replace(info, interrupted=True))

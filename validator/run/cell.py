@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 
-from validator.base.errors import ValidatorError
-from validator.base.text import one_line
 from validator.catalogue import checks
-from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Status, not_run
+from validator.model import Action, Cell, CellResult, HostInfo, Matrix, RanOn
 from validator.run.protocols import Progress
 from validator.runners.base import Prepared, Runner, RunOutcome
-from validator.verdict.agreement import Rejudge, compared, foretold
-from validator.verdict.findings import joined, of_error, of_result
-from validator.verdict.judgement import judge
+from validator.verdict import foretold, of_error, of_outcome
+from validator.verdict.agreement import Rejudge
 
 
 class CellRuns:
@@ -39,25 +35,27 @@ class CellRuns:
         began = time.monotonic()
         try:
             prepared = self._prepare(cell)
-        except ValidatorError as error:
-            seconds = time.monotonic() - began
-            return self._named(not_run(cell, Status.ERROR, _in_short(error), acquire_seconds=seconds), error)
         except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
-            return self._named(not_run(cell, Status.ERROR, _defect(error)), error)
+            return of_error(cell, error, acquire_seconds=time.monotonic() - began, host=self._host)
         try:
             outcome = self._outcome(cell, prepared)
-            result = judge(cell, prepared, outcome, self._levels)
-            result = compared(cell, result, self._rejudge) if self._rejudge else result
-            seen = of_result(result, prepared, outcome, host=self._host, limits=self._limits)
-            return replace(result, findings=joined(result.findings, seen))
-        except ValidatorError as error:
-            return self._named(not_run(cell, Status.ERROR, _in_short(error)), error)
+            return of_outcome(
+                cell,
+                prepared,
+                outcome,
+                self._levels,
+                ran_on=self._ran_on(cell),
+                host=self._host,
+                limits=self._limits,
+                rejudge=self._rejudge,
+            )
         except Exception as error:  # noqa: BLE001 - as above
-            return self._named(not_run(cell, Status.ERROR, _defect(error)), error)
+            return of_error(cell, error, host=self._host)
 
-    def _named(self, result: CellResult, error: Exception) -> CellResult:
-        """The result of a cell that nothing was seen of, with what the error names as its cause."""
-        return replace(result, findings=of_error(error, result, host=self._host))
+    def _ran_on(self, cell: Cell) -> RanOn:
+        """Where it ran: on the one machine there is, and with no other cell beside it."""
+        host = self._host.id if self._host else HostInfo.id
+        return RanOn(host, cell.gpu.device_uuid if cell.gpu else None, self._runner.name, alone=True)
 
     def _prepare(self, cell: Cell) -> Prepared:
         known = self._prepared.get(cell.environment.id)
@@ -87,14 +85,3 @@ class CellRuns:
         if cell.action is Action.INSPECT:
             self._opened[cell.environment.id] = outcome
         return outcome
-
-
-def _in_short(error: ValidatorError) -> str:
-    parts = [one_line(error.what, 300)]
-    if error.why:
-        parts.append(one_line(error.why, 500))
-    return ": ".join(parts)
-
-
-def _defect(error: Exception) -> str:
-    return f"a defect of the validator itself: {type(error).__name__}: {one_line(str(error), 300)}; please report it"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from values import HOSTILE, check_result, every_kind, report, result
+from values import HOSTILE, L4, L4_HOST, check_result, every_kind, report, result, run_info
 
 from validator.base.errors import ExitCode, ReportFileError
-from validator.model import BuiltImage, HostInterpreter, PulledImage, Status
+from validator.model import BuiltImage, HostInterpreter, Mismatch, PulledImage, RanOn, Report, Status
 from validator.results import dump, load
 from validator.results.json_v1 import dump_cell, load_cell
 
@@ -40,6 +42,20 @@ FROZEN = {
     "cells.content.labels": "maintainer.cuda",
     "summary": "pass degraded fail error skip",
 }
+#: What was added since; older files lack it.
+ADDED = {
+    "": "hosts",
+    "host": "id",
+    "cells": "mismatches ran_on",
+    "cells.environment": "where",
+    "cells.environment.where": "file line",
+    "cells.target": "where",
+    "cells.target.where": "file line",
+    "cells.mismatches": "what said found",
+    "cells.ran_on": "host gpu_uuid runner alone",
+}
+#: As `validator` 0.1.0 wrote it: a report with every status, every kind of source, and a value in every field.
+OLD = Path(__file__).parent / "data" / "results-0.1.0.json"
 
 
 def names(tree: Any, path: str = "") -> dict[str, set[str]]:
@@ -51,13 +67,49 @@ def names(tree: Any, path: str = "") -> dict[str, set[str]]:
     elif isinstance(tree, dict):
         found[path] = set(tree)
         for key, item in tree.items():
+            if path == "" and key == "hosts":  # by id; each is what ``host`` is
+                item = list(item.values())
             if key != "metrics":  # the names in there are the probe's
                 found.update(names(item, f"{path}.{key}".lstrip(".")))
     return found
 
 
 def test_field_names_are_those_of_schema_version_1() -> None:
-    assert names(json.loads(dump(every_kind()))) == {path: set(fields.split()) for path, fields in FROZEN.items()}
+    expected = {path: set(fields.split()) for path, fields in FROZEN.items()}
+    for path, fields in ADDED.items():
+        expected[path] = expected.get(path, set()) | set(fields.split())
+    hosts = {"hosts" + path.removeprefix("host"): fields for path, fields in expected.items() if path.partition(".")[0] == "host"}
+    expected |= hosts
+    assert names(json.loads(dump(every_kind()))) == expected
+
+
+def test_a_file_of_the_first_release_is_read_and_lacks_only_what_was_added() -> None:
+    read, now = load(OLD.read_text(encoding="utf-8")), every_kind()
+    assert [cell.status for cell in read.cells] == [cell.status for cell in now.cells]
+    assert replace(read.host, id=now.host.id) == now.host
+    assert read.hosts == {"host": read.host}
+    for before, after in zip(read.cells, now.cells, strict=True):
+        assert (before.ran_on, before.mismatches, before.target.where) == (None, (), None)
+        assert str(before.environment.where) == "results.json:0"
+        assert read.host_of(before) is read.host
+        fields = "reason basis checks findings content digest notes seconds expect agrees log_tail"
+        for field in fields.split():
+            assert getattr(before, field) == getattr(after, field)
+
+
+def test_where_a_cell_ran_and_which_line_asks_for_it_are_kept() -> None:
+    read = load(dump(every_kind()))
+    first = read.cells[0]
+    assert first.ran_on == RanOn("gpu-a1", "GPU-1", "docker", alone=True)
+    assert read.host_of(first).gpu_with("GPU-1") == L4
+    assert first.mismatches == (Mismatch("torch", "2.6.0", "2.7.1+cu126"), Mismatch("cuda", "12.6", None))
+    assert (str(first.environment.where), str(first.target.where)) == ("matrix.yaml:3", "matrix.yaml:9")
+    other = replace(L4_HOST, id="gpu-b2")
+    elsewhere = result(env="elsewhere", ran_on=RanOn("gpu-b2"))
+    several = Report(run_info(), {"gpu-a1": L4_HOST, "gpu-b2": other}, (first, elsewhere, result(env="not recorded")), "0.1.0")
+    again = load(dump(several))
+    assert list(again.hosts) == ["gpu-a1", "gpu-b2"]
+    assert [again.host_of(cell).id for cell in again.cells] == ["gpu-a1", "gpu-b2", "gpu-a1"]
 
 
 def test_what_is_read_is_written_again_without_a_difference() -> None:

@@ -22,8 +22,8 @@ from validator.model import (
     Target,
 )
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict.agreement import agreement, compared, foretold, reason_of, words_of
-from validator.verdict.judgement import judge
+from validator.verdict import of_outcome
+from validator.verdict.agreement import agreement, foretold, reason_of, words_of
 
 TOO_OLD = Finding(
     "driver_too_old", Severity.FAIL, "driver 470.57 is older than 525.60.13", "environment", ("470.57 < 525.60.13",)
@@ -107,16 +107,16 @@ def test_a_reason_is_the_gravest_finding_and_a_remark_is_none() -> None:
 
 def opened_or_measured(action: Action, predicted: Prediction | None, again: Prediction, *events: object) -> CellResult:
     asked = cell(target=HOST_TARGET if action is Action.MEASURE else ELSEWHERE, action=action, predicted=predicted)
-    result = judge(asked, Prepared("id"), RunOutcome(probe_report(answers(*events)), exit_code=0), checks.levels({}))  # type: ignore[arg-type]
+    outcome = RunOutcome(probe_report(answers(*events)), exit_code=0)  # type: ignore[arg-type]
     seen: list[tuple[Cell, Content]] = []
 
     def rejudge(of: Cell, content: Content) -> Prediction:
         seen.append((of, content))
         return replace(again, basis=Basis.INSPECTED)
 
-    made = compared(asked, result, rejudge)
+    made = of_outcome(asked, Prepared("id"), outcome, checks.levels({}), rejudge=rejudge)
     if made.content.torch:
-        assert seen == [(asked, result.content)]
+        assert seen == [(asked, made.content)]
     return made
 
 
@@ -143,8 +143,8 @@ def test_a_model_of_the_users_that_fails_is_no_contradiction_of_the_environment(
 
 def test_an_error_is_compared_with_nothing() -> None:
     asked = cell(predicted=prediction(Outlook.PASS))
-    result = judge(asked, Prepared("id"), RunOutcome(probe_report(), exit_code=1), checks.levels({}))
-    made = compared(asked, result, lambda *_: prediction(Outlook.FAIL))
+    outcome = RunOutcome(probe_report(), exit_code=1)
+    made = of_outcome(asked, Prepared("id"), outcome, checks.levels({}), rejudge=lambda *_: prediction(Outlook.FAIL))
     assert (made.status, made.agrees, made.predicted) == (Status.ERROR, None, asked.predicted)
 
 

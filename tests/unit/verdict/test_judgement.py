@@ -24,7 +24,7 @@ from validator.model import (
 )
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict.judgement import judge
+from validator.verdict import of_outcome
 
 TRUNCATED: dict[str, Any] = {"complete": False, "running": "train_amp_fp16"}
 
@@ -39,7 +39,7 @@ def judged(
     **outcome: Any,
 ) -> CellResult:
     outcome.setdefault("exit_code", 0)
-    return judge(
+    return of_outcome(
         cell(of, action=action), prepared or Prepared("an image"), RunOutcome(probe, **outcome), checks.levels(levels or {})
     )
 
@@ -95,7 +95,7 @@ def test_what_the_cell_brought_along_is_handed_on() -> None:
     asked = replace(cell(), expect=Status.FAIL, predicted=prediction)
     prepared = Prepared("id", digest="sha256:1", notes=("made from the mirror",), seconds=3.0)
     outcome = RunOutcome(probe_report(stray="hello"), exit_code=0, stderr="a warning", start_seconds=1.0, probe_seconds=10.0)
-    result = judge(asked, prepared, outcome, checks.levels({}))
+    result = of_outcome(asked, prepared, outcome, checks.levels({}))
     assert (result.id, result.expect, result.predicted, result.digest) == (asked.id, Status.FAIL, prediction, "sha256:1")
     assert result.unexpected
     assert result.notes == ("made from the mirror",)

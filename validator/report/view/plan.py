@@ -19,7 +19,7 @@ def plan_view(
 ) -> View:
     """The view of a plan whose cells are ``foretold``; ``as_of`` is the date of the facts."""
     run = RunInfo("", "", 0.0, plan.runner, plan.runner_reason, False, matrix)
-    shown = view(Report(run, host, tuple(foretold), tool_version))
+    shown = view(Report(run, {host.id: host}, tuple(foretold), tool_version))
     return replace(
         shown,
         title=TITLE,

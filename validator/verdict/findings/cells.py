@@ -21,6 +21,7 @@ from validator.model import (
     Status,
 )
 from validator.runners.base import Prepared, RunOutcome
+from validator.verdict.content import sentence
 from validator.verdict.findings import engine_words
 from validator.verdict.findings.checks import Seen, of_check
 from validator.verdict.findings.context import context, limit_of
@@ -184,9 +185,8 @@ class _Case:
 
     def _of_label(self) -> Iterator[Finding]:
         """Where what is inside is not what the matrix says."""
-        for text in (self.result.reason, *self.result.notes):
-            if text.startswith("the matrix says "):
-                yield self._finding("label_mismatch", text)
+        for mismatch in self.result.mismatches:
+            yield self._finding("label_mismatch", sentence(mismatch))
 
     # ------------------------------------------------------------ making
 

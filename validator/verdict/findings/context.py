@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from validator.base.text import one_line
-from validator.model import BuiltImage, CellResult, HostInfo, Limits, PulledImage
+from validator.host.gpus import usable_gpu
+from validator.model import BuiltImage, CellResult, Gpu, HostInfo, Limits, PulledImage
 
 
 def context(result: CellResult, host: HostInfo | None, *, in_container: bool = False) -> Mapping[str, str]:
@@ -20,14 +21,16 @@ def context(result: CellResult, host: HostInfo | None, *, in_container: bool = F
         "driver": target.driver,
         "in_container": str(in_container).lower(),
     }
-    if host is not None and target.is_host and not environment.is_cpu:
-        gpu = host.nvml.gpus[0] if host.nvml.gpus else None
-        known |= {
-            "driver": host.nvml.driver_version,
-            "gpu": gpu.name if gpu else None,
-            "cc": gpu.compute_capability if gpu else None,
-        }
+    if host is not None and (gpu := _gpu(result, host)):
+        known |= {"driver": host.nvml.driver_version, "gpu": gpu.name, "cc": gpu.compute_capability}
     return {name: one_line(text, 200) for name, text in known.items() if text}
+
+
+def _gpu(result: CellResult, host: HostInfo) -> Gpu | None:
+    """The GPU that a cell ran on, or would have; on a machine with several that is not just any of them."""
+    if result.ran_on is not None:
+        return host.gpu_with(result.ran_on.gpu_uuid)
+    return usable_gpu(host) if result.target.is_host and not result.environment.is_cpu else None
 
 
 def limit_of(cause: str, limits: Limits | None) -> str | None:

@@ -15,7 +15,7 @@ from validator.catalogue import checks
 from validator.model import Action, CheckStatus, HostInterpreter, Limits, PulledImage, Status
 from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
 from validator.runners.local.runner import LocalRunner, process_environment, request_for, run_process
-from validator.verdict.judgement import judge
+from validator.verdict import of_outcome
 
 CONTEXT = RunContext("run-1", owner="host:1")
 
@@ -68,7 +68,7 @@ def test_the_probe_reports_to_its_end_also_where_torch_cannot_be_imported() -> N
     assert "libc10.so" in first.message
     assert {check.status for check in others} == {CheckStatus.SKIP}
     assert [event["event"] for event in events][:1] == ["start"]
-    assert judge(cell(), Prepared(sys.executable), outcome, checks.levels({})).status is Status.FAIL
+    assert of_outcome(cell(), Prepared(sys.executable), outcome, checks.levels({})).status is Status.FAIL
 
 
 @pytest.mark.usefixtures("no_torch")
@@ -132,7 +132,7 @@ def test_what_cannot_be_started_is_said_and_nothing_is_raised(tmp_path: Path, ki
     assert outcome.start_problem is not None
     assert str(path) in outcome.start_problem
     assert not outcome.report.started
-    result = judge(cell(), Prepared(str(path)), outcome, checks.levels({}))
+    result = of_outcome(cell(), Prepared(str(path)), outcome, checks.levels({}))
     assert result.status is (Status.FAIL if kind == "absent" else Status.ERROR)
 
 

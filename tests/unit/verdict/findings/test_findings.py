@@ -14,8 +14,8 @@ from validator.catalogue import checks
 from validator.catalogue.causes import catalogue
 from validator.model import UNKNOWN_CAUSE, Basis, Cell, CellResult, Finding, Limits, Severity, Status, not_run
 from validator.runners.base import Prepared, RunOutcome
-from validator.verdict.findings import engine_words, of_error, of_result, with_alternatives
-from validator.verdict.judgement import judge
+from validator.verdict import of_outcome
+from validator.verdict.findings import engine_words, of_error, with_alternatives
 
 LEVELS = checks.levels({})
 
@@ -24,8 +24,8 @@ def judged(
     outcome: RunOutcome, prepared: Prepared | None = None, of: Cell | None = None
 ) -> tuple[CellResult, tuple[Finding, ...]]:
     prepared = prepared or Prepared("sha256:1")
-    result = judge(of or cell(), prepared, outcome, LEVELS)
-    return result, of_result(result, prepared, outcome, host=host(T4), limits=Limits(memory_bytes=64 << 20))
+    result = of_outcome(of or cell(), prepared, outcome, LEVELS, host=host(T4), limits=Limits(memory_bytes=64 << 20))
+    return result, result.findings
 
 
 def first(outcome: RunOutcome, **fields: Any) -> Finding:

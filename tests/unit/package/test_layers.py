@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -19,6 +25,32 @@ def test_the_import_contracts_of_pyproject_hold() -> None:
     done = subprocess.run([str(lint), "--no-cache"], cwd=CHECKOUT, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+def storeys() -> list[set[str]]:
+    """The storeys of the import contract, from the top."""
+    contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    house = next(each for each in contracts if each.get("containers") == ["validator"])
+    return [{room.strip() for room in layer.split("|")} for layer in house["layers"]]
+
+
+def test_the_picture_in_the_docs_is_the_contract() -> None:
+    page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    block = page.split("## The house", 1)[1].split("```")[1]
+    drawn = []
+    for line in block.strip().splitlines():
+        number, words = line.split()[0], line[:35].split()[1:]
+        assert int(number) == len(storeys()) - len(drawn)
+        drawn.append(set(words))
+    assert drawn == storeys()
+
+
+def test_every_room_is_in_the_table_of_the_docs_and_has_a_door_of_its_own() -> None:
+    page = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)
+    assert sorted(listed) == sorted(room for storey in storeys() for room in storey)
+    for room in listed:
+        assert (CHECKOUT / "validator" / room / "__init__.py").read_text(encoding="utf-8").startswith('"""')
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
-from values import CONTENT, answers, cell, environment, event, matrix, probe_plan, probe_report
+from values import CONTENT, HOST_TARGET, T4, answers, cell, environment, event, host, matrix, probe_plan, probe_report
 
 from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.model import (
@@ -17,13 +17,16 @@ from validator.model import (
     CellResult,
     Environment,
     Finding,
+    Gpu,
     Outlook,
     Plan,
     Prediction,
+    RanOn,
     Severity,
     Status,
     Target,
 )
+from validator.probe_host import ProbeReport
 from validator.run import execute
 from validator.run.execution import Execution
 from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
@@ -45,6 +48,8 @@ class RunnerDouble:
     name: str = "double"
     prepare_trouble: dict[str, Trouble] = field(default_factory=dict)
     run_trouble: dict[str, Trouble] = field(default_factory=dict)
+    answers: dict[str, ProbeReport] = field(default_factory=dict)
+    """What the probe says in a cell, where it is not that all is well."""
     prepared: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
 
@@ -70,7 +75,7 @@ class RunnerDouble:
         if trouble := self.run_trouble.get(request.cell_id):
             trouble()
         on_event({"event": "check-end", "check": "import", "status": "pass"})
-        return RunOutcome(probe_report(), exit_code=0)
+        return RunOutcome(self.answers.get(request.cell_id) or probe_report(), exit_code=0)
 
     def close(self) -> None:
         pass
@@ -159,10 +164,7 @@ def test_trouble_of_one_cell_is_its_result_and_the_others_go_on(error: Exception
 
 
 def test_a_defect_in_judging_is_a_result_too() -> None:
-    runner = RunnerDouble()
-    runner.run = lambda request, on_event: RunOutcome(  # type: ignore[method-assign]
-        probe_report(answers(event("a check nobody planned"))), exit_code=0
-    )
+    runner = RunnerDouble(answers={"a@host": probe_report(answers(event("a check nobody planned")))})
     (result,) = executed(runner, cell(A)).results
     assert result.status is Status.ERROR
     assert "a defect of the validator itself: KeyError" in result.reason
@@ -229,12 +231,11 @@ def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -
 
 
 def test_every_cell_that_is_not_green_has_a_finding_that_says_no_more_than_is_known() -> None:
-    def broken(request: RunRequest, on_event: OnEvent) -> RunOutcome:
-        answer = probe_report(answers(event("train_fp32", "fail", "loss is stuck", metrics={"cause": "training_broken"})))
-        return RunOutcome(answer if request.cell_id == "b@host" else probe_report(), exit_code=0)
-
-    runner = RunnerDouble(prepare_trouble={"a": raising(AcquireError("a could not be pulled", why="manifest unknown"))})
-    runner.run = broken  # type: ignore[method-assign]
+    stuck = event("train_fp32", "fail", "loss is stuck", metrics={"cause": "training_broken"})
+    runner = RunnerDouble(
+        prepare_trouble={"a": raising(AcquireError("a could not be pulled", why="manifest unknown"))},
+        answers={"b@host": probe_report(answers(stuck))},
+    )
     absent, failing, green = executed(runner, cell(A), cell(B), cell(C)).results
     assert [(found.cause, found.severity) for found in absent.findings] == [("image_pull_not_found", Severity.ERROR)]
     assert [(found.cause, found.severity) for found in failing.findings] == [("training_broken", Severity.FAIL)]
@@ -242,12 +243,8 @@ def test_every_cell_that_is_not_green_has_a_finding_that_says_no_more_than_is_kn
 
 
 def test_once_all_results_are_there_a_remedy_names_what_passes_and_is_kept_again() -> None:
-    def broken(request: RunRequest, on_event: OnEvent) -> RunOutcome:
-        answer = probe_report(answers(event("import", "fail", "no torch", metrics={"cause": "python_module_missing"})))
-        return RunOutcome(answer if request.cell_id == "a@host" else probe_report(), exit_code=0)
-
-    runner, log = RunnerDouble(), Log()
-    runner.run = broken  # type: ignore[method-assign]
+    absent = event("import", "fail", "no torch", metrics={"cause": "python_module_missing"})
+    runner, log = RunnerDouble(answers={"a@host": probe_report(answers(absent))}), Log()
     failing, _ = executed(runner, cell(A), cell(B), log=log).results
     assert failing.findings[0].remedy is not None
     assert failing.findings[0].remedy.endswith("In this matrix b passes on host.")
@@ -255,12 +252,8 @@ def test_once_all_results_are_there_a_remedy_names_what_passes_and_is_kept_again
 
 
 def test_an_opened_image_that_a_check_warns_of_says_why_next_to_what_the_rules_say() -> None:
-    def warned(request: RunRequest, on_event: OnEvent) -> RunOutcome:
-        answer = probe_report(answers(event("import", "warn", "numpy", metrics={**CONTENT, "cause": "numpy_abi"})))
-        return RunOutcome(answer, exit_code=0)
-
-    runner, log = RunnerDouble(), Log()
-    runner.run = warned  # type: ignore[method-assign]
+    warned = event("import", "warn", "numpy", metrics={**CONTENT, "cause": "numpy_abi"})
+    runner, log = RunnerDouble(answers={"a@t4": probe_report(answers(warned))}), Log()
     opened = cell(A, Target("t4", gpu="Tesla T4"), action=Action.INSPECT)
     rules = Finding("ptx_jit", Severity.INFO, "compiled on first use")
     said = Prediction(Outlook.PASS, ("ptx_jit",), findings=(rules,))
@@ -268,3 +261,45 @@ def test_an_opened_image_that_a_check_warns_of_says_why_next_to_what_the_rules_s
     [result] = execute(plan, matrix(), runner, log, log, rejudge=lambda of, content: said).results
     assert result.status is Status.DEGRADED
     assert [each.cause for each in result.findings] == ["ptx_jit", "numpy_abi"]
+
+
+# ---------------------------------------------------------------- where a cell ran
+
+L4 = Gpu(index=1, uuid="GPU-2222", name="NVIDIA L4", compute_capability="8.9")
+MIXED = replace(host(T4, L4), id="gpu-a1")
+
+
+def on_mixed(*cells: Cell, runner: RunnerDouble | None = None) -> tuple[CellResult, ...]:
+    """What comes of cells on a machine with two different GPUs."""
+    runner, log = runner or RunnerDouble(), Log()
+    return execute(Plan(cells, runner.name, "a test"), matrix(), runner, log, log, MIXED).results
+
+
+def test_a_result_says_on_which_machine_and_gpu_it_came_about() -> None:
+    first, second, without = on_mixed(
+        cell(A, Target("t4", gpu="Tesla T4"), gpu=T4), cell(A, Target("l4", gpu="L4"), gpu=L4), cell(B, HOST_TARGET)
+    )
+    assert first.ran_on == RanOn("gpu-a1", "GPU-1111", "double", alone=True)
+    assert second.ran_on == RanOn("gpu-a1", "GPU-2222", "double", alone=True)
+    assert without.ran_on == RanOn("gpu-a1", None, "double", alone=True)
+
+
+def test_a_mig_device_is_where_it_ran_not_the_gpu_it_is_cut_from() -> None:
+    cut = replace(L4, mig_enabled=True, mig_devices=("MIG-1", "MIG-2"))
+    [result] = on_mixed(cell(A, Target("l4", gpu="L4"), gpu=cut))
+    assert result.ran_on is not None
+    assert result.ran_on.gpu_uuid == "MIG-1"
+
+
+def test_what_did_not_run_ran_nowhere() -> None:
+    runner = RunnerDouble(prepare_trouble={"b": raising(AcquireError("refused"))})
+    skipped, refused = on_mixed(cell(A, action=Action.SKIP), cell(B), runner=runner)
+    assert (skipped.ran_on, refused.ran_on) == (None, None)
+
+
+@pytest.mark.parametrize(("gpu", "capability"), [(T4, "7.5"), (L4, "8.9")])
+def test_findings_speak_of_the_gpu_that_the_cell_had(gpu: Gpu, capability: str) -> None:
+    no_code = event("kernels", "fail", "no kernel image is available", metrics={"cause": "arch_not_supported"})
+    runner = RunnerDouble(answers={"a@host": probe_report(answers(no_code))})
+    [result] = on_mixed(cell(A, HOST_TARGET, gpu=gpu), runner=runner)
+    assert f"compute capability is {capability}." in f"{result.findings[0].remedy}"

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 from validator.facts import Facts
 from validator.facts.image_names import read_image
-from validator.host.gpus import usable_gpu
+from validator.host import NO_GPU_HERE, usable_gpu
 from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
 from validator.rules import judge
 from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.
 _PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}
-NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
 
 
 class Predictor:

@@ -13,7 +13,7 @@ from validator.advice.upgrading import gravest
 from validator.base.versions import PYTORCH_CHANNELS, Dotted, channel_of
 from validator.facts import Facts
 from validator.facts.rows import Build, Release
-from validator.host.gpus import plain_name
+from validator.host import plain_name
 from validator.model import (
     Basis,
     BuiltImage,

@@ -91,7 +91,7 @@ def command(
 def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo) -> Target:
     """The place asked about; what is not given is this machine's, where NVML says it. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
-    from validator.host.gpus import usable_gpu
+    from validator.host import usable_gpu
     from validator.model import Target
 
     here = usable_gpu(host)

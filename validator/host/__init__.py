@@ -1,1 +1,7 @@
-"""This machine: its GPUs through NVML, its driver, its system."""
+"""This machine: its GPUs through NVML, its driver, its system; and which of its GPUs a target means."""
+
+from validator.host import nvml
+from validator.host.gpus import NO_GPU_HERE, gpu_for, plain_name, usable_gpu
+from validator.host.machine import NOT_ASKED, read_host
+
+__all__ = ["NOT_ASKED", "NO_GPU_HERE", "gpu_for", "nvml", "plain_name", "read_host", "usable_gpu"]

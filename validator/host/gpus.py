@@ -1,17 +1,52 @@
-"""The one choice of a GPU of a machine, and GPU names as compared."""
+"""Which GPU of a machine a target means: the one place that chooses."""
 
 from __future__ import annotations
 
-from validator.model import Gpu, HostInfo
+from collections.abc import Iterable
+
+from validator.model import Gpu, HostInfo, Target
+
+NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
+
+
+def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
+    """The GPU of a machine that stands for a target, or else why there is none: exactly one of the two is None.
+
+    =============================================  ===============================================
+    target                                         GPU
+    =============================================  ===============================================
+    ``host``                                       the first that can be used
+    ``host``, and none can be used                 none: what is wrong with the first
+    ``host``, and NVML shows none                  none: no GPU answers
+    another driver than this machine's             none: not this machine
+    a name or a compute capability                 the first usable one that has it
+    the same, and none that has it can be used     none: what is wrong with the first that has it
+    the same, and none has it                      none: not this machine
+    =============================================  ===============================================
+    """
+    if target.is_host:
+        if not host.nvml.gpus:
+            return None, NO_GPU_HERE
+        if (gpu := usable_gpu(host)) is not None:
+            return gpu, None
+        return None, f"no GPU of this machine can be used ({unusable(host.nvml.gpus[0])})"
+    if target.driver is not None and target.driver != host.nvml.driver_version:
+        return None, _elsewhere(target)
+    meant = [gpu for gpu in host.nvml.gpus if is_meant(target, gpu)]
+    if not meant:
+        return None, _elsewhere(target)
+    if (gpu := _first_usable(meant)) is not None:
+        return gpu, None
+    return None, f"the {meant[0].name or 'GPU'} of this machine cannot be used ({unusable(meant[0])})"
 
 
 def usable_gpu(host: HostInfo) -> Gpu | None:
-    """The GPU of a machine that cells are measured on: the first that can be."""
-    return next((gpu for gpu in host.nvml.gpus if unusable(gpu) is None), None)
+    """The GPU that cells of the target ``host`` are measured on: the first that can be used."""
+    return _first_usable(host.nvml.gpus)
 
 
 def unusable(gpu: Gpu) -> str | None:
-    """Why nothing can be trained on a GPU of this machine, or None when that may be tried."""
+    """Why nothing can be trained on a GPU, or None when it is worth trying."""
     if gpu.problem:
         return gpu.problem
     if not gpu.uuid:
@@ -23,6 +58,23 @@ def unusable(gpu: Gpu) -> str | None:
     return None
 
 
+def is_meant(target: Target, gpu: Gpu) -> bool:
+    """Whether a target names this GPU or its compute capability; never true of the target ``host``, which names neither."""
+    if target.gpu is not None and plain_name(target.gpu) == plain_name(gpu.name or ""):
+        return True
+    return target.compute_capability is not None and target.compute_capability == gpu.compute_capability
+
+
 def plain_name(gpu: str) -> str:
-    """A GPU's name as compared: without case, the vendor's prefix (which NVML dropped and brought back) and the brand's."""
+    """A GPU's name for comparing: no case, no vendor's prefix (which NVML dropped and brought back), no brand."""
     return " ".join(word for word in gpu.casefold().split() if word not in ("nvidia", "tesla", "geforce"))
+
+
+def _first_usable(gpus: Iterable[Gpu]) -> Gpu | None:
+    return next((gpu for gpu in gpus if unusable(gpu) is None), None)
+
+
+def _elsewhere(target: Target) -> str:
+    what = target.gpu or f"compute capability {target.compute_capability}"
+    driver = f" and driver {target.driver}" if target.driver else ""
+    return f"this machine is not the target with {what}{driver}"

@@ -19,13 +19,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+#: The engine of a machine that is only described: no engine is asked where nothing will run.
+NOT_ASKED = EngineInfo(problem="not asked: nothing is run")
+
 _DRIVER_VERSION = Path("/proc/driver/nvidia/version")
 _MEMINFO = Path("/proc/meminfo")
 _TOOLKIT_CONFIG = Path("/etc/nvidia-container-runtime/config.toml")
 _TOOLKIT_TIMEOUT_SECONDS = 10.0
 
 
-def read_host(engine: EngineInfo, *, timeout_seconds: float = 20.0) -> HostInfo:
+def read_host(engine: EngineInfo = NOT_ASKED, *, timeout_seconds: float = 20.0) -> HostInfo:
     """Describe this machine; NVML has ``timeout_seconds`` to answer. What cannot be read is stated, never raised."""
     return HostInfo(
         id=one_line(platform.node(), 100) or HostInfo.id,

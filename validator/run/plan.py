@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from validator.base.errors import NothingSelectedError
-from validator.host.gpus import plain_name, unusable, usable_gpu
+from validator.host import gpu_for
 from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
 
 #: Why a runner cannot run an environment, or None when it can.
@@ -80,7 +80,7 @@ def _action(
         if target.is_host:
             return Action.MEASURE, "CPU build: trained on this machine's CPU", None
         return Action.SKIP, "a CPU build does not use the target's GPU", None
-    gpu, obstacle = _gpu_for(target, host)
+    gpu, obstacle = gpu_for(target, host)
     if gpu is not None:
         return Action.MEASURE, f"trained on {gpu.name}", gpu
     if environment.cuda is None:
@@ -88,28 +88,3 @@ def _action(
     if inspect:
         return Action.INSPECT, f"opened without a GPU: {obstacle}", None
     return Action.SKIP, f"{obstacle}; --inspect opens it all the same", None
-
-
-def _gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
-    """The GPU of this machine that stands for a target, or why there is none."""
-    usable = [gpu for gpu in host.nvml.gpus if unusable(gpu) is None]
-    if target.is_host:
-        if usable:
-            return usable_gpu(host), None
-        if host.nvml.gpus:
-            return None, f"no GPU of this machine can be used ({unusable(host.nvml.gpus[0])})"
-        return None, "this machine has no NVIDIA GPU that answers"
-    if target.driver is not None and target.driver != host.nvml.driver_version:
-        return None, _elsewhere(target)
-    for gpu in usable:
-        if target.gpu is not None and plain_name(target.gpu) == plain_name(gpu.name or ""):
-            return gpu, None
-        if target.compute_capability is not None and target.compute_capability == gpu.compute_capability:
-            return gpu, None
-    return None, _elsewhere(target)
-
-
-def _elsewhere(target: Target) -> str:
-    what = target.gpu or f"compute capability {target.compute_capability}"
-    driver = f" and driver {target.driver}" if target.driver else ""
-    return f"this machine is not the target with {what}{driver}"

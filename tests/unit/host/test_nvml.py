@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from validator.host import nvml
+from validator.host.nvml import child, reading
 from validator.model import Gpu, GpuClocks, GpuProcess, NvmlInfo
 
 SOURCE = Path(__file__).parent / "nvml" / "libnvidia_ml_fake.c"
@@ -247,7 +248,7 @@ def test_what_the_library_prints_does_not_spoil_the_answer(ask: Ask) -> None:
 
 
 def test_bytes_are_taken_where_pynvml_still_gives_them() -> None:
-    assert nvml._text(b"Tesla T4") == "Tesla T4"
+    assert reading._text(b"Tesla T4") == "Tesla T4"
 
 
 # ---------------------------------------------------------------- single questions without an answer
@@ -378,7 +379,7 @@ def test_hanging_driver_is_given_up(ask: Ask, function: str, pidfile: Path) -> N
 def test_process_stuck_in_the_kernel_is_left_behind_and_named(ask: Ask, pidfile: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Uninterruptible sleep cannot be made at will; a kill that does nothing looks the same from outside.
     monkeypatch.setattr(os, "killpg", lambda pid, number: None)
-    monkeypatch.setattr(nvml, "_KILL_GRACE_SECONDS", 0.1)
+    monkeypatch.setattr(child, "_KILL_GRACE_SECONDS", 0.1)
 
     info = ask(f"{SCENARIO}pidfile {pidfile}\nhang nvmlInitWithFlags\n", timeout_seconds=3.0)
 
@@ -408,7 +409,7 @@ def test_query_that_ends_without_an_answer_is_told_with_its_last_words(ask: Ask)
 
 
 def test_query_that_cannot_be_started_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(nvml.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(child.sys, "executable", str(tmp_path / "python"))
 
     info = nvml.query()
 
@@ -456,7 +457,7 @@ def test_json_reads_back_as_it_was_written() -> None:
     busy = dataclasses.replace(A100, mig_devices=("MIG-1",), processes=(GpuProcess(1, "naïve", 2),), problem="lost")
     info = dataclasses.replace(MACHINE, gpus=(busy, RTX4090), problem="GPU 0: lost", problem_kind="gpu_lost")
 
-    assert nvml.from_json(nvml.to_json(info)) == info
+    assert child.from_json(child.to_json(info)) == info
 
 
 @pytest.mark.parametrize(
@@ -473,4 +474,4 @@ def test_json_reads_back_as_it_was_written() -> None:
 )
 def test_json_of_another_shape_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="NvmlInfo"):
-        nvml.from_json(text)
+        child.from_json(text)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 
 from validator.catalogue.causes import Cause, catalogue
-from validator.diagnose.context import known_values, place_of
+from validator.diagnose.circumstances import known_values, place_of
+from validator.diagnose.conditions import Place
 from validator.diagnose.evidence import Diagnosis, Evidence, Line, Named, Unnamed
 from validator.diagnose.matching import Matcher
-from validator.diagnose.place import Place
+from validator.diagnose.placeholders import fill
 from validator.diagnose.predicted import finding_of
 from validator.diagnose.ranking import NAMED_FROM, Scored, confidence, rank, signs
-from validator.diagnose.remedies import fill
 from validator.diagnose.structured import predicted_signs, structured_signs
 from validator.model import CheckStatus
 

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from validator.diagnose.conditions import Place
 from validator.diagnose.evidence import Line
 from validator.diagnose.matching import Hit
-from validator.diagnose.place import Place
 from validator.diagnose.signatures import ANY, Case, relations
 
 #: A second, different sign of the same cause closes this share of what is missing to certainty.

@@ -8,7 +8,7 @@ import pytest
 
 from validator.catalogue.causes import catalogue
 from validator.diagnose import Evidence, diagnose
-from validator.diagnose.context import CUDA_BUILD
+from validator.diagnose.circumstances import CUDA_BUILD
 from validator.diagnose.matching import index
 from validator.diagnose.patterns import normal, parse
 from validator.diagnose.predicted import NO_WHEEL, PUBLISHED

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from validator.base.text import one_line
 from validator.catalogue.causes import UNKNOWN, catalogue
-from validator.diagnose.remedies import fill
+from validator.diagnose.placeholders import fill
 from validator.model import Finding, Severity
 
 _MESSAGE_CHARS = 500

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from validator.diagnose.conditions import Place, truth
 from validator.diagnose.evidence import Evidence
 from validator.diagnose.matching import Matcher
-from validator.diagnose.place import Place, truth
 from validator.diagnose.predicted import driver_cuda, needed_driver, predict, wheel_clues
 from validator.diagnose.ranking import Scored
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from validator.diagnose import Diagnosis, Evidence, diagnose
+from validator.diagnose.index import index
 from validator.diagnose.log_lines import MAX_LINE, blocks, lines
-from validator.diagnose.matching import index
 from validator.diagnose.patterns import MAX_LOOKED_AT, normal
-from validator.diagnose.prefixes import rank_of, without_prefix
+from validator.diagnose.prefixes import without_prefix
 from validator.diagnose.signatures import signatures
 
 LOG = "epoch 1\nepoch 2\nRuntimeError: CUDA error: no kernel image is available for execution on the device\nbye — ünï\n"
@@ -79,10 +79,6 @@ def test_what_others_put_before_a_line(prefix: str) -> None:
     assert of(wrapped).cause == "arch_not_supported"
 
 
-def test_ranks() -> None:
-    assert [rank_of(line) for line in ("[rank3]: x", "[Rank 2] y", "rank=7 z", "frank")] == [3, 2, 7, None]
-
-
 def test_a_message_in_a_box_or_in_json() -> None:
     assert of("│ RuntimeError: CUDA error: no kernel   image is available for execution │\n").cause == "arch_not_supported"
     json = '{"log":"Traceback\\nRuntimeError: CUDA error: no kernel image is available for execution on the device\\n"}'
@@ -132,7 +128,7 @@ def _every_message() -> Iterator[str]:
 
 #: What is meant to make a matcher slow: nothing but anchors, near misses of patterns with gaps, one endless line, escapes.
 HOSTILE = {
-    "anchors": b" ".join(sorted(index().words)) + b"\n",
+    "anchors": b" ".join(sorted(index())) + b"\n",
     "openings": b" ".join(pattern.literals[0].encode() for one in signatures() for pattern in one.patterns if pattern.has_gap),
     "brackets": b"[" * 5000 + b"\n",
     "escapes": b"\x1b[" * 3000 + b"\x1b]" * 3000,

@@ -106,7 +106,7 @@ class Matcher:
 
     def _line(self, raw: bytes, words: set[bytes], filed: set[bytes], where: Line) -> None:
         """Compare one line with the patterns all of whose words it contains."""
-        entries = [entry for word in filed for entry in self._wanted.get(word, ()) if entry.needs <= words]
+        entries = [entry for word in sorted(filed) for entry in self._wanted.get(word, ()) if entry.needs <= words]
         if entries:
             self._compare(entries, raw.decode("utf-8", "replace"), where)
 
@@ -115,7 +115,7 @@ class Matcher:
         both = words | before.words
         entries = [
             entry
-            for word in filed | before.filed
+            for word in sorted(filed | before.filed)
             for entry in self._wanted.get(word, ())
             if entry.needs <= both
             and not entry.needs <= words

@@ -1,4 +1,4 @@
-"""Names the cause of a failure: structured evidence first, then signatures of messages, then the context that decides."""
+"""Names the cause of a failure, from structured evidence, messages, and the circumstances that decide between causes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a diagnosis is made from, and what it is: the values of this package."""
+"""The values of this package: what a diagnosis is made from, and the diagnosis."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ Log = str | bytes | BinaryIO | Iterable[str]
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known of one failure. Every field may stay empty; what is missing is not judged."""
+    """Everything known about one failure. Every field may stay empty; what is missing is not judged."""
 
     log: Log = ""
     """Untrusted text; read once, in bounded memory."""
     stated: Mapping[str, str] = field(default_factory=dict)
-    """What is known of the place, by name: ``torch``, ``cuda``, ``python``, ``gpu``, ``driver``, ``image``, ``os``,
+    """What is known about the environment, by name: ``torch``, ``cuda``, ``python``, ``gpu``, ``driver``, ``image``, ``os``,
     ``in_container`` (``true``/``false``), and anything else that a person states."""
     checks: tuple[CheckResult, ...] = ()
-    """Checks of the probe that did not hold; those that passed are ignored."""
+    """Checks of the probe; those that passed are ignored."""
     exit_code: int | None = None
     signal: str | None = None
-    """``SIGKILL``, ``SIGSEGV`` …: how the process ended, where it was a signal."""
+    """The signal that ended the process: ``SIGKILL``, ``SIGSEGV`` …"""
     oom_killed: bool = False
-    """Whether the engine or the kernel says that the memory limit ended it."""
+    """Whether the engine or the kernel says that it was killed at its memory limit."""
     timed_out: bool = False
     engine_words: str = ""
-    """What the container engine, a registry or a build said when it failed."""
+    """What the container engine, a registry or a build printed when it failed."""
     nvml: NvmlInfo | None = None
-    """What the host's NVML says."""
+    """What NVML says on the host."""
     content: Content | None = None
     """What was found inside the environment."""
 
@@ -44,7 +44,7 @@ class Line:
 
     text: str
     line: int | None = None
-    """Line number in the log, from 1; None where it is not from the log."""
+    """Number of the line in the log, from 1; None for evidence from elsewhere."""
     source: str = "log"
     """``log``, ``engine``, ``check NAME``, ``exit``, ``nvml``, ``rules`` or ``stated``."""
 
@@ -55,19 +55,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Named:
-    """A cause of the catalogue with why it is named and what to do."""
+    """A cause of the catalogue, with why it is named and what to do."""
 
     cause: str
     family: str
     title: str
     severity: Severity
     confidence: float
-    """0 … 1; how firmly the evidence names it, against what else it could be."""
+    """0 … 0.99; how firmly the evidence names it, considering what else it could be."""
     evidence: tuple[Line, ...]
     explanation: str
     remedy: str
     confirm: str
-    """A command that tells whether this is it; empty where there is none."""
+    """A command that confirms it; empty where there is none."""
 
 
 class Unnamed(Enum):
@@ -80,15 +80,15 @@ class Unnamed(Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The answer: causes, the likeliest first, or none with the lines that say most."""
+    """The answer: causes, the likeliest first; or none, and the lines that say most."""
 
     causes: tuple[Named, ...] = ()
     informative: tuple[Line, ...] = ()
-    """Where nothing could be named: the lines a person would look at first; where there are none such, the last ones."""
+    """Where no cause is named: the lines a person would look at first, else the last ones."""
     unnamed: Unnamed | None = None
-    """Where nothing could be named, why."""
+    """Why no cause is named, where none is."""
     lines: int = 0
-    """How many lines the log had."""
+    """How many lines the log has."""
 
     @property
     def cause(self) -> str:

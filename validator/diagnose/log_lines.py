@@ -1,4 +1,4 @@
-"""Any log as blocks of plain bytes with line numbers: encodings, colours and NULs are dealt with here, in bounded memory."""
+"""Any log as blocks of plain bytes with line numbers, in bounded memory. Encodings, colours and NULs end here."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from validator.diagnose.evidence import Log
 CHUNK = 1 << 20
 #: A line longer than this is cut into pieces that share its number.
 MAX_LINE = 1 << 16
-#: About how much is handed on at once; the first filter looks at a block as a whole.
+#: About how many bytes are handed on at once; the matcher's first filter looks at a block as a whole.
 BLOCK = 1 << 13
 
-#: Colours, cursor movements and titles.
+#: Escape sequences: colours, cursor movements and window titles.
 _ANSI = re.compile(rb"\x1b\[[0-?]{0,32}[ -/]{0,4}[@-~]|\x1b\][^\x07\x1b\n]{0,200}(?:\x07|\x1b\\)?")
-#: The same where the escape itself was lost on the way (``^[[31m``, U+FFFD, or nothing); a reset tells that there are any.
+#: Colours whose escape character was lost on the way (``^[``, U+FFFD or nothing is left of it). Looked for only where one of
+#: the usual resets shows that there are any.
 _ORPHANS = re.compile(rb"(?:\^\[|\xef\xbf\xbd)?\[[0-9;]{1,12}m")
 _RESETS = (b"[0m", b"[m", b"[39m", b"[22m")
-#: A line break or a tab as another text holds it (JSON, a repr); ``\\torch`` in a path is none.
+#: A line break or a tab as it is written inside another text (JSON, a repr); not the ``\t`` of ``C:\torch``.
 _BREAK = re.compile(rb"\\{1,8}[nrt](?![a-z])")
 
 
 def blocks(log: Log) -> Iterator[tuple[int, bytes]]:
-    """(number of the first line, some whole lines as UTF-8) in order. Broken UTF-8 is kept as it is and never an error."""
+    """(number of the first line, some whole lines as UTF-8), in order. Broken UTF-8 is passed on as it is, and is no error."""
     number = 1
     rest = b""
     for chunk in _utf8(log):
@@ -46,7 +47,7 @@ def blocks(log: Log) -> Iterator[tuple[int, bytes]]:
 
 
 def lines(number: int, block: bytes) -> Iterator[tuple[int, bytes]]:
-    """(line number, line) of a block. The states of a progress bar (ended by CR) are lines of their own with one number."""
+    """(line number, line) of a block. The states of a progress bar (each ended by CR) are lines that share a number."""
     for offset, line in enumerate(block.split(b"\n")):
         for state in line.split(b"\r"):
             for start in range(0, len(state), MAX_LINE):
@@ -102,7 +103,7 @@ def _chunks(log: Log) -> Iterator[bytes]:
 
 
 def _encoding(first: bytes) -> tuple[str, int]:
-    """The encoding, and the length of its mark. UTF-16 without a mark is told by where the NULs stand."""
+    """The encoding and the length of its byte order mark. UTF-16 without a mark is recognised by where its NULs are."""
     if first.startswith(codecs.BOM_UTF8):
         return "utf-8", 3
     if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and (b"\0" in first[:4096] or len(first) < 4):

@@ -1,9 +1,9 @@
 """The pattern language of signatures: literal text with gaps and named values, matched in linear time.
 
 ``*`` is any text on the same line; ``{name}`` takes a value that starts there, ``{name:kind}`` says of which kind. Letters are
-lower case, every quotation mark is ``'``, and white space is one space: lines are brought to that form before (``normal``).
-A pattern begins and ends at the edge of a word where it begins and ends with a letter or a digit; with ``^`` before it, it stands
-at the beginning of the line (after time stamps and the like), with ``$`` behind it at its end.
+lower case, every quotation mark is ``'``, and any run of white space is one space; ``normal`` brings lines to that form first.
+A pattern that begins or ends with a letter or a digit matches whole words there. ``^`` in front ties it to the beginning of the
+line (after time stamps and the like), ``$`` behind it to the end.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from validator.diagnose.prefixes import without_prefix
 
-#: Characters of a line that are looked at: its beginning and its end; a message is never longer.
+#: How many characters of a line are looked at, half from its beginning and half from its end; no message is longer.
 MAX_LOOKED_AT = 4000
-#: Where a first literal is found and what follows does not fit, how often to look further on.
+#: How often the first literal is looked for in a line, where what follows it does not fit.
 _TRIES = 12
 
 _KINDS: Mapping[str, str] = {
@@ -38,7 +38,7 @@ _ESCAPED = re.compile(r"\\+[\"']")
 
 
 @dataclass(frozen=True)
-class Pattern:
+class MessagePattern:
     """One pattern, taken apart. ``parts`` are literals (str), values (name, compiled kind) and gaps (None)."""
 
     text: str
@@ -57,7 +57,7 @@ class Pattern:
         return None in self.parts
 
     def match(self, line: str) -> dict[str, str] | None:
-        """The values it takes from a normalised line, or None where it does not occur in it."""
+        """The values it takes from a normalised line, or None where the line does not contain it."""
         head = self.parts[0]
         if not isinstance(head, str):
             return None
@@ -100,8 +100,8 @@ class Pattern:
         return values
 
 
-def parse(text: str) -> Pattern:
-    """A pattern from its text. Raises ValueError for a kind that is not there or a pattern that begins with no literal."""
+def parse(text: str) -> MessagePattern:
+    """A pattern from its text. Raises ValueError for an unknown kind, text that is not normal, or a missing first literal."""
     parts: list[str | tuple[str, re.Pattern[str]] | None] = []
     end = 0
     whole, at_start, at_end = text, text.startswith("^"), text.endswith("$")
@@ -114,7 +114,7 @@ def parse(text: str) -> Pattern:
         else:
             kind = hit.group(2) or "word"
             if kind not in _KINDS:
-                raise ValueError(f"{text!r}: no kind {kind!r}; there are {', '.join(_KINDS)}")
+                raise ValueError(f"{text!r}: there is no kind {kind!r}, only {', '.join(_KINDS)}")
             parts.append((hit.group(1), re.compile(_KINDS[kind])))
         end = hit.end()
     if end < len(text):
@@ -122,8 +122,8 @@ def parse(text: str) -> Pattern:
     if not parts or not isinstance(parts[0], str):
         raise ValueError(f"{text!r} does not begin with literal text")
     if normal(text) != text:
-        raise ValueError(f"{text!r} is not in the form lines are brought to: {normal(text)!r}")
-    return Pattern(whole, tuple(parts), at_start, at_end)
+        raise ValueError(f"{text!r} is not in normal form, which would be {normal(text)!r}")
+    return MessagePattern(whole, tuple(parts), at_start, at_end)
 
 
 def normal(line: str) -> str:

@@ -1,11 +1,11 @@
-"""What others put before a line: Kubernetes, docker compose, journald, time stamps, ranks."""
+"""What other programs put in front of a line: Kubernetes, docker compose, journald, loggers with their time stamps and ranks."""
 
 from __future__ import annotations
 
 import re
 
 _STAMP = r"\[?\d{4}[-/]\d\d[-/]\d\d[Tt ,]{1,2}\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:[Zz]|[+-]\d\d:?\d\d)?\]?"
-#: Each is tried at the beginning, in this order, as often as it takes; all are anchored and bounded.
+#: Alternatives in the order they are tried at the beginning of a line; all are bounded in length.
 _PREFIX = re.compile(
     r"\s{0,8}(?:"
     + "|".join(
@@ -24,21 +24,15 @@ _PREFIX = re.compile(
     )
     + r")\s?"
 )
-_RANK = re.compile(r"\[?(?:rank|Rank|default)\s?(\d{1,5})\]?:|\bRank (\d{1,5})\b|\brank=(\d{1,5})\b")
+#: How many prefixes, one behind the other, are taken off.
 _MOST = 4
 
 
 def without_prefix(line: str) -> str:
-    """A line without what was put before it; at most four prefixes, one inside the other, are taken off."""
+    """A line without its prefixes. A line that is nothing but a prefix stays as it is."""
     for _ in range(_MOST):
         hit = _PREFIX.match(line)
         if hit is None or hit.end() == len(line):
             return line
         line = line[hit.end() :]
     return line
-
-
-def rank_of(line: str) -> int | None:
-    """The rank that a line names as its own, or None."""
-    hit = _RANK.search(line[:200])
-    return int(next(group for group in hit.groups() if group)) if hit else None

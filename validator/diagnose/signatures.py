@@ -1,4 +1,4 @@
-"""Signatures: data/signatures/*.yaml loaded and checked. What a message means is data; nothing here knows any message."""
+"""Signatures, loaded from data/signatures/*.yaml and checked. What a message means is data; no message is known to the code."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ import yaml
 
 from validator.base.resources import DATA
 from validator.catalogue.causes import catalogue
-from validator.diagnose.patterns import Pattern, normal, parse
+from validator.diagnose.patterns import MessagePattern, normal, parse
 
 FOLDER = DATA / "signatures"
-#: In relations.yaml: whatever else is firmly seen.
+#: In relations.yaml: any cause that is firmly seen.
 ANY = "any"
 
 
 @dataclass(frozen=True)
 class Case:
-    """What a signature means where certain facts hold."""
+    """What a signature means under certain conditions."""
 
     when: tuple[str, ...]
-    """All must hold: a clue, ``!clue``, ``a|b``, ``hit:ID``, ``near:ID``, ``has:gpu``, ``torch<1.6``, ``asked<$first`` (values),
-    ``library!~cuda`` (another major version)."""
+    """Conditions, in the language of ``conditions``; all must hold."""
     cause: str | None
-    """None: it then says nothing at all."""
+    """None: the signature then says nothing at all."""
     weight: int
 
 
@@ -34,25 +33,25 @@ class Signature:
     """Messages that mean the same."""
 
     id: str
-    patterns: tuple[Pattern, ...]
+    patterns: tuple[MessagePattern, ...]
     unless: tuple[str, ...]
-    """Where one of these texts is in the same line too, it is another message."""
+    """A line that also contains one of these texts is another message."""
     cause: str | None
-    """None for a clue: a fact that decides between causes and names none."""
+    """None for a clue, which decides between causes and names none."""
     weight: int
-    """0 … 100: how firmly it names its cause when it stands alone."""
+    """0 … 100: how firmly it names its cause on its own."""
     cases: tuple[Case, ...]
     also: tuple[str, ...]
-    """What else the same message may come from; told as alternatives, never named on its strength alone."""
+    """What else the same message can come from; offered as alternatives, never named because of this message alone."""
     examples: tuple[str, ...]
-    """Logs that the whole engine must put down to this cause."""
+    """Logs for which ``diagnose`` must name this cause."""
     counterexamples: tuple[str, ...]
-    """Logs that look alike and must not be put down to it."""
+    """Similar logs for which it must name another one, or none."""
 
 
 @cache
 def signatures() -> tuple[Signature, ...]:
-    """Every signature and clue, by file and then in the order of the file. Raises ValueError for a broken one."""
+    """Every signature and clue, file by file, each in the file's order. Raises ValueError for a broken one."""
     found: dict[str, Signature] = {}
     for path in sorted(FOLDER.glob("*.yaml")):
         if path.name == "relations.yaml":
@@ -67,7 +66,7 @@ def signatures() -> tuple[Signature, ...]:
 
 @cache
 def relations() -> Mapping[str, tuple[str, ...]]:
-    """Cause (``any``: every one) → causes whose messages it also brings about; where both are seen, the first is the root."""
+    """Root (``any``: every cause) → its aftermath: causes whose messages it brings about as well."""
     rows = yaml.safe_load((FOLDER / "relations.yaml").read_text(encoding="utf-8"))
     for cause, others in rows.items():
         for name in (cause, *others):
@@ -110,7 +109,7 @@ def _case(item: object, name: str) -> Case:
 def _text(value: object, name: str) -> str:
     text = str(value)
     if normal(text) != text or set(text) & set("{}*"):
-        raise ValueError(f"{name}: {text!r} is no plain text in the form lines are brought to")
+        raise ValueError(f"{name}: {text!r} is not plain text in normal form")
     return text
 
 

@@ -1,4 +1,4 @@
-"""Structured evidence as signs: what probe, kernel, engine and NVML say in fields, not in words. Strongest of all."""
+"""Signs from what is not text: what the probe, the kernel, the engine, NVML and the rules say in fields of their own."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping
 
 from validator.catalogue.causes import catalogue
 from validator.diagnose.evidence import Evidence, Line
-from validator.diagnose.ranking import Sign
+from validator.diagnose.signs import Sign
 from validator.model import CheckResult, CheckStatus, Prediction, Severity
 
-#: NVML's own word for its problem (``nvml.problem_kind``) → cause, weight.
+#: NVML's own word for its problem (``problem_kind``) → cause, weight.
 _NVML: Mapping[str, tuple[str, float]] = {
     "version_mismatch": ("driver_library_mismatch", 85),
     "gpu_lost": ("gpu_fallen_off_bus", 85),
     "no_driver": ("driver_not_loaded", 70),
 }
-#: How a process ended → cause, weight; a message says more, so these are weak where it may mean several things.
+#: How a process ended → cause, weight. Low where it can mean several things, so that a message outweighs it.
 _SIGNALS: Mapping[str, tuple[str, float]] = {
     "SIGILL": ("cpu_instructions_missing", 75),
     "SIGBUS": ("shm_too_small", 62),
@@ -23,13 +23,14 @@ _SIGNALS: Mapping[str, tuple[str, float]] = {
     "SIGABRT": ("native_crash", 35),
     "SIGKILL": ("killed_by_oom_killer", 45),
 }
-_EXIT: Mapping[int, str] = {132: "SIGILL", 135: "SIGBUS", 139: "SIGSEGV", 134: "SIGABRT", 137: "SIGKILL"}
+#: Exit status of a shell whose program a signal ended: 128 and the number of the signal.
+_EXIT: Mapping[int, str] = {132: "SIGILL", 134: "SIGABRT", 135: "SIGBUS", 137: "SIGKILL", 139: "SIGSEGV"}
 _CHECK_WEIGHT = 96.0
 _PREDICTED_WEIGHT = 38.0
 
 
 def structured_signs(evidence: Evidence) -> list[Sign]:
-    """Signs from all that is not text."""
+    """What checks, engine, kernel and NVML say."""
     found: list[Sign] = []
     for check in evidence.checks:
         found += _check(check)
@@ -40,7 +41,7 @@ def structured_signs(evidence: Evidence) -> list[Sign]:
         cause, weight = _SIGNALS[ended]
         found.append(_sign(cause, weight, Line(f"ended by {ended}", source="exit")))
     if evidence.timed_out:
-        found.append(_sign("hang", 55, Line("it was still running when the time was up", source="exit")))
+        found.append(_sign("hang", 55, Line("still running when the time was up", source="exit")))
     kind = evidence.nvml.problem_kind if evidence.nvml is not None else None
     if evidence.nvml is not None and kind is not None and kind in _NVML:
         cause, weight = _NVML[kind]
@@ -49,7 +50,7 @@ def structured_signs(evidence: Evidence) -> list[Sign]:
 
 
 def predicted_signs(prediction: Prediction) -> list[Sign]:
-    """What the rules call a failure; it counts least, for the log shows what happened."""
+    """What the rules call a failure; this counts least, because a log shows what really happened."""
     return [
         _sign(finding.cause, _PREDICTED_WEIGHT, Line(finding.message, source="rules"))
         for finding in prediction.findings
@@ -75,4 +76,4 @@ def _check(check: CheckResult) -> list[Sign]:
 
 
 def _sign(cause: str, weight: float, line: Line, values: Mapping[str, str] | None = None) -> Sign:
-    return Sign(cause, weight, (line,), 0, f"structured:{line.source}", values or {})
+    return Sign(cause, weight, (line,), values=values or {})

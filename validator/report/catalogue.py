@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from validator.catalogue.causes import Cause, Family
-from validator.diagnose.remedies import fill
+from validator.diagnose.placeholders import fill
 
 #: What the page says before the first cause.
 _HEAD = """# Causes

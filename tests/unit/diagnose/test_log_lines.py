@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from validator.diagnose import Diagnosis, Evidence, diagnose
-from validator.diagnose.log_lines import MAX_LINE, blocks, lines
-from validator.diagnose.matching import index
+from validator.diagnose.index import index
+from validator.diagnose.log_lines import BLOCK, CHUNK, MAX_LINE, blocks, lines
 from validator.diagnose.patterns import MAX_LOOKED_AT, normal
-from validator.diagnose.prefixes import rank_of, without_prefix
+from validator.diagnose.prefixes import without_prefix
 from validator.diagnose.signatures import signatures
 
 LOG = "epoch 1\nepoch 2\nRuntimeError: CUDA error: no kernel image is available for execution on the device\nbye — ünï\n"
@@ -79,10 +79,6 @@ def test_what_others_put_before_a_line(prefix: str) -> None:
     assert of(wrapped).cause == "arch_not_supported"
 
 
-def test_ranks() -> None:
-    assert [rank_of(line) for line in ("[rank3]: x", "[Rank 2] y", "rank=7 z", "frank")] == [3, 2, 7, None]
-
-
 def test_a_message_in_a_box_or_in_json() -> None:
     assert of("│ RuntimeError: CUDA error: no kernel   image is available for execution │\n").cause == "arch_not_supported"
     json = '{"log":"Traceback\\nRuntimeError: CUDA error: no kernel image is available for execution on the device\\n"}'
@@ -102,6 +98,77 @@ def test_a_long_line_is_looked_at_from_both_ends() -> None:
     for line in (message + " x" * 20_000, "x " * 20_000 + message):
         assert of(line).cause == "index_out_of_bounds"
     assert len(normal("y" * 10 * MAX_LOOKED_AT)) < 2 * MAX_LOOKED_AT
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(("latin", "is_read"), [(1000, True), (650, True), (550, False)])
+def test_utf_16_is_recognised_without_a_mark_where_most_of_it_is_latin(encoding: str, latin: int, is_read: bool) -> None:
+    text = ("é" * latin + "ж" * (1000 - latin)) * 3 + "\nGlorpError: ünï\n"
+    assert (of(text.encode(encoding)).informative[0].text == "GlorpError: ünï") is is_read
+
+
+def test_a_mark_alone_is_an_empty_log() -> None:
+    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+        assert of(mark).informative == ()
+    assert of(b"\xff\xfeKilled\n").cause == "unknown"  # no UTF-16, and no line of its own
+    assert of(b"\xff\xfe is no mark\nKilled\n").cause == "killed_by_oom_killer"
+
+
+def test_a_log_may_come_as_lines() -> None:
+    for log in (["one\n", "Killed\n"], ["one", "Killed"], (line for line in ("one", "Killed"))):
+        found = diagnose(Evidence(log=log))
+        assert (found.cause, found.causes[0].evidence[0].line, found.lines) == ("killed_by_oom_killer", 2, 2)
+
+
+def test_text_that_is_no_unicode_is_read_all_the_same() -> None:
+    assert of("one \udcff\nKilled\n").cause == "killed_by_oom_killer"
+    assert diagnose(Evidence(log=["one \udcff", "Killed"])).cause == "killed_by_oom_killer"
+
+
+def test_a_log_longer_than_a_chunk_is_read_as_one() -> None:
+    """The message and a character lie across the places where chunks meet, in UTF-8 and in UTF-16."""
+    text = "".join(f"step {number} ü\n" for number in range(200_000)) + "Killed\n"
+    assert len(text) > 2 * CHUNK
+    for encoding in ("utf-8", "utf-16"):
+        found = of(text.encode(encoding))
+        assert (found.cause, found.causes[0].evidence[0].line, found.lines) == ("killed_by_oom_killer", 200_001, 200_001)
+
+
+@pytest.mark.parametrize("length", [MAX_LINE - 1, MAX_LINE, MAX_LINE + 1, 2 * MAX_LINE, CHUNK, CHUNK + 1])
+def test_a_long_line_is_cut_and_nothing_of_it_is_lost(length: int) -> None:
+    text = "x" * length + "\nlast"
+    seen = [(number, raw) for first, block in blocks(text) for number, raw in lines(first, block)]
+    assert b"".join(raw for number, raw in seen if number == 1) == b"x" * length
+    assert [raw for number, raw in seen if number == 2] == [b"last"]
+    assert max(len(raw) for _, raw in seen) <= MAX_LINE
+
+
+def test_blocks_are_whole_lines_of_about_the_same_size() -> None:
+    text = "".join(f"line {number}\n" for number in range(1, 5000))
+    found = list(blocks(text))
+    assert all(block.endswith(b"\n") for _, block in found)
+    assert all(BLOCK <= len(block) < BLOCK + 20 for _, block in found[:-1])
+
+
+@pytest.mark.parametrize(
+    ("raw", "plain"),
+    [
+        (b"\x1b[31mred\x1b[0m", b"red"),
+        (b"\x1b]0;title\x07text", b"text"),
+        (b"\x1b]0;title\x1b\\text", b"text"),
+        (b"^[[31mred^[[0m", b"red"),
+        (b"\xef\xbf\xbd[31mred\xef\xbf\xbd[0m", b"red"),
+        (b"[31mred[39m", b"red"),
+        (b"[1mbold[22m", b"bold"),
+        (b"[1mbold[m [1m", b"bold[m "),
+        (b"tensor[31m no colour", b"tensor[31m no colour"),
+        (rb"one\nTwo\t3\\nFour\r", b"one Two 3 Four "),
+        (rb"C:\torch\new", rb"C:\torch\new"),
+        (b"k\0i\0lled", b"killed"),
+    ],
+)
+def test_what_is_taken_out_of_a_line(raw: bytes, plain: bytes) -> None:
+    assert b"".join(line for first, block in blocks(raw) for _, line in lines(first, block)) == plain
 
 
 def test_every_line_comes_once_with_its_number() -> None:
@@ -132,7 +199,7 @@ def _every_message() -> Iterator[str]:
 
 #: What is meant to make a matcher slow: nothing but anchors, near misses of patterns with gaps, one endless line, escapes.
 HOSTILE = {
-    "anchors": b" ".join(sorted(index().words)) + b"\n",
+    "anchors": b" ".join(sorted(index())) + b"\n",
     "openings": b" ".join(pattern.literals[0].encode() for one in signatures() for pattern in one.patterns if pattern.has_gap),
     "brackets": b"[" * 5000 + b"\n",
     "escapes": b"\x1b[" * 3000 + b"\x1b]" * 3000,

@@ -8,8 +8,8 @@ import pytest
 
 from validator.catalogue.causes import catalogue
 from validator.diagnose import Evidence, diagnose
-from validator.diagnose.context import CUDA_BUILD
-from validator.diagnose.matching import index
+from validator.diagnose.circumstances import CUDA_BUILD
+from validator.diagnose.index import index
 from validator.diagnose.patterns import normal, parse
 from validator.diagnose.predicted import NO_WHEEL, PUBLISHED
 from validator.diagnose.signatures import Signature, relations, signatures
@@ -58,7 +58,7 @@ def test_every_clue_that_a_condition_names_is_there() -> None:
 
 
 def test_the_index_finds_every_pattern_by_one_word() -> None:
-    found = {entry.pattern.text for entries in index().by_word.values() for entry in entries}
+    found = {entry.pattern.text for entries in index().values() for entry in entries}
     assert found == {pattern.text for signature in signatures() for pattern in signature.patterns}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from validator.base.text import one_line
 from validator.catalogue.causes import catalogue
-from validator.diagnose.remedies import fill
+from validator.diagnose.placeholders import fill
 from validator.model import UNKNOWN_CAUSE, Finding, Severity
 
 _MESSAGE_CHARS = 500

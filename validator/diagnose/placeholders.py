@@ -1,4 +1,4 @@
-"""Remedies with what is known filled in; a sentence whose value is not known is left out."""
+"""The catalogue's texts with their placeholders filled in; a sentence whose value is not known is left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The text with every ``{name}`` replaced; values are untrusted and are cleaned and bounded."""
+    """The text with every ``{name}`` replaced by its value. Values are untrusted: they are cleaned, and cut to 120 characters."""
     kept = []
     for sentence in _SENTENCE.split(" ".join(template.split())):
         names = set(_PLACEHOLDER.findall(sentence))

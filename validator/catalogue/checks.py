@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
-from validator.base.resources import DATA
+from validator.base.data_files import table
 from validator.model import Level
 
 
@@ -29,7 +27,7 @@ class CheckSpec:
 @cache
 def registry() -> Mapping[str, CheckSpec]:
     """Every check by name, in the order they run."""
-    rows = yaml.safe_load((DATA / "checks.yaml").read_text(encoding="utf-8"))
+    rows = table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model",))
     return {
         name: CheckSpec(
             name=name,

@@ -15,8 +15,7 @@ from typing import NoReturn
 import yaml
 
 from validator.base.errors import MatrixError
-from validator.base.problems import quote
-from validator.base.text import one_line
+from validator.base.text import one_line, quoted
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -245,7 +244,7 @@ class _Builder:
             if key in entries:
                 raise _Refused(
                     _line(event),
-                    f"the key {quote(key)} stands twice: it is already on line {self.key_lines[here]}",
+                    f"the key {quoted(key)} stands twice: it is already on line {self.key_lines[here]}",
                     why="only one of the two could count",
                     hint="remove or rename one of them",
                 )
@@ -289,7 +288,7 @@ def _text(event: yaml.ScalarEvent) -> str:
 def _name(place: Place) -> str:
     """How a message names a place."""
     if place and isinstance(place[-1], str):
-        return f"the key {quote(place[-1])}"
+        return f"the key {quoted(place[-1])}"
     return "this list item"
 
 

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from validator.base.problems import Problems, quote
-from validator.base.text import one_line
+from validator.base.problems import Problems
+from validator.base.text import one_line, quoted, suggestion
 from validator.base.yaml_text import Document
 from validator.matrix.file import (
     BuildEntry,
@@ -23,7 +23,6 @@ from validator.matrix.file import (
     TargetEntry,
     TargetRow,
 )
-from validator.matrix.values import suggestion
 
 #: Which model describes the mapping at a location (list indexes left out), and with it the keys and examples there.
 _MODELS: Mapping[tuple[str, ...], type[Section]] = {
@@ -71,7 +70,7 @@ def _sentence(detail: ErrorDetails) -> str:
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         key, allowed = str(loc[-1]), list(_MODELS[_keys(loc[:-1])].model_fields)
-        return f"unknown key {quote(key)}{suggestion(key, allowed)} (allowed here: {', '.join(allowed)})"
+        return f"unknown key {quoted(key)}{suggestion(key, allowed)} (allowed here: {', '.join(allowed)})"
     name = f"`{one_line(keys[-1], 60)}`" if keys else "the file"
     if kind == "value_error":
         return f"{name}: {context['error']}"
@@ -95,7 +94,7 @@ def _keys(loc: Sequence[int | str]) -> tuple[str, ...]:
 
 def _described(found: object) -> str:
     if isinstance(found, str):
-        return f"the text {quote(found)}"
+        return f"the text {quoted(found)}"
     return "a mapping" if isinstance(found, dict) else "a list"
 
 

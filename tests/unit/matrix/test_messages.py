@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from validator.base.errors import ExitCode, MatrixError
-from validator.matrix.loader import load
+from validator.matrix import load
 
 HEAD = "version: 1\nenvironments:\n"
 IMAGE = HEAD + "  - image: a\n"  # three lines, valid
@@ -101,7 +101,7 @@ MEANING = {
     "exclude names no axis": (
         IMAGE + "    torch: 2.6.0\n    exclude: [{cuda: cpu}]\n",
         5,
-        ["'cuda'", "no axis", "axes are torch"],
+        ["'cuda'", "not an axis", "axes are torch"],
     ),
     "exclude removes nothing": (
         HEAD + "  - image: a:{torch}\n    torch: [2.6.0, 2.7.1]\n    exclude: [{torch: 2.7.0}]\n",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,11 +14,12 @@ ALL = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
-def _handlers_are_put_back() -> object:
+def _handlers_are_put_back() -> Iterator[None]:
+    found = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     before = {number: signal.getsignal(number) for number in ALL}
     yield
     after = {number: signal.getsignal(number) for number in ALL}
-    for number, handler in before.items():
+    for number, handler in {**before, signal.SIGHUP: found}.items():
         signal.signal(number, handler)
     assert after == before
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from validator.base.errors import ExitCode, MatrixError
 from validator.matrix import load
+from validator.matrix.file import (
+    BuildEntry,
+    EnvironmentEntry,
+    LimitsEntry,
+    MatrixFile,
+    ModelEntry,
+    PackagesEntry,
+    Section,
+    TargetEntry,
+    TargetRow,
+)
 
 HEAD = "version: 1\nenvironments:\n"
 IMAGE = HEAD + "  - image: a\n"  # three lines, valid
@@ -272,3 +285,51 @@ def test_a_large_matrix_is_loaded(tmp_path: Path) -> None:
     file = tmp_path / "matrix.yaml"
     file.write_text(axes(4))
     assert len(load(file).environments) == 10_000
+
+
+# ---------------------------------------------------------------- every kind of value at every key
+
+#: A place of a mapping → its model. Each key there gets every wrong kind of value.
+PLACES: dict[tuple[str | int, ...], type[Section]] = {
+    (): MatrixFile,
+    ("environments", 0): EnvironmentEntry,
+    ("targets", 0): TargetEntry,
+    ("targets", 0, "include", 0): TargetRow,
+    ("limits",): LimitsEntry,
+    ("build",): BuildEntry,
+    ("packages",): PackagesEntry,
+    ("model",): ModelEntry,
+}
+KINDS = ["x", ["x"], {"x": "y"}, [["x"]], [{"x": "y"}], [{}], {"x": ["y"]}, {"x": {"y": "z"}}, [], {}]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("value", KINDS, ids=str)
+def test_no_kind_of_value_is_more_than_a_problem_with_a_line(tmp_path: Path, place: tuple[str | int, ...], value: object) -> None:
+    file = tmp_path / "matrix.yaml"
+    for key in PLACES[place].model_fields:
+        document: dict[str, Any] = {
+            "version": "1",
+            "environments": [{"image": "a"}],
+            "targets": [{"gpu": "T4", "include": [{"driver": "535.183.01"}]}],
+            "limits": {},
+            "build": {},
+            "packages": {},
+            "model": {"module": "a", "factory": "b", "input": "9"},
+        }
+        section: Any = document
+        for step in place:
+            section = section[step]
+        section[key] = value
+        file.write_text(json.dumps(document, indent=1))
+        problems: list[str] = []
+        try:
+            load(file)
+        except MatrixError as error:
+            problems = error.what.splitlines()
+        assert [line for line in problems if not re.match(rf"{re.escape(str(file))}:\d+: ", line)] == []
+        assert [line for line in problems if re.search(r"pydantic|Input should|_type", line)] == []
+
+
+def test_the_places_above_are_all_that_there_are() -> None:
+    assert set(PLACES.values()) == set(Section.__subclasses__())

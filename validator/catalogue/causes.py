@@ -1,4 +1,4 @@
-"""The catalogue of causes: loads ``data/causes/*.yaml``, the one vocabulary of predictions, checks, diagnosis and the docs."""
+"""The catalogue of causes: loads ``data/causes/*.yaml``, the vocabulary that predictions, checks, diagnosis and docs share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 from validator.base.data_files import table
 from validator.model import Severity
 
-#: The answer where no cause could be named; not an entry of the catalogue.
+#: The answer if no cause can be named; not an entry of the catalogue.
 UNKNOWN = "unknown"
 
 

@@ -1,4 +1,4 @@
-"""The axes of one entry of matrix.yaml: every value with its line, checked, and the size of what they multiply to."""
+"""The axes of one entry of matrix.yaml: every value checked and with its line, and how many combinations they make."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from validator.matrix.values import axis_value
 
 MAX_ENVIRONMENTS = 20_000
 MAX_CELLS = 100_000
-#: Rows compared with combinations, or globs with cell ids; keeps the reading of any file to a few seconds.
+#: Rows × combinations, or globs × cell ids: with this bound any file is read within a few seconds.
 MAX_COMPARISONS = 5_000_000
 
 
@@ -70,7 +70,7 @@ def entry_axes(
 
 
 def check_sizes(document: Document, environments: Sequence[EntryAxes], targets: Sequence[EntryAxes]) -> None:
-    """Refuse a matrix too large to be meant, before it is multiplied out. Raises MatrixError."""
+    """Refuse a matrix that is larger than anyone intends, before it is multiplied out. Raises MatrixError."""
     problems = Problems(document.file)
     for entry in (*environments, *targets):
         rows = len(entry.include) + len(entry.exclude)
@@ -98,7 +98,7 @@ def check_sizes(document: Document, environments: Sequence[EntryAxes], targets: 
 
 
 def _count(number: int) -> str:
-    return f"{number:,}" if number < 10**12 else "more than a million million"
+    return f"{number:,}" if number <= 10**12 else "more than a million million"
 
 
 def _with_lines(document: Document, place: Place, rows: Sequence[Mapping[str, str]]) -> list[Combination]:

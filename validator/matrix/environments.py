@@ -1,4 +1,4 @@
-"""The environments of a matrix: entries of the file multiplied out, each with its source, checked, and told apart by ids."""
+"""The environments of a matrix: entries of the file multiplied out, checked, and told apart by ids."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from validator.matrix.file import EnvironmentEntry
 from validator.model import BuiltImage, Environment, HostInterpreter, PulledImage, Source, Where
 
 _KINDS = ("image", "build", "interpreter")
-#: Keys that have a meaning for some sources only.
+#: Keys that mean something for some sources only.
 _ONLY_FOR = {
     "args": ("build",),
     "requirements": ("build",),
@@ -171,7 +171,7 @@ def _check_id(identity: str) -> None:
 
 
 def _content(environment: Environment) -> object:
-    """What makes an environment the thing it is; two with equal content would give the same answers."""
+    """What tells one environment from another: two with equal content would give the same answers."""
     how = (environment.python_command, environment.keep_entrypoint)
     source = environment.source
     if isinstance(source, BuiltImage):

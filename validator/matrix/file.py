@@ -183,7 +183,7 @@ class PackagesEntry(Section):
     channel_url: Annotated[str | None, AfterValidator(values.channel_url), WithJsonSchema({"type": "string"})] = Field(
         None, examples=["https://download.pytorch.org/whl/{channel}"]
     )
-    """URL of the PyTorch channel with `{channel}` in it; an empty text asks no channel."""
+    """URL of the PyTorch channel with `{channel}` in it; with an empty text no channel is asked."""
 
 
 class ModelEntry(Section):
@@ -198,7 +198,7 @@ class ModelEntry(Section):
     )
     """Module that makes it, installed inside the environments."""
     factory: Annotated[str, AfterValidator(user_model.dotted)] = Field(examples=["build"])
-    """Function or class that is called without arguments and gives the model."""
+    """Function or class that is called without arguments and returns the model."""
     input: Annotated[str, AfterValidator(user_model.shapes)] = Field(examples=["3x640x640"])
     """Shape of one sample, without the batch; several inputs with commas between."""
     dtype: Annotated[str | None, AfterValidator(user_model.dtypes), WithJsonSchema({"type": "string"})] = Field(
@@ -210,11 +210,11 @@ class ModelEntry(Section):
     )
     """`auto`, `mean`, `cross_entropy`, or the name of a function of the file: result of the model → loss."""
     batch: Annotated[str | None, AfterValidator(user_model.batch), WithJsonSchema(_INTEGER_LIKE)] = Field(None, examples=["2"])
-    """Samples in a batch; 0 puts no batch dimension in front."""
+    """Samples in a batch; 0 leaves out the batch dimension."""
     amp: Annotated[str | None, AfterValidator(user_model.amp_dtype), WithJsonSchema({"type": "string"})] = Field(
         None, examples=["bfloat16"]
     )
-    """Dtype of autocast: `float16` or `bfloat16`; unless set, what the device has."""
+    """Dtype of autocast: `float16` or `bfloat16`; unless set, what the device supports."""
 
 
 def _target_kind(value: object) -> str:

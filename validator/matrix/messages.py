@@ -1,4 +1,4 @@
-"""A matrix document checked against the file's models; every error said with its line, in the file's own words."""
+"""Checks a matrix document against the models of the file, and words every error in terms of the file, with its line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from validator.matrix.file import (
     TargetRow,
 )
 
-#: Which model describes the mapping at a location (list indexes left out), and with it the keys and examples there.
+#: Location of a mapping, without list indexes → the model that has its keys and examples.
 _MODELS: Mapping[tuple[str, ...], type[Section]] = {
     (): MatrixFile,
     ("environments",): EnvironmentEntry,
@@ -50,7 +50,7 @@ _EXPECTED = {
 
 
 def validate(document: Document) -> MatrixFile:
-    """The document as a model. Raises MatrixError with every error in it, in line order."""
+    """The document as a model. Raises MatrixError with every error in it, in the order of the lines."""
     try:
         return MatrixFile.model_validate(document.data)
     except ValidationError as error:
@@ -60,11 +60,11 @@ def validate(document: Document) -> MatrixFile:
             line = document.line if detail["type"] in ("value_error", "literal_error") else document.key_line
             problems.add(line(detail["loc"]), _sentence(detail))
         problems.check()
-        raise  # not reached: pydantic reports no error without a detail
+        raise  # not reached: every ValidationError has details
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    """An error of pydantic in the words of this file."""
+    """An error of pydantic in terms of the file."""
     kind, found, loc = detail["type"], detail["input"], detail["loc"]
     keys = _keys(loc)
     context = detail.get("ctx", {})

@@ -1,4 +1,4 @@
-"""The user's own model: ``path.py:factory`` or ``module:factory`` and its input, checked, and read so that it can travel."""
+"""The user's own model, ``path.py:factory`` or ``module:factory``, and its input: checked, and its file read, for it travels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from validator.base.text import one_line, quoted, suggestion
 from validator.model import UserModel
 
-#: A file of a model is text that a person wrote; it goes through environment variables, which hold about a megabyte together.
+#: The file of a model travels in environment variables, which hold about a megabyte together.
 MAX_SOURCE_BYTES = 256 * 1024
 _MAX_ELEMENTS = 1 << 28
 _MAX_INPUTS = 8
@@ -40,7 +40,7 @@ def is_file(where: str) -> bool:
 
 
 def from_file(path: Path, factory: str, shape: str, **options: str | None) -> UserModel:
-    """A model whose file travels with the probe. Raises ValueError with a sentence for anything that is not right."""
+    """A model whose file travels with the probe. Raises ValueError with a sentence for anything wrong with it."""
     if not _FILE_NAME.fullmatch(path.name):
         raise ValueError(f"{quoted(path.name)} is not the name of a Python file: letters, digits and _, then .py")
     try:
@@ -96,7 +96,7 @@ def dtypes(text: str) -> str:
 
 
 def batch(text: str) -> str:
-    """Samples in a batch; 0 gives the input as it is, without a batch in front. Raises ValueError."""
+    """Samples in a batch; 0 leaves out the batch dimension. Raises ValueError."""
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= _MAX_BATCH):
         raise ValueError(f"{quoted(text)} is not a number of samples from 0 (no batch dimension) to {_MAX_BATCH}")
     return str(int(text))
@@ -125,7 +125,7 @@ def _input(
 
 
 def _check_defined(content: bytes, name: str, factory: str) -> None:
-    """Say at once what would otherwise be found in every container: no Python, or nothing of that name in it."""
+    """Find now what would otherwise fail in every container: a file that is not Python, or that does not define the factory."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested beyond what Python reads

@@ -109,7 +109,7 @@ def url(text: str) -> str:
 
 
 def channel_url(text: str) -> str:
-    """A URL with ``{channel}`` in it, or the empty text, which asks no channel at all."""
+    """A URL with ``{channel}`` in it, or the empty text, with which no channel is asked at all."""
     if text and "{channel}" not in url(text):
         raise ValueError(f"{quoted(text)} has no {{channel}} in it, where the name of the build (cu128, cpu) is put")
     return text
@@ -163,7 +163,7 @@ def image_slug(reference: str) -> str:
 
 def _torch(text: str) -> str:
     torch_version(text)
-    # packaging also takes surrounding spaces, an epoch and some non-ASCII letters, which no wheel or tag has.
+    # packaging also takes spaces around it, an epoch and some non-ASCII letters, which no wheel or tag has.
     return _full(re.compile(r"[0-9A-Za-z.+_-]{1,100}"), text, "a torch version such as 2.7.1")
 
 

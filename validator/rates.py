@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from validator.base.data_files import mapping
+from validator.base.data_files import read_mapping
 from validator.model import Gpu, GpuClocks
 
 
 @cache
 def _table() -> Mapping[str, Any]:
-    return mapping("rates.yaml", keys=("fp16_flops_per_clock", "lesser"))
+    return read_mapping("rates.yaml", keys=("fp16_flops_per_clock", "lesser"))
 
 
 def fp16_flops_per_clock(compute_capability: str | None, name: str | None) -> int | None:

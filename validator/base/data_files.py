@@ -9,37 +9,37 @@ import yaml
 
 from validator.base.resources import DATA
 
-Row = dict[str, Any]
+Fields = dict[str, Any]
 
 # The C parser where PyYAML has it: the pure one takes a second for all of the files.
 _TYPED = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEXT = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
-class DataFileError(ValueError):
+class DataFileError(Exception):
     """A data file is missing or does not have its form: a defect of the package or of its installation."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"validator/data/{name}: {problem}")
 
 
-def mapping(name: str, keys: Collection[str] = (), *, as_text: bool = False) -> Row:
+def read_mapping(name: str, keys: Collection[str] = (), *, as_text: bool = False) -> Fields:
     """A file that is one mapping with at least these keys; ``as_text`` keeps every scalar as written (12.10 stays 12.10)."""
     found = _parsed(name, as_text=as_text)
     _check(name, "the file", found, keys)
     return dict(found)
 
 
-def table(name: str, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Row]:
+def read_table(name: str, required: Collection[str], optional: Collection[str] = ()) -> dict[str, Fields]:
     """A file of rows by key. Each must have the required fields, and no others than these and the optional ones."""
-    found = mapping(name)
+    found = read_mapping(name)
     for key, row in found.items():
         _check(name, f"`{key}`", row, required, optional)
     return found
 
 
-def rows(name: str, required: Collection[str], optional: Collection[str] = ()) -> list[Row]:
-    """A file that is a list of rows, with the fields of ``table``."""
+def read_rows(name: str, required: Collection[str], optional: Collection[str] = ()) -> list[Fields]:
+    """A file that is a list of rows, with the fields of ``read_table``."""
     found = _parsed(name)
     if not isinstance(found, list):
         raise DataFileError(name, "the file must be a list")
@@ -59,7 +59,7 @@ def _parsed(name: str, *, as_text: bool = False) -> Any:
 
 
 def _check(name: str, what: str, found: object, required: Collection[str], allowed: Collection[str] | None = None) -> None:
-    """Raises DataFileError. Where ``allowed`` is None, other keys than the required ones are no one's concern."""
+    """Raises DataFileError. With ``allowed`` None there may be any other keys besides the required ones."""
     if not isinstance(found, dict):
         raise DataFileError(name, f"{what} must be a mapping")
     if missing := [key for key in required if key not in found]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-from validator.base.data_files import table
+from validator.base.data_files import read_table
 from validator.model import Severity
 
 #: The answer if no cause can be named; not an entry of the catalogue.
@@ -52,7 +52,7 @@ def catalogue() -> Mapping[str, Cause]:
     """Every cause by ident, by family and then in the order of its file."""
     found = {}
     for family in Family:
-        for ident, row in table(f"causes/{family.value}.yaml", _FIELDS).items():
+        for ident, row in read_table(f"causes/{family.value}.yaml", _FIELDS).items():
             found[ident] = Cause(
                 ident=ident,
                 family=family,

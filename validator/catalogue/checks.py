@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from validator.base.data_files import table
+from validator.base.data_files import read_table
 from validator.model import Level
 
 
@@ -27,7 +27,7 @@ class CheckSpec:
 @cache
 def registry() -> Mapping[str, CheckSpec]:
     """Every check by name, in the order they run."""
-    rows = table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model",))
+    rows = read_table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model",))
     return {
         name: CheckSpec(
             name=name,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from validator.base.data_files import mapping, rows
+from validator.base.data_files import read_mapping, read_rows
 from validator.base.resources import DATA
 from validator.catalogue.causes import catalogue
 from validator.diagnose.patterns import Pattern, normal, parse
@@ -56,7 +56,7 @@ def signatures() -> tuple[Signature, ...]:
     for path in sorted(FOLDER.glob("*.yaml")):
         if path.name == "relations.yaml":
             continue
-        for row in rows(f"signatures/{path.name}", required=("id", "any"), optional=_FIELDS):
+        for row in read_rows(f"signatures/{path.name}", required=("id", "any"), optional=_FIELDS):
             signature = _signature(row)
             if signature.id in found:
                 raise ValueError(f"{path.name}: two signatures are called {signature.id}")
@@ -67,7 +67,7 @@ def signatures() -> tuple[Signature, ...]:
 @cache
 def relations() -> Mapping[str, tuple[str, ...]]:
     """Cause (``any``: every one) → causes whose messages it also brings about; where both are seen, the first is the root."""
-    aftermath = mapping("signatures/relations.yaml")
+    aftermath = read_mapping("signatures/relations.yaml")
     for cause, others in aftermath.items():
         for name in (cause, *others):
             if name != ANY:

@@ -14,7 +14,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from validator.base.data_files import mapping
+from validator.base.data_files import read_mapping
 from validator.base.errors import InvalidInputError, MatrixError
 from validator.base.resources import DATA
 from validator.base.versions import Dotted
@@ -101,7 +101,7 @@ def load(overlay: Path | None = None) -> Facts:
     sources: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(TABLES.values()):
         expected = [table for table, file in TABLES.items() if file == name]
-        document = mapping(f"facts/{name}.yaml", ["sources", *expected], as_text=True)
+        document = read_mapping(f"facts/{name}.yaml", ["sources", *expected], as_text=True)
         sources[name] = dict(document.pop("sources"))
         raw.update(document)
     if overlay is None:

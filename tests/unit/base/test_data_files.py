@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from validator.base import data_files
-from validator.base.data_files import DataFileError, mapping, rows, table
+from validator.base.data_files import DataFileError, read_mapping, read_rows, read_table
 from validator.base.resources import DATA
 
 
@@ -28,36 +28,37 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], st
 
 def test_scalars_have_their_types_or_stay_as_written(write: Callable[[str], str]) -> None:
     name = write("count: 3\nversion: 12.10\nflag: no\ntext: 'Prüfung'\n")
-    assert mapping(name) == {"count": 3, "version": 12.1, "flag": False, "text": "Prüfung"}
-    assert mapping(name, as_text=True) == {"count": "3", "version": "12.10", "flag": "no", "text": "Prüfung"}
+    assert read_mapping(name) == {"count": 3, "version": 12.1, "flag": False, "text": "Prüfung"}
+    assert read_mapping(name, as_text=True) == {"count": "3", "version": "12.10", "flag": "no", "text": "Prüfung"}
 
 
 def test_a_mapping_may_have_more_keys_than_it_must(write: Callable[[str], str]) -> None:
-    assert mapping(write("a: 1\nb: 2\n"), ["b"]) == {"a": 1, "b": 2}
+    assert read_mapping(write("a: 1\nb: 2\n"), ["b"]) == {"a": 1, "b": 2}
 
 
 def test_rows_have_what_they_must_and_may_have(write: Callable[[str], str]) -> None:
-    assert table(write("first: {a: 1}\nsecond: {a: 2, b: 3}\n"), ["a"], ["b"]) == {"first": {"a": 1}, "second": {"a": 2, "b": 3}}
-    assert rows(write("- {a: 1}\n- {a: 2, b: 3}\n"), ["a"], ["b"]) == [{"a": 1}, {"a": 2, "b": 3}]
+    first, second = {"a": 1}, {"a": 2, "b": 3}
+    assert read_table(write("first: {a: 1}\nsecond: {a: 2, b: 3}\n"), ["a"], ["b"]) == {"first": first, "second": second}
+    assert read_rows(write("- {a: 1}\n- {a: 2, b: 3}\n"), ["a"], ["b"]) == [first, second]
 
 
 @pytest.mark.parametrize(
     ("read", "text", "problem"),
     [
-        (lambda name: mapping(name, ["a", "b", "c"]), "b: 1\n", "the file has no a and no c; it must have a, b, c"),
-        (mapping, "- a\n", "the file must be a mapping"),
-        (mapping, "", "the file must be a mapping"),
-        (mapping, "a: [\n", "not valid YAML: "),
-        (mapping, "a: !!python/name:os.system\n", "not valid YAML: "),
-        (lambda name: table(name, ["a"]), "- {a: 1}\n", "the file must be a mapping"),
-        (lambda name: table(name, ["a"]), "first: {a: 1}\nsecond: 2\n", "`second` must be a mapping"),
-        (lambda name: table(name, ["a", "b"]), "first: {a: 1}\n", "`first` has no b; it must have a, b"),
-        (lambda name: table(name, ["a"], ["b"]), "first: {a: 1, c: 2, d: 3}\n", "`first` has c, d; it may have only a, b"),
-        (lambda name: table(name, ["a"]), "first: {a: 1, b: 2}\n", "`first` has b; it may have only a"),
-        (lambda name: rows(name, ["a"]), "first: {a: 1}\n", "the file must be a list"),
-        (lambda name: rows(name, ["a"]), "- {a: 1}\n- text\n", "row 2 must be a mapping"),
-        (lambda name: rows(name, ["a"]), "- {a: 1}\n- {}\n", "row 2 has no a"),
-        (lambda name: rows(name, ["a"], ["b"]), "- {a: 1, c: 2}\n", "row 1 has c; it may have only a, b"),
+        (lambda name: read_mapping(name, ["a", "b", "c"]), "b: 1\n", "the file has no a and no c; it must have a, b, c"),
+        (read_mapping, "- a\n", "the file must be a mapping"),
+        (read_mapping, "", "the file must be a mapping"),
+        (read_mapping, "a: [\n", "not valid YAML: "),
+        (read_mapping, "a: !!python/name:os.system\n", "not valid YAML: "),
+        (lambda name: read_table(name, ["a"]), "- {a: 1}\n", "the file must be a mapping"),
+        (lambda name: read_table(name, ["a"]), "first: {a: 1}\nsecond: 2\n", "`second` must be a mapping"),
+        (lambda name: read_table(name, ["a", "b"]), "first: {a: 1}\n", "`first` has no b; it must have a, b"),
+        (lambda name: read_table(name, ["a"], ["b"]), "first: {a: 1, c: 2, d: 3}\n", "`first` has c, d; it may have only a, b"),
+        (lambda name: read_table(name, ["a"]), "first: {a: 1, b: 2}\n", "`first` has b; it may have only a"),
+        (lambda name: read_rows(name, ["a"]), "first: {a: 1}\n", "the file must be a list"),
+        (lambda name: read_rows(name, ["a"]), "- {a: 1}\n- text\n", "row 2 must be a mapping"),
+        (lambda name: read_rows(name, ["a"]), "- {a: 1}\n- {}\n", "row 2 has no a"),
+        (lambda name: read_rows(name, ["a"], ["b"]), "- {a: 1, c: 2}\n", "row 1 has c; it may have only a, b"),
     ],
 )
 def test_what_is_not_of_its_form_is_refused(
@@ -71,7 +72,7 @@ def test_what_is_not_of_its_form_is_refused(
 def test_a_file_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data_files, "DATA", tmp_path)
     with pytest.raises(DataFileError, match=r"^validator/data/absent\.yaml: the file cannot be read \(No such file"):
-        mapping("absent.yaml")
+        read_mapping("absent.yaml")
 
 
 class _NoKeyTwice(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from validator.base.data_files import mapping
+from validator.base.data_files import read_mapping
 from validator.base.resources import DATA
 from validator.catalogue.causes import UNKNOWN, Family, catalogue
 from validator.model import Severity
 
-FILES = {family: mapping(f"causes/{family.value}.yaml") for family in Family}
+FILES = {family: read_mapping(f"causes/{family.value}.yaml") for family in Family}
 
 
 def test_every_file_is_a_family_and_every_family_a_file() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator.base.data_files import mapping
+from validator.base.data_files import read_mapping
 from validator.catalogue import checks
 from validator.model import Level
 
@@ -63,7 +63,7 @@ def test_the_matrix_may_set_any_level_but_only_of_what_it_names() -> None:
 
 
 def test_a_check_is_what_its_row_says() -> None:
-    for name, row in mapping("checks.yaml").items():
+    for name, row in read_mapping("checks.yaml").items():
         spec = checks.registry()[name]
         assert (spec.name, spec.level.value, spec.deadline_seconds) == (name, row["level"], row["deadline_seconds"])
         assert (list(spec.needs), spec.inspect, spec.model) == (row["needs"], row["inspect"], row.get("model", False))

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from validator.base.data_files import rows
+from validator.base.data_files import read_rows
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def table() -> tuple[EngineWords, ...]:
     """The rows, in the order in which they are looked through."""
     return tuple(
         EngineWords(row["cause"], re.compile(row["words"], re.IGNORECASE), tuple(row["examples"]), row["source"])
-        for row in rows("engine_words.yaml", required=("cause", "words", "examples", "source"))
+        for row in read_rows("engine_words.yaml", required=("cause", "words", "examples", "source"))
     )
 
 

@@ -56,6 +56,8 @@ def validate(document: Document) -> MatrixFile:
     except ValidationError as error:
         problems = Problems(document.file)
         for detail in error.errors(include_url=False):
+            if detail["type"] == "too_short" and detail["input"]:
+                continue  # pydantic does not count wrong items, which have their own errors
             # A wrong value is looked for where it stands; a wrong or missing key, or kind of value, at its key.
             line = document.line if detail["type"] in ("value_error", "literal_error") else document.key_line
             problems.add(line(detail["loc"]), _sentence(detail))

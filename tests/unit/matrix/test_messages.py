@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from validator.base.errors import ExitCode, MatrixError
+from validator.base.yaml_text import parse
 from validator.matrix import load
 from validator.matrix.file import (
     BuildEntry,
@@ -22,6 +23,7 @@ from validator.matrix.file import (
     TargetEntry,
     TargetRow,
 )
+from validator.matrix.messages import validate
 
 HEAD = "version: 1\nenvironments:\n"
 IMAGE = HEAD + "  - image: a\n"  # three lines, valid
@@ -60,6 +62,11 @@ SCHEMA = {
     "unknown key like a tag": (IMAGE + "<host>: x\n", 4, ["unknown key '<host>'"]),
     "environment is text": (HEAD + "  - debian\n", 3, ["an entry of `environments` is the text 'debian'", "a mapping"]),
     "axis is a mapping": (IMAGE + "    torch: {a: b}\n", 4, ["`torch` is a mapping", "text or a list", '`torch: ["2.13.0"]`']),
+    "free axis is a mapping": (
+        IMAGE + "    axes:\n      cudnn: {a: b}\n",
+        5,
+        ["`cudnn` is a mapping", 'for example `axes: {cudnn: ["9"]}`'],
+    ),
     "axis of lists": (IMAGE + "    cuda:\n      - cpu\n      - [a]\n", 6, ["an entry of `cuda` is a list", "text was meant"]),
     "empty axis": (IMAGE + "    torch: []\n", 4, ["`torch` is empty"]),
     "axis name": (IMAGE + "    axes: {cuDNN: 9}\n", 4, ["'cuDNN' is not the name of an axis"]),
@@ -303,25 +310,40 @@ PLACES: dict[tuple[str | int, ...], type[Section]] = {
 KINDS = ["x", ["x"], {"x": "y"}, [["x"]], [{"x": "y"}], [{}], {"x": ["y"]}, {"x": {"y": "z"}}, [], {}]
 
 
+def text_with(place: tuple[str | int, ...], key: str, value: object) -> str:
+    """A matrix, valid but for what is set at a place."""
+    document: dict[str, Any] = {
+        "version": "1",
+        "environments": [{"image": "a"}],
+        "targets": [{"gpu": "T4", "include": [{"driver": "535.183.01"}]}],
+        "limits": {},
+        "build": {},
+        "packages": {},
+        "model": {"module": "a", "factory": "b", "input": "9"},
+    }
+    section: Any = document
+    for step in place:
+        section = section[step]
+    section[key] = value
+    return json.dumps(document, indent=1)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_the_example_in_a_message_is_one_that_may_be_written(tmp_path: Path, place: tuple[str | int, ...]) -> None:
+    for key in PLACES[place].model_fields:
+        [problem] = refused(tmp_path, text_with(place, key, [["x"]])).what.splitlines()
+        example = parse(problem.partition(", for example `")[2].removesuffix("`"), "example").data
+        assert isinstance(example, dict), problem
+        assert list(example) == [key]
+        assert validate(parse(text_with(place, key, example[key]), "m"))
+
+
 @pytest.mark.parametrize("place", PLACES, ids=str)
 @pytest.mark.parametrize("value", KINDS, ids=str)
 def test_no_kind_of_value_is_more_than_a_problem_with_a_line(tmp_path: Path, place: tuple[str | int, ...], value: object) -> None:
     file = tmp_path / "matrix.yaml"
     for key in PLACES[place].model_fields:
-        document: dict[str, Any] = {
-            "version": "1",
-            "environments": [{"image": "a"}],
-            "targets": [{"gpu": "T4", "include": [{"driver": "535.183.01"}]}],
-            "limits": {},
-            "build": {},
-            "packages": {},
-            "model": {"module": "a", "factory": "b", "input": "9"},
-        }
-        section: Any = document
-        for step in place:
-            section = section[step]
-        section[key] = value
-        file.write_text(json.dumps(document, indent=1))
+        file.write_text(text_with(place, key, value))
         problems: list[str] = []
         try:
             load(file)

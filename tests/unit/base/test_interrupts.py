@@ -82,10 +82,12 @@ def test_an_error_in_the_block_does_not_lose_the_signal() -> None:
         work()
 
 
-def test_without_a_signal_the_block_is_as_any_other() -> None:
-    with held_back():
-        value = 1
-    assert value == 1
+def test_the_handlers_are_others_only_inside_the_block() -> None:
+    before = {number: signal.getsignal(number) for number in ALL}
+    for block in (held_back, as_keyboard_interrupt):
+        with block():
+            assert [number for number in ALL if signal.getsignal(number) == before[number]] == []
+        assert {number: signal.getsignal(number) for number in ALL} == before
 
 
 def test_other_threads_which_get_no_signals_may_use_it() -> None:

@@ -17,7 +17,7 @@ from validator.base.text import clean, did_you_mean, one_line, quoted, similar, 
         ("\x1b]0;a title\x07text", "text"),
         ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("\x1b[2J\x1b[1;1Hgone", "gone"),
-        ("\x1bcreset", "\ufffdcreset"),  # RIS is no sequence we know: its escape goes all the same
+        ("\x1bcreset", "\ufffdcreset"),  # RIS is not a sequence we know; its escape is taken out all the same
         ("10%\r20%\r\n", "10%\n20%\n"),
         ("a\tb\nc", "a\tb\nc"),
         ("bell\x07 nul\x00 del\x7f", "bell\ufffd nul\ufffd del\ufffd"),

@@ -32,6 +32,16 @@ def test_scalars_have_their_types_or_stay_as_written(write: Callable[[str], str]
     assert read_mapping(name, as_text=True) == {"count": "3", "version": "12.10", "flag": "no", "text": "Prüfung"}
 
 
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+@pytest.mark.parametrize("as_text", [True, False])
+def test_the_fast_parser_reads_where_there_is_one(
+    write: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, as_text: bool
+) -> None:
+    """The pure one takes a second for the files of the package."""
+    monkeypatch.setattr(yaml.scanner.Scanner, "fetch_more_tokens", lambda scanner: pytest.fail("the slow parser reads"))
+    assert read_mapping(write("a: b\n"), as_text=as_text) == {"a": "b"}
+
+
 def test_a_mapping_may_have_more_keys_than_it_must(write: Callable[[str], str]) -> None:
     assert read_mapping(write("a: 1\nb: 2\n"), ["b"]) == {"a": 1, "b": 2}
 

@@ -1,1 +1,1 @@
-"""The ground: errors, versions, text, YAML with positions, and other small tools that know no word of the product."""
+"""The ground floor: errors, versions, text, YAML with line numbers, and other small tools that know nothing of the product."""

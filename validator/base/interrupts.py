@@ -1,4 +1,4 @@
-"""Signals around the moments that must not be cut in two, such as making and removing a container."""
+"""What a signal does: it ends a run as Ctrl-C does, but not in the middle of making or removing a container."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def as_keyboard_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that they clean up and write the report too.
+    """SIGTERM and SIGHUP end the block as Ctrl-C does, so that they too clean up and write the report.
 
     A SIGHUP that is ignored stays so: that is how ``nohup`` asks a run to outlive its terminal.
     """
@@ -33,7 +33,7 @@ def as_keyboard_interrupt() -> Iterator[None]:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Signals that arrive in the block take effect after it. A no-op outside the main thread, which gets no signals."""
+    """Signals that arrive in the block take effect after it. Does nothing outside the main thread: only that gets signals."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

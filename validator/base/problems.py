@@ -1,34 +1,27 @@
-"""What is wrong with a file a person wrote: collected, and told all at once with lines."""
+"""The problems of a file that a person wrote: collected, then raised as one error that names the line of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from validator.base.errors import MatrixError
-from validator.base.redact import redact
-from validator.base.text import one_line
 
 MAX_PROBLEMS = 50
 
 
-def quote(text: str) -> str:
-    """Text of the file made fit for a message: one line, bounded, in quotes, credentials masked."""
-    return repr(one_line(redact(text), 100))
-
-
 @dataclass
 class Problems:
-    """What is wrong with a document, collected so that one reading tells all of it."""
+    """The problems of one document."""
 
     file: str
     found: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, line: int, text: str) -> None:
-        """Note one problem; the text is a sentence that says what, why and what to do, without the place."""
+        """Note a problem. The text says what is wrong, why, and what to do, but not where."""
         self.found.append((line, text))
 
     def check(self) -> None:
-        """Raise MatrixError with every problem, one a line and in line order, if there is any."""
+        """Raise MatrixError if there are problems: one on each line of the message, in the order of the file."""
         if self.found:
             unique = list(dict.fromkeys(sorted(self.found, key=lambda problem: problem[0])))
             shown = [f"{self.file}:{line}: {text}" for line, text in unique[:MAX_PROBLEMS]]

@@ -1,9 +1,15 @@
-"""Untrusted text made safe to keep and to show: no control characters, no bidirectional overrides, bounded length."""
+"""Untrusted text made safe to keep and to show, and the words for a name that is not known.
+
+Safe means: no control characters, no bidirectional overrides, bounded length.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
+
+from validator.base.redact import redact
 
 #: ANSI escape sequences: CSI, OSC (ended by BEL or ST) and two-character escapes.
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-_])")
@@ -34,3 +40,29 @@ def one_line(text: str, limit: int = 200) -> str:
     """Cleaned text folded to a single line, cut at its end."""
     line = " ".join(clean(text[: 8 * limit]).split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def quoted(value: str) -> str:
+    """A value that someone gave, fit for a message: in quotes, on one line, bounded, with credentials masked."""
+    return repr(one_line(redact(value), 100))
+
+
+def similar(word: str, known: Iterable[str], *, most: int = 1, cutoff: float = 0.6) -> list[str]:
+    """The known names that a word may have been meant for, the most similar first."""
+    from difflib import get_close_matches  # only errors need it
+
+    return get_close_matches(word[:100], list(known), n=most, cutoff=cutoff)
+
+
+def did_you_mean(names: Sequence[str]) -> str:
+    """The question ``did you mean 'a', 'b' or 'c'?``; empty without names."""
+    if not names:
+        return ""
+    *others, last = map(quoted, names)
+    return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
+
+
+def suggestion(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """What follows a statement that a word is not known: ``; did you mean 'torch'?``, or nothing if no name is similar."""
+    names = similar(word, known, cutoff=cutoff)
+    return f"; {did_you_mean(names)}" if names else ""

@@ -11,7 +11,9 @@ from functools import total_ordering
 
 from packaging.version import InvalidVersion, Version
 
-#: Where PyTorch publishes the builds of each channel.
+from validator.base.text import quoted
+
+#: Where PyTorch publishes the builds of each channel; https://pytorch.org/get-started/locally/
 PYTORCH_CHANNELS = "https://download.pytorch.org/whl/{channel}"
 _DOTTED = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}", re.ASCII)
 
@@ -29,7 +31,7 @@ class Dotted:
 
     def __post_init__(self) -> None:
         if not _DOTTED.fullmatch(self.text):
-            raise ValueError(f"{self.text!r} is not a version of dotted numbers such as 12.8 or 580.95.05")
+            raise ValueError(f"{quoted(self.text)} is not a version of dotted numbers such as 12.8 or 580.95.05")
         numbers = [int(part) for part in self.text.split(".")]
         while len(numbers) > 1 and numbers[-1] == 0:
             numbers.pop()
@@ -61,7 +63,7 @@ def torch_version(text: str) -> Version:
     try:
         return Version(text)
     except InvalidVersion:
-        raise ValueError(f"{text!r} is not a torch version such as 2.7.1") from None
+        raise ValueError(f"{quoted(text)} is not a torch version such as 2.7.1") from None
 
 
 def channel_of(cuda: str) -> str:

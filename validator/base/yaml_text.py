@@ -1,4 +1,4 @@
-"""YAML as plain text with positions: every scalar stays as written; what a configuration file does not need is refused.
+"""YAML as plain text with line numbers: every scalar stays as written, and what a configuration file does not need is refused.
 
 Built on PyYAML's events, so no tag, alias or merge is ever resolved: ``12.10``, ``no`` or ``1_000`` arrive as they stand.
 """
@@ -15,8 +15,7 @@ from typing import NoReturn
 import yaml
 
 from validator.base.errors import MatrixError
-from validator.base.problems import quote
-from validator.base.text import one_line
+from validator.base.text import one_line, quoted
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 16
@@ -36,7 +35,7 @@ class Document:
     lines: Mapping[Place, int]
     """Line (from 1) on which each value begins."""
     key_lines: Mapping[Place, int]
-    """Line of the key of each value that has one."""
+    """The line of the key of each value that has a key."""
 
     def line(self, place: Place) -> int:
         """Line of the value at a place, or of the nearest part above it that is there."""
@@ -48,7 +47,7 @@ class Document:
         return self.key_lines.get(known, self.lines[known])
 
     def known(self, place: Place) -> Place:
-        """The longest part of a place that the document has; steps it does not have are left out."""
+        """The place without the steps that the document does not have."""
         known: Place = ()
         for step in place:
             if (*known, step) in self.lines:
@@ -57,7 +56,7 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read a YAML file. Raises MatrixError, which says where and why, for all that is not a plain small document."""
+    """Read a YAML file. Raises MatrixError, which says where and why, for anything but one small, plain document."""
     file = one_line(str(path))
     raw = _read_bounded(path, file)
     if len(raw) > MAX_BYTES:
@@ -79,7 +78,7 @@ def read(path: Path) -> Document:
 
 
 def _read_bounded(path: Path, file: str) -> bytes:
-    """At most one byte more than is allowed, from a regular file only: a pipe or device must not make us wait."""
+    """At most one byte more than is allowed, and only from a regular file: a pipe or a device could block for ever."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -120,12 +119,12 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's own scanner, not the C one (its errors and positions differ), without directives, tags and anchors."""
 
     def fetch_directive(self) -> NoReturn:
-        self._refuse("directives (%) are not used here", "they change what the text means", "remove the line")
+        self._refuse("directives (%) are not used here", "they change how the text is read", "remove the line")
 
     def fetch_anchor(self) -> NoReturn:
         self._refuse(
             "anchors (&name) and aliases (*name) are not used here",
-            "what a line says would stand somewhere else, and a few of them can grow without bound",
+            "the value of a line would be written somewhere else, and a few aliases can expand without bound",
             "write the values out; quote a text that begins with & or *",
         )
 
@@ -134,7 +133,7 @@ class _Loader(yaml.SafeLoader):
     def fetch_tag(self) -> NoReturn:
         self._refuse(
             "tags (!name, !!type) are not used here",
-            "every value is text and gets its type from the key it stands under",
+            "every value is text and gets its type from its key",
             "leave the tag out; quote it instead where the value itself begins with !",
         )
 
@@ -166,7 +165,7 @@ def parse(text: str, file: str) -> Document:
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> MatrixError:
-    """The scanner's own words, with the line where the trouble shows and the line where the part began."""
+    """The scanner's own words, with the line of the error and the line on which the broken part begins."""
     mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 1
     context = error.context or ""
@@ -180,7 +179,7 @@ def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> MatrixError:
 
 
 class _Builder:
-    """Events to plain values, recursion bounded by MAX_DEPTH."""
+    """Makes plain values of events; MAX_DEPTH bounds the recursion."""
 
     def __init__(self, events: Iterator[yaml.Event]) -> None:
         self.lines: dict[Place, int] = {}
@@ -204,7 +203,7 @@ class _Builder:
             raise _Refused(
                 _line(event),
                 "a second document begins here",
-                why="only one document could be meant",
+                why="a file has one document",
                 hint="remove the line --- or ..., or put the second document into a file of its own",
             )
         return data
@@ -245,7 +244,7 @@ class _Builder:
             if key in entries:
                 raise _Refused(
                     _line(event),
-                    f"the key {quote(key)} stands twice: it is already on line {self.key_lines[here]}",
+                    f"the key {quoted(key)} stands twice: it is already on line {self.key_lines[here]}",
                     why="only one of the two could count",
                     hint="remove or rename one of them",
                 )
@@ -261,7 +260,7 @@ class _Builder:
             raise _Refused(
                 _line(event),
                 "merge keys (<<) are not used here",
-                why="what a line says would stand somewhere else",
+                why="the value of a line would be written somewhere else",
                 hint="write the keys out",
             )
         return _text(event)
@@ -278,7 +277,7 @@ class _Builder:
 
 
 def _text(event: yaml.ScalarEvent) -> str:
-    """The text of a scalar; half a surrogate pair, which an escape can spell, is no text."""
+    """The text of a scalar. An escape can spell half a surrogate pair, which is not text."""
     text = str(event.value)
     if any("\ud800" <= char <= "\udfff" for char in text):
         what = "an escape in this quoted text names half a character (a surrogate)"
@@ -289,7 +288,7 @@ def _text(event: yaml.ScalarEvent) -> str:
 def _name(place: Place) -> str:
     """How a message names a place."""
     if place and isinstance(place[-1], str):
-        return f"the key {quote(place[-1])}"
+        return f"the key {quoted(place[-1])}"
     return "this list item"
 
 
@@ -298,5 +297,5 @@ def _empty() -> _Refused:
 
 
 def _line(event: yaml.Event) -> int:
-    """Line from 1; the pure Python parser marks every event."""
+    """The line of an event, from 1; the pure Python parser marks every event."""
     return event.start_mark.line + 1 if event.start_mark else 1

@@ -1,1 +1,1 @@
-"""What can be named: the causes, and the checks of the probe."""
+"""The two vocabularies: the causes that can be named, and the checks of the probe."""

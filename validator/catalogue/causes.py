@@ -1,4 +1,4 @@
-"""The catalogue of causes: loads ``data/causes/*.yaml``, the one vocabulary of predictions, checks, diagnosis and the docs."""
+"""The catalogue of causes: loads ``data/causes/*.yaml``, the vocabulary that predictions, checks, diagnosis and docs share."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 
-import yaml
-
-from validator.base.resources import DATA
+from validator.base.data_files import read_table
 from validator.model import Severity
-
-FOLDER = DATA / "causes"
 
 
 class Family(str, Enum):
@@ -35,14 +31,17 @@ class Cause:
     title: str
     severity: Severity
     """What it usually means for a cell; a finding may say otherwise."""
-    explanation: str = ""
-    remedy: str = ""
-    """What to do; ``{name}`` stands for a value of the context and is left out with its sentence where there is none."""
-    confirm: str = ""
+    explanation: str
+    remedy: str
+    """What to do. ``{name}`` stands for a value of the context; a sentence whose value is not known is left out."""
+    confirm: str
     """A command that tells whether this is it."""
-    neighbours: Mapping[str, str] | None = None
+    neighbours: Mapping[str, str]
     """Causes it is easily mistaken for → how to tell them apart."""
-    sources: tuple[str, ...] = ()
+    sources: tuple[str, ...]
+
+
+_FIELDS = ("title", "severity", "explanation", "remedy", "confirm", "neighbours", "sources")
 
 
 @cache
@@ -50,17 +49,16 @@ def catalogue() -> Mapping[str, Cause]:
     """Every cause by ident, by family and then in the order of its file."""
     found = {}
     for family in Family:
-        rows = yaml.safe_load((FOLDER / f"{family.value}.yaml").read_text(encoding="utf-8"))
-        for ident, row in rows.items():
+        for ident, row in read_table(f"causes/{family.value}.yaml", _FIELDS).items():
             found[ident] = Cause(
                 ident=ident,
                 family=family,
                 title=row["title"],
                 severity=Severity(row["severity"]),
-                explanation=row.get("explanation", ""),
-                remedy=row.get("remedy", ""),
-                confirm=row.get("confirm", ""),
-                neighbours=row.get("neighbours", {}),
-                sources=tuple(row.get("sources", ())),
+                explanation=row["explanation"],
+                remedy=row["remedy"],
+                confirm=row["confirm"],
+                neighbours=row["neighbours"],
+                sources=tuple(row["sources"]),
             )
     return found

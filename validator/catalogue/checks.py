@@ -1,4 +1,4 @@
-"""The registry of checks: loads ``data/checks.yaml``, the one list that the matrix, the plan and the probe's host side go by."""
+"""The registry of checks in ``data/checks.yaml``: the one list that the matrix, the plan and the host side of the probe use."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
-from validator.base.resources import DATA
+from validator.base.data_files import read_table
 from validator.model import Level
 
 
@@ -23,13 +21,13 @@ class CheckSpec:
     needs: tuple[str, ...]
     inspect: bool
     model: bool = False
-    """Whether it needs a model of the user's, and is left out where none was given."""
+    """Whether it needs the user's own model, and is left out without one."""
 
 
 @cache
 def registry() -> Mapping[str, CheckSpec]:
     """Every check by name, in the order they run."""
-    rows = yaml.safe_load((DATA / "checks.yaml").read_text(encoding="utf-8"))
+    rows = read_table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model",))
     return {
         name: CheckSpec(
             name=name,
@@ -49,9 +47,9 @@ def levels(overrides: Mapping[str, Level]) -> dict[str, Level]:
 
 
 def selected(overrides: Mapping[str, Level], *, inspect: bool, model: bool = False) -> list[CheckSpec]:
-    """The checks a run sends to the probe, in order: those not set to skip.
+    """The checks that a run sends to the probe, in order: those not set to skip.
 
-    Where an environment is only opened, those that need no GPU; without a model of the user's, those that need none.
+    If an environment is only opened, only those that need no GPU; without the user's own model, only those that do not need it.
     """
     effective = levels(overrides)
     return [
@@ -62,7 +60,7 @@ def selected(overrides: Mapping[str, Level], *, inspect: bool, model: bool = Fal
 
 
 def chosen(globs: Sequence[str], among: Sequence[CheckSpec]) -> list[CheckSpec]:
-    """The checks that match one of the globs, and all that these need, in order. A glob that matches none raises KeyError."""
+    """The checks that match one of the globs, and all that these need, in order. Raises KeyError for a glob that matches none."""
     known = {spec.name: spec for spec in among}
     wanted: set[str] = set()
     for glob in globs:

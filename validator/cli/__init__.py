@@ -10,6 +10,7 @@ import click
 
 from validator import __version__
 from validator.base.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
+from validator.base.text import quoted, suggestion
 from validator.cli.output import Output
 
 _COMMANDS = {
@@ -50,11 +51,8 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError:
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else f" There are: {', '.join(_COMMANDS)}."
-            ctx.fail(f"No such command {args[0]!r}.{hint}")
+            hint = suggestion(args[0], _COMMANDS) or f"; the commands are {', '.join(_COMMANDS)}"
+            ctx.fail(f"No such command {quoted(args[0])}{hint}")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

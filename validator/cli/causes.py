@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 
 import click
 
@@ -21,15 +20,15 @@ def command(output: Output, ident: str | None, format_name: str) -> None:
     of all of them is docs/causes.md.
     """
     from validator.base.errors import InvalidInputError
+    from validator.base.text import did_you_mean, quoted, similar
     from validator.catalogue.causes import catalogue
     from validator.report.catalogue import as_json, entry, markdown, table
 
     causes = catalogue()
     if ident is not None:
         if ident not in causes:
-            close = get_close_matches(ident, causes, n=3)
-            hint = f"did you mean {', '.join(close)}?" if close else "`validator causes` lists them"
-            raise InvalidInputError(f"there is no cause {ident!r}", hint=hint)
+            hint = did_you_mean(similar(ident, causes, most=3)) or "`validator causes` lists them"
+            raise InvalidInputError(f"there is no cause {quoted(ident)}", hint=hint)
         causes = {ident: causes[ident]}
     if format_name == "json":
         rows = [as_json(cause) for cause in causes.values()]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from validator.base.errors import ExitCode, InvalidInputError
+from validator.base.text import quoted, suggestion
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _agree(values: dict[str, Any]) -> None:
         except ValueError:
             is_musl = "musl" in values[name].casefold()
             hint = "torch has no wheels for musl (Alpine): take an image with glibc" if is_musl else f"--{name} {example}"
-            raise InvalidInputError(f"--{name}: {values[name]!r} is not a version such as {example}", hint=hint) from None
+            raise InvalidInputError(f"--{name}: {quoted(values[name])} is not a version such as {example}", hint=hint) from None
     tag, cuda = _BUILD.search(values["torch"] or ""), values["cuda"]
     if tag is None or not cuda:
         return
@@ -144,7 +145,8 @@ def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
     wanted = [word for text in lists for word in text.replace(",", " ").split()]
     for word in wanted:
         if word not in known:
-            raise InvalidInputError(f"--need {word!r} is not known", hint=f"there are: {', '.join(sorted(known))}")
+            hint = f"the features are {', '.join(sorted(known))}"
+            raise InvalidInputError(f"--need {quoted(word)} is not known{suggestion(word, known)}", hint=hint)
     return tuple(dict.fromkeys(wanted))
 
 

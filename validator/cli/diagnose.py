@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from validator.base.text import quoted
 from validator.cli.output import Output
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
@@ -29,7 +30,7 @@ def _stated(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
     for value in values:
         name, equals, text = value.partition("=")
         if not equals or not _NAME.fullmatch(name.strip()):
-            raise click.BadParameter(f"{value!r} is not NAME=VALUE, such as torch=2.7.1")
+            raise click.BadParameter(f"{quoted(value)} is not NAME=VALUE, such as torch=2.7.1")
         if len(text) > _LONGEST_VALUE:
             raise click.BadParameter(f"the value of {name} is longer than {_LONGEST_VALUE} characters; a log goes into the file")
         found[name.strip().lower()] = text.strip()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from validator.base.errors import ExitCode, InvalidInputError
+from validator.base.text import quoted
 from validator.cli.options import facts_option, format_option
 from validator.cli.output import Output
 from validator.cli.session import load_facts, load_matrix
@@ -60,7 +61,7 @@ def command(
     try:
         found, assumption = look_up(kind, name, facts)
     except ValueError as error:
-        raise InvalidInputError(f"{kind} {name!r}: {error}", hint=f"`validator facts {kind}` lists what there is") from None
+        raise InvalidInputError(f"{kind} {quoted(name)}: {error}", hint=f"`validator facts {kind}` lists what there is") from None
     if format_name == "json":
         answer = {"asked": {"kind": kind, "name": name}, "assumption": assumption, "rows": [row.document() for row in found]}
         output.result(json.dumps(answer, indent=2))

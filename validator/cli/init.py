@@ -20,7 +20,7 @@ def command(output: Output, folder: Path) -> None:
     """
     from validator.base.errors import InvalidInputError, StoreError
     from validator.base.resources import shipped_folder
-    from validator.matrix.file import schema_text
+    from validator.matrix import schema_text
 
     shipped = shipped_folder()
     matrix, images, schema = folder / "matrix.yaml", folder / "images", folder / "matrix.schema.json"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from validator.base.text import one_line
+from validator.base.text import one_line, quoted, suggestion
 from validator.cli.output import Output
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def command(
     found = shutil.which(python)
     if found is None:
         raise InvalidInputError(
-            f"{python!r} is not a program that can be run here",
+            f"{quoted(python)} is not a program that can be run here",
             why="it is not there, is a folder, or is not executable",
             hint="give the path of a Python interpreter, such as --python /opt/conda/bin/python",
         )
@@ -166,7 +166,6 @@ def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tu
     """The checks that the options ask for."""
     from validator.base.errors import InvalidInputError
     from validator.catalogue import checks
-    from validator.matrix.values import suggestion
 
     among = checks.selected({}, inspect=inspect, model=model)
     wanted = [glob.strip() for glob in globs.split(",") if glob.strip()] if globs else []
@@ -181,7 +180,7 @@ def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tu
         hint = f"the checks here are {', '.join(names)}"
         if glob == "model":
             hint = "the check `model` needs --model"
-        raise InvalidInputError(f"no check matches {glob!r}{suggestion(glob, names)}", hint=hint) from None
+        raise InvalidInputError(f"no check matches {quoted(glob)}{suggestion(glob, names)}", hint=hint) from None
 
 
 def _model(text: str | None, options: dict[str, str | None]) -> UserModel | None:

@@ -25,7 +25,7 @@ def command(output: Output, write: Path | None) -> None:
     `# yaml-language-server: $schema=PATH`.
     """
     from validator.base.errors import StoreError
-    from validator.matrix.file import schema_text
+    from validator.matrix import schema_text
 
     text = schema_text()
     if write is None:

@@ -47,7 +47,7 @@ def this_machine() -> HostInfo:
 def load_matrix(matrix_file: Path | None, output: Output) -> Matrix:
     """The matrix asked for. Raises MatrixError."""
     from validator.base.resources import shipped_folder
-    from validator.matrix.loader import load
+    from validator.matrix import load
 
     if matrix_file is None:
         matrix_file = Path("matrix.yaml")

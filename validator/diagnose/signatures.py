@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
+from validator.base.data_files import read_mapping, read_rows
 from validator.base.resources import DATA
 from validator.catalogue.causes import catalogue
 from validator.diagnose.patterns import MessagePattern, normal, parse
@@ -56,7 +55,7 @@ def signatures() -> tuple[Signature, ...]:
     for path in sorted(FOLDER.glob("*.yaml")):
         if path.name == "relations.yaml":
             continue
-        for row in yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER):  # noqa: S506 - a safe loader, in C where it is
+        for row in read_rows(f"signatures/{path.name}", required=("id", "any"), optional=_FIELDS):
             signature = _signature(row)
             if signature.id in found:
                 raise ValueError(f"{path.name}: two signatures are called {signature.id}")
@@ -66,23 +65,21 @@ def signatures() -> tuple[Signature, ...]:
 
 @cache
 def relations() -> Mapping[str, tuple[str, ...]]:
-    """Root (``any``: every cause) → its aftermath: causes whose messages it brings about as well."""
-    rows = yaml.safe_load((FOLDER / "relations.yaml").read_text(encoding="utf-8"))
-    for cause, others in rows.items():
+    """Cause (``any``: every one) → causes whose messages it also brings about; where both are seen, the first is the root."""
+    aftermath = read_mapping("signatures/relations.yaml")
+    for cause, others in aftermath.items():
         for name in (cause, *others):
             if name != ANY:
                 _known(name, "relations.yaml")
-    return {cause: tuple(others) for cause, others in rows.items()}
+    return {cause: tuple(others) for cause, others in aftermath.items()}
 
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_FIELDS = frozenset({"id", "cause", "weight", "any", "unless", "cases", "also", "example", "counterexample"})
+#: What a signature may have besides its id and its patterns.
+_FIELDS = ("cause", "weight", "unless", "cases", "also", "example", "counterexample")
 
 
 def _signature(row: Mapping[str, object]) -> Signature:
-    name = str(row.get("id"))
-    if extra := set(row) - _FIELDS:
-        raise ValueError(f"signature {name}: unknown fields {sorted(extra)}")
+    name = str(row["id"])
     cause = row.get("cause")
     cases = tuple(_case(item, name) for item in _list(row.get("cases")))
     return Signature(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from validator.base.text import quoted
 from validator.base.versions import Dotted
 from validator.facts.loader import Facts
 
@@ -66,7 +67,8 @@ def parse(text: str, facts: Facts) -> Driver:
         driver = _driver(plain, (row.branch,), facts)
         return replace(driver, assumption=f"the driver package of {plain} is of branch {row.branch} ({row.origin})")
     raise ValueError(
-        f"{text!r} is not a driver: give a version such as 580.95.05, a branch such as 535, or what nvidia-smi shows as CUDA 12.2"
+        f"{quoted(text)} is not a driver: give a version such as 580.95.05, a branch such as 535, "
+        "or what nvidia-smi shows as CUDA 12.2"
     )
 
 
@@ -96,7 +98,7 @@ def _from_cuda(text: str, cuda: Dotted, facts: Facts) -> Driver:
     """The branch that shows a CUDA version; the one below where none does."""
     branches = [row for row in facts.branches.values() if row.cuda <= cuda]
     if not branches:
-        raise ValueError(f"{text!r}: no driver in the facts shows a CUDA version as old as {cuda}")
+        raise ValueError(f"{quoted(text)}: no driver in the facts shows a CUDA version as old as {cuda}")
     newest = max(row.cuda for row in branches)
     row = min((row for row in branches if row.cuda == newest), key=lambda row: row.number)
     return Driver(text, (row.number,), cuda, f"CUDA {cuda} as nvidia-smi shows it means driver branch {row.number}")

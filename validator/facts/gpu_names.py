@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from validator.base.text import similar
 from validator.facts.loader import Facts
 from validator.facts.rows import GpuRow
 
@@ -55,11 +56,9 @@ def find(name: str, facts: Facts) -> GpuMatch:
 
 def closest(name: str, facts: Facts) -> list[str]:
     """Names of the facts that look like one that is not there."""
-    from difflib import get_close_matches
-
     known = {row.name.casefold(): row.name for row in facts.gpus.values()}
     plain = " ".join(word for word in name.casefold().split() if word not in _VENDOR)
-    return [known[hit] for hit in get_close_matches(plain, known, n=4, cutoff=0.6)]
+    return [known[hit] for hit in similar(plain, known, most=4)]
 
 
 def _find(name: str, facts: Facts) -> GpuMatch:

@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from packaging.version import Version
 
+from validator.base.data_files import read_mapping
 from validator.base.errors import InvalidInputError, MatrixError
 from validator.base.resources import DATA
 from validator.base.versions import Dotted
@@ -100,20 +100,13 @@ def load(overlay: Path | None = None) -> Facts:
     raw: dict[str, dict[str, Any]] = {}
     sources: dict[str, dict[str, Any]] = {}
     for name in dict.fromkeys(TABLES.values()):
-        document = _shipped(name)
+        expected = [table for table, file in TABLES.items() if file == name]
+        document = read_mapping(f"facts/{name}.yaml", ["sources", *expected], as_text=True)
         sources[name] = dict(document.pop("sources"))
         raw.update(document)
     if overlay is None:
         return _build(raw, sources)
     return _with_overlay(raw, sources, overlay)
-
-
-def _shipped(name: str) -> dict[str, Any]:
-    """One file, every scalar as text. The C parser where PyYAML has it: the pure one takes a second."""
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
-    document: dict[str, Any] = yaml.load(text, Loader=loader)  # noqa: S506 - BaseLoader makes nothing but text
-    return document
 
 
 def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, Any]], overlay: Path) -> Facts:

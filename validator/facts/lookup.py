@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from validator.base.text import did_you_mean, quoted
 from validator.base.versions import Dotted, torch_version
 from validator.facts import gpu_names
 from validator.facts import image_names as images
@@ -83,8 +84,8 @@ def _within(version: Dotted, wanted: Dotted) -> bool:
 def _gpu(name: str, facts: Facts) -> tuple[list[Row], str]:
     match = gpu_names.find(name, facts)
     if not match.rows:
-        close = gpu_names.closest(name, facts)
-        return [], f"no GPU {name!r} in the facts" + (f"; did you mean {', '.join(close)}?" if close else "")
+        question = did_you_mean(gpu_names.closest(name, facts))
+        return [], f"no GPU {quoted(name)} in the facts" + (f"; {question}" if question else "")
     rows = [_made("gpus", row.name, facts) for row in match.rows[:_MOST]]
     capabilities = dict.fromkeys(row.cc.text for row in match.rows)
     return [*rows, *(row for cc in capabilities for row in look_up("cc", cc, facts)[0])], match.assumption

@@ -1,19 +1,19 @@
-"""The axes of one entry of matrix.yaml: every value with its line, checked, and the size of what they multiply to."""
+"""The axes of one entry of matrix.yaml: every value checked and with its line, and how many combinations they make."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 
-from validator.base.problems import Problems, quote
+from validator.base.problems import Problems
+from validator.base.text import quoted, suggestion
 from validator.base.yaml_text import Document, Place
 from validator.matrix.expand import Axes, Combination, Value, expand, upper_bound
-from validator.matrix.values import axis_value, suggestion
+from validator.matrix.values import axis_value
 
 MAX_ENVIRONMENTS = 20_000
 MAX_CELLS = 100_000
-#: Rows compared with combinations, or globs with cell ids; keeps the reading of any file to a few seconds.
+#: Rows × combinations, or globs × cell ids: with this bound any file is read within a few seconds.
 MAX_COMPARISONS = 5_000_000
 
 
@@ -59,8 +59,8 @@ def entry_axes(
     entry = EntryAxes(
         place,
         valued,
-        include=_rows(document, (*place, "include"), include),
-        exclude=_rows(document, (*place, "exclude"), exclude),
+        include=_with_lines(document, (*place, "include"), include),
+        exclude=_with_lines(document, (*place, "exclude"), exclude),
     )
     for row in entry.include:
         _check_include(problems, row, [*known, *valued])
@@ -70,7 +70,7 @@ def entry_axes(
 
 
 def check_sizes(document: Document, environments: Sequence[EntryAxes], targets: Sequence[EntryAxes]) -> None:
-    """Refuse a matrix too large to be meant, before it is multiplied out. Raises MatrixError."""
+    """Refuse a matrix that is larger than anyone intends, before it is multiplied out. Raises MatrixError."""
     problems = Problems(document.file)
     for entry in (*environments, *targets):
         rows = len(entry.include) + len(entry.exclude)
@@ -98,10 +98,10 @@ def check_sizes(document: Document, environments: Sequence[EntryAxes], targets: 
 
 
 def _count(number: int) -> str:
-    return f"{number:,}" if number < 10**12 else "more than a million million"
+    return f"{number:,}" if number <= 10**12 else "more than a million million"
 
 
-def _rows(document: Document, place: Place, rows: Sequence[Mapping[str, str]]) -> list[Combination]:
+def _with_lines(document: Document, place: Place, rows: Sequence[Mapping[str, str]]) -> list[Combination]:
     return [
         {name: Value(text, document.line((*place, index, name))) for name, text in row.items()} for index, row in enumerate(rows)
     ]
@@ -111,7 +111,7 @@ def _check_axis(problems: Problems, name: str, found: Sequence[Value]) -> None:
     lines: dict[str, int] = {}
     for value in found:
         if value.text in lines:
-            problems.add(value.line, f"{quote(value.text)} stands twice in the axis `{name}`; remove one of them")
+            problems.add(value.line, f"{quoted(value.text)} stands twice in the axis `{name}`; remove one of them")
         lines[value.text] = value.line
         _check_value(problems, name, value)
 
@@ -127,9 +127,9 @@ def _check_include(problems: Problems, row: Combination, known: Sequence[str]) -
     for name, value in row.items():
         _check_value(problems, name, value)
         # A row may bring a name of its own; one that is nearly the name of an axis is a slip.
-        close = get_close_matches(name, known, n=1, cutoff=0.8)
-        if name not in known and close:
-            problems.add(value.line, f"include names {quote(name)}, which is no axis here; did you mean '{close[0]}'?")
+        hint = suggestion(name, known, cutoff=0.8)
+        if name not in known and hint:
+            problems.add(value.line, f"include names {quoted(name)}, which is not an axis here{hint}")
 
 
 def _check_exclude(problems: Problems, row: Combination, axes: Axes) -> None:
@@ -137,12 +137,12 @@ def _check_exclude(problems: Problems, row: Combination, axes: Axes) -> None:
         if name not in axes:
             problems.add(
                 value.line,
-                f"exclude names {quote(name)}, which is no axis here and so removes nothing{suggestion(name, axes)} "
+                f"exclude names {quoted(name)}, which is not an axis here, and so removes nothing{suggestion(name, axes)} "
                 + (f"(the axes are {', '.join(axes)})" if axes else "(there are no axes)"),
             )
         elif value.text not in (texts := [known.text for known in axes[name]]):
             problems.add(
                 value.line,
-                f"exclude removes nothing: {quote(value.text)} is not a value of the axis `{name}`"
-                f"{suggestion(value.text, texts)} (its values: {', '.join(map(quote, texts[:10]))})",
+                f"exclude removes nothing: {quoted(value.text)} is not a value of the axis `{name}`"
+                f"{suggestion(value.text, texts)} (its values: {', '.join(map(quoted, texts[:10]))})",
             )

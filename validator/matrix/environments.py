@@ -1,4 +1,4 @@
-"""The environments of a matrix: entries of the file multiplied out, each with its source, checked, and told apart by ids."""
+"""The environments of a matrix: entries of the file multiplied out, checked, and told apart by ids."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from validator.base.problems import Problems, quote
+from validator.base.problems import Problems
+from validator.base.text import quoted
 from validator.base.yaml_text import Document, Place
 from validator.matrix import values
-from validator.matrix.axes import EntryAxes
+from validator.matrix.axes import EntryAxes, entry_axes
 from validator.matrix.expand import Combination, environment_id, is_id, slug, texts
 from validator.matrix.file import EnvironmentEntry
 from validator.model import BuiltImage, Environment, HostInterpreter, PulledImage, Source, Where
 
 _KINDS = ("image", "build", "interpreter")
-#: Keys that have a meaning for some sources only.
+#: Keys that mean something for some sources only.
 _ONLY_FOR = {
     "args": ("build",),
     "requirements": ("build",),
@@ -34,8 +35,9 @@ class _Made:
     values: Mapping[str, str]
 
 
-def check_entry(document: Document, problems: Problems, place: Place, entry: EnvironmentEntry) -> None:
-    """Check what a single key cannot tell: one source, and only keys that mean something for it."""
+def check_entry(document: Document, problems: Problems, index: int, entry: EnvironmentEntry) -> None:
+    """Check what no single key shows: that there is one source, and only keys that mean something for it."""
+    place = ("environments", index)
     kinds = [kind for kind in _KINDS if getattr(entry, kind) is not None]
     if len(kinds) != 1:
         has = f"has {' and '.join(f'`{kind}`' for kind in kinds)}" if kinds else "does not say where its image comes from"
@@ -46,6 +48,15 @@ def check_entry(document: Document, problems: Problems, place: Place, entry: Env
             others = " or ".join(f"`{kind}`" for kind in meant_for)
             text = f"`{key}` means nothing beside `{kinds[0]}`, only beside {others}; remove it"
             problems.add(document.key_line((*place, key)), text)
+
+
+def environment_axes(document: Document, problems: Problems, index: int, entry: EnvironmentEntry) -> EntryAxes:
+    """The axes of an entry of `environments`."""
+    axes: dict[Place, Sequence[str]] = {(name,): getattr(entry, name) for name in values.ENVIRONMENT_AXES}
+    axes |= {("axes", name): listed for name, listed in entry.axes.items()}
+    return entry_axes(
+        document, problems, ("environments", index), axes, entry.include, entry.exclude, known=values.ENVIRONMENT_AXES
+    )
 
 
 @dataclass(frozen=True)
@@ -60,13 +71,13 @@ class EnvironmentMaker:
     def make(self, entries: Sequence[EnvironmentEntry], axes: Sequence[EntryAxes]) -> tuple[Environment, ...]:
         """Every environment of the entries (already checked by ``check_entry``), in the order written."""
         made: list[_Made] = []
-        for entry, entry_axes in zip(entries, axes, strict=True):
-            combinations = entry_axes.combinations()
+        for entry, multiplied in zip(entries, axes, strict=True):
+            combinations = multiplied.combinations()
             if not combinations:
                 text = "exclude removes every combination of this environment; keep one, or remove the environment"
-                self.problems.add(self.document.line(entry_axes.place), text)
+                self.problems.add(self.document.line(multiplied.place), text)
             for combination in combinations:
-                one = self._environment(entry, entry_axes.place, combination)
+                one = self._environment(entry, multiplied.place, combination)
                 if one:
                     made.append(one)
         self._check_distinct(made)
@@ -116,12 +127,12 @@ class EnvironmentMaker:
         path = Path(os.path.abspath(self.folder / values.printable(text)))
         if kind == "interpreter":
             if "/" not in text:
-                raise ValueError(f"{quote(text)} is a name, not a path; write the whole path, such as /usr/bin/{text}")
+                raise ValueError(f"{quoted(text)} is a name, not a path; write the whole path, such as /usr/bin/{text}")
             return HostInterpreter(path)
         if not path.is_dir():
-            raise ValueError(f"there is no folder {quote(text)}; a relative path begins at the folder of this file")
+            raise ValueError(f"there is no folder {quoted(text)}; a relative path begins at the folder of this file")
         if not (path / "Dockerfile").is_file():
-            raise ValueError(f"the folder {quote(text)} has no Dockerfile, so there is nothing to build; write one")
+            raise ValueError(f"the folder {quoted(text)} has no Dockerfile, so there is nothing to build; write one")
         return BuiltImage(path)
 
     def _check_distinct(self, made: Sequence[_Made]) -> None:
@@ -137,7 +148,7 @@ class EnvironmentMaker:
             elif twin is not one:
                 self.problems.add(
                     where.line,
-                    f"two environments have the id {quote(one.environment.id)}: this one and the one of line "
+                    f"two environments have the id {quoted(one.environment.id)}: this one and the one of line "
                     f"{twin.environment.where.line}; give one a `name:`, or use every axis in the `name:` there is",
                 )
 
@@ -154,13 +165,13 @@ def _base(source: Source, given: Mapping[str, str]) -> str:
 def _check_id(identity: str) -> None:
     if not is_id(identity):
         raise ValueError(
-            f"the id {quote(identity)} is not 1 to 100 letters, digits and . _ + - with a letter or digit first; "
+            f"the id {quoted(identity)} is not 1 to 100 letters, digits and . _ + - with a letter or digit first; "
             "set another `name:`"
         )
 
 
 def _content(environment: Environment) -> object:
-    """What makes an environment the thing it is; two with equal content would give the same answers."""
+    """What tells one environment from another: two with equal content would give the same answers."""
     how = (environment.python_command, environment.keep_entrypoint)
     source = environment.source
     if isinstance(source, BuiltImage):
@@ -170,12 +181,12 @@ def _content(environment: Environment) -> object:
 
 
 def _same_content(one: _Made, same: _Made) -> str:
-    both = f"{quote(same.environment.id)} and {quote(one.environment.id)}"
+    both = f"{quoted(same.environment.id)} and {quoted(one.environment.id)}"
     used = values.placeholders(one.template)
     unused = [name for name, text in one.values.items() if same.values.get(name) != text and name not in used]
     if one.template == same.template and unused:
         return (
-            f"the axis `{unused[0]}` is not used in {quote(one.template)}: {both} would be the same environment; "
+            f"the axis `{unused[0]}` is not used in {quoted(one.template)}: {both} would be the same environment; "
             f"put {{{unused[0]}}} into it, or remove the axis"
         )
     return f"{both} are the same environment; it is already on line {same.environment.where.line}, remove one of the two"

@@ -1,4 +1,4 @@
-"""Axes multiplied, with ``include`` and ``exclude`` as GitHub Actions means them, and the ids made of what comes out."""
+"""Axes multiplied, with ``include`` and ``exclude`` as GitHub Actions means them, and the ids of what comes out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}", re.ASCII)
 _NOT_ID = re.compile(r"[^A-Za-z0-9._+-]+", re.ASCII)
 #: Axes that begin an id, in this order.
 _FIRST = ("torch", "cuda", "python")
-#: Words of GPU names that say the maker or the line, not the model.
+#: Words of GPU names that tell the maker or the product line, not the model.
 _GPU_NOISE = re.compile(r"\b(?:nvidia|tesla|geforce)\b", re.IGNORECASE)
 
 
@@ -76,14 +76,14 @@ def is_id(text: str) -> bool:
 
 
 def slug(text: str) -> str:
-    """A text with all that no id may hold turned into dashes."""
+    """A text in which dashes replace everything that an id may not contain."""
     return _NOT_ID.sub("-", text).strip("-._+")
 
 
 def environment_id(values: Mapping[str, str], base: str, told_by_base: set[str]) -> str:
     """The id of an environment: ``torch2.7.1-cu126-py3.12``, then other axes by name.
 
-    ``base`` goes before, where it is not empty; the axes in ``told_by_base`` show in it and are not repeated.
+    ``base`` comes first if it is not empty; it already shows the axes in ``told_by_base``, which are not repeated.
     """
     names = sorted(values.keys() - told_by_base, key=lambda name: _order(name, list(values)))
     return "-".join([base] * bool(base) + [_part(name, values[name]) for name in names])

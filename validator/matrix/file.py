@@ -1,8 +1,7 @@
-"""The format of matrix.yaml, version 1: pydantic models of the file, and the JSON Schema made from them."""
+"""The format of matrix.yaml, version 1: pydantic models of the file, with what its JSON Schema says of every key."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -43,7 +42,7 @@ _Texts = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or
 VersionAxis = Annotated[_Texts, _axis(_NUMBER_LIKE)]
 FreeAxis = Annotated[_Texts, _axis(_SCALAR)]
 Text = Annotated[str | None, WithJsonSchema({"type": "string"})]
-Version = Annotated[str | None, WithJsonSchema(_NUMBER_LIKE)]
+VersionText = Annotated[str | None, WithJsonSchema(_NUMBER_LIKE)]
 Scalar = Annotated[str, WithJsonSchema(_SCALAR)]
 AxisName = Annotated[str, AfterValidator(values.axis_name)]
 FreeAxisName = Annotated[str, AfterValidator(values.free_axis_name)]
@@ -53,7 +52,7 @@ Url = Annotated[str, AfterValidator(values.url)]
 Duration = Annotated[float | None, _from_text(values.duration), WithJsonSchema(_INTEGER_LIKE)]
 Size = Annotated[int | None, _from_text(values.size), WithJsonSchema(_INTEGER_LIKE)]
 Count = Annotated[int | None, _from_text(values.process_count), WithJsonSchema(_INTEGER_LIKE)]
-Row = Annotated[dict[AxisName, Scalar], Field(min_length=1)]
+EnvironmentRow = Annotated[dict[AxisName, Scalar], Field(min_length=1)]
 LevelName = Literal["required", "advisory", "skip"]
 
 
@@ -84,9 +83,9 @@ class EnvironmentEntry(Section):
     """Axis: Python versions."""
     axes: dict[FreeAxisName, FreeAxis] = Field({}, examples=[{"cudnn": ["9"]}])
     """More axes by name, for placeholders and build arguments (upper case)."""
-    include: list[Row] = Field([], examples=[[{"torch": "2.13.0", "cuda": "13.0"}]])
+    include: list[EnvironmentRow] = Field([], examples=[[{"torch": "2.13.0", "cuda": "13.0"}]])
     """Rows that extend the combinations they match, or add one (as in GitHub Actions)."""
-    exclude: list[Row] = Field([], examples=[[{"torch": "2.6.0", "cuda": "12.8"}]])
+    exclude: list[EnvironmentRow] = Field([], examples=[[{"torch": "2.6.0", "cuda": "12.8"}]])
     """Rows that remove every combination they match (as in GitHub Actions); before `include`."""
     name: Text = Field(None, examples=["torch{torch}-cuda{cuda}"])
     """Template of the id, in place of the one made from the axes."""
@@ -111,9 +110,9 @@ class TargetRow(Section):
 
     gpu: Text = Field(None, examples=["NVIDIA L4"])
     """GPU name."""
-    compute_capability: Version = Field(None, examples=["9.0"])
+    compute_capability: VersionText = Field(None, examples=["9.0"])
     """Compute capability."""
-    driver: Version = Field(None, examples=["580.95.05"])
+    driver: VersionText = Field(None, examples=["580.95.05"])
     """Driver version."""
 
 
@@ -184,7 +183,7 @@ class PackagesEntry(Section):
     channel_url: Annotated[str | None, AfterValidator(values.channel_url), WithJsonSchema({"type": "string"})] = Field(
         None, examples=["https://download.pytorch.org/whl/{channel}"]
     )
-    """URL of the PyTorch channel with `{channel}` in it; an empty text asks no channel."""
+    """URL of the PyTorch channel with `{channel}` in it; with an empty text no channel is asked."""
 
 
 class ModelEntry(Section):
@@ -199,7 +198,7 @@ class ModelEntry(Section):
     )
     """Module that makes it, installed inside the environments."""
     factory: Annotated[str, AfterValidator(user_model.dotted)] = Field(examples=["build"])
-    """Function or class that is called without arguments and gives the model."""
+    """Function or class that is called without arguments and returns the model."""
     input: Annotated[str, AfterValidator(user_model.shapes)] = Field(examples=["3x640x640"])
     """Shape of one sample, without the batch; several inputs with commas between."""
     dtype: Annotated[str | None, AfterValidator(user_model.dtypes), WithJsonSchema({"type": "string"})] = Field(
@@ -211,11 +210,11 @@ class ModelEntry(Section):
     )
     """`auto`, `mean`, `cross_entropy`, or the name of a function of the file: result of the model → loss."""
     batch: Annotated[str | None, AfterValidator(user_model.batch), WithJsonSchema(_INTEGER_LIKE)] = Field(None, examples=["2"])
-    """Samples in a batch; 0 puts no batch dimension in front."""
+    """Samples in a batch; 0 leaves out the batch dimension."""
     amp: Annotated[str | None, AfterValidator(user_model.amp_dtype), WithJsonSchema({"type": "string"})] = Field(
         None, examples=["bfloat16"]
     )
-    """Dtype of autocast: `float16` or `bfloat16`; unless set, what the device has."""
+    """Dtype of autocast: `float16` or `bfloat16`; unless set, what the device supports."""
 
 
 def _target_kind(value: object) -> str:
@@ -263,20 +262,3 @@ class MatrixFile(Section):
     """A model of your own, trained in every environment."""
     expect: dict[str, Literal["pass", "degraded", "fail"]] = Field({}, examples=[{"torch1.13*@v100*": "fail"}])
     """Statuses that cells are expected to have, by glob over their ids."""
-
-
-def schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of the file, for editors: numbers that YAML makes of unquoted versions are allowed."""
-    body = MatrixFile.model_json_schema()
-    for model in (body, *body["$defs"].values()):
-        for entry in model["properties"].values():
-            if not entry.get("default", True):  # absent, and nothing a person would write
-                del entry["default"]
-            if {"type": "null"} in entry.get("anyOf", ()):  # a section that may be absent, and is never null
-                entry["$ref"] = entry.pop("anyOf")[0]["$ref"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
-
-
-def schema_text() -> str:
-    """The text of ``data/matrix.schema.json``."""
-    return json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""matrix.yaml → Matrix: read, checked, multiplied out. All that is wrong in a file is told at once, with lines."""
+"""matrix.yaml → Matrix: reads the file, joins the environments and targets made of it, and checks its other settings."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from validator.base.problems import Problems, quote
-from validator.base.yaml_text import Document, Place, read
+from validator.base.problems import Problems
+from validator.base.text import quoted, suggestion
+from validator.base.yaml_text import Document, read
 from validator.catalogue.checks import registry
 from validator.matrix import user_model, values
-from validator.matrix.axes import MAX_COMPARISONS, EntryAxes, check_sizes, entry_axes
-from validator.matrix.environments import EnvironmentMaker, check_entry
-from validator.matrix.expand import Combination, is_id, target_id, texts
-from validator.matrix.file import EnvironmentEntry, LimitsEntry, MatrixFile, TargetEntry, TargetRow
+from validator.matrix.axes import MAX_COMPARISONS, check_sizes
+from validator.matrix.environments import EnvironmentMaker, check_entry, environment_axes
+from validator.matrix.file import LimitsEntry, MatrixFile
 from validator.matrix.messages import validate
-from validator.matrix.values import suggestion
+from validator.matrix.targets import make_targets, target_axes
 from validator.model import (
     BuildOptions,
     Environment,
@@ -40,7 +40,7 @@ def load(path: Path) -> Matrix:
 
 
 class _Loading:
-    """One reading of a file. Each stage collects all its problems; the next one begins only when there are none."""
+    """One reading of a file. Each stage collects all its problems, and the next one begins only if there are none."""
 
     def __init__(self, document: Document, folder: Path, entry: MatrixFile) -> None:
         self.document = document
@@ -50,21 +50,22 @@ class _Loading:
 
     def matrix(self) -> Matrix:
         """The matrix of the file."""
+        document, problems = self.document, self.problems
         for index, entry in enumerate(self.entry.environments):
-            check_entry(self.document, self.problems, ("environments", index), entry)
-        environment_axes = [self._environment_axes(index, entry) for index, entry in enumerate(self.entry.environments)]
-        target_axes = [self._target_axes(index, entry) for index, entry in enumerate(self.entry.targets)]
+            check_entry(document, problems, index, entry)
+        environments_axes = [environment_axes(document, problems, *each) for each in enumerate(self.entry.environments)]
+        targets_axes = [target_axes(document, problems, *each) for each in enumerate(self.entry.targets)]
         levels, packages = self._levels(), self._packages()
         model, facts = self._model(), self._facts()
-        self.problems.check()
-        check_sizes(self.document, environment_axes, target_axes)
-        environments = EnvironmentMaker(self.document, self.problems, self.folder).make(self.entry.environments, environment_axes)
-        targets = self._targets(target_axes)
-        self.problems.check()
+        problems.check()
+        check_sizes(document, environments_axes, targets_axes)
+        environments = EnvironmentMaker(document, problems, self.folder).make(self.entry.environments, environments_axes)
+        targets = make_targets(document, problems, self.entry.targets, targets_axes)
+        problems.check()
         expectations = self._expectations(environments, targets)
-        self.problems.check()
+        problems.check()
         return Matrix(
-            file=self.document.file,
+            file=document.file,
             environments=environments,
             targets=targets,
             levels=levels,
@@ -77,51 +78,13 @@ class _Loading:
             facts=facts,
         )
 
-    def _environment_axes(self, index: int, entry: EnvironmentEntry) -> EntryAxes:
-        axes: dict[Place, Sequence[str]] = {(name,): getattr(entry, name) for name in values.ENVIRONMENT_AXES}
-        axes |= {("axes", name): texts for name, texts in entry.axes.items()}
-        place = ("environments", index)
-        return entry_axes(self.document, self.problems, place, axes, entry.include, entry.exclude, values.ENVIRONMENT_AXES)
-
-    def _target_axes(self, index: int, entry: TargetEntry | str) -> EntryAxes:
-        place = ("targets", index)
-        if isinstance(entry, str):
-            return EntryAxes(place, {}, (), ())
-        axes: dict[Place, Sequence[str]] = {(name,): getattr(entry, name) for name in values.TARGET_AXES}
-        include, exclude = map(_rows, (entry.include, entry.exclude))
-        return entry_axes(self.document, self.problems, place, axes, include, exclude, values.TARGET_AXES)
-
-    def _targets(self, axes: Sequence[EntryAxes]) -> tuple[Target, ...]:
-        found: dict[str, Target] = {}
-        lines: dict[str, int] = {}
-        for entry, multiplied in zip(self.entry.targets, axes, strict=True):
-            line = self.document.line(multiplied.place)
-            combinations = multiplied.combinations()
-            if not combinations:
-                self.problems.add(line, "exclude removes every combination of this target; keep one, or remove the target")
-            for combination in combinations:
-                try:
-                    target = Target("host", is_host=True) if isinstance(entry, str) else _target(combination)
-                except ValueError as error:
-                    self.problems.add(line, str(error))
-                    continue
-                if target.id in found:
-                    self.problems.add(
-                        line,
-                        f"the target {quote(target.id)} is already on line {lines[target.id]}; "
-                        "a target has no `name:`, so remove one of the two, or word the GPU differently",
-                    )
-                found[target.id] = target
-                lines[target.id] = line
-        return tuple(found.values())
-
     def _levels(self) -> dict[str, Level]:
         known = registry()
         for name in self.entry.checks:
             if name not in known:
                 self.problems.add(
                     self.document.key_line(("checks", name)),
-                    f"there is no check {quote(name)}{suggestion(name, known)} (the checks are {', '.join(known)})",
+                    f"there is no check {quoted(name)}{suggestion(name, known)} (the checks are {', '.join(known)})",
                 )
         return {name: Level(level) for name, level in self.entry.checks.items()}
 
@@ -158,7 +121,7 @@ class _Loading:
             path = Path(os.path.abspath(self.folder / values.printable(self.entry.facts)))
             if path.is_file():
                 return path
-            text = f"there is no file {quote(self.entry.facts)}; a relative path begins at the folder of this file"
+            text = f"there is no file {quoted(self.entry.facts)}; a relative path begins at the folder of this file"
         except ValueError as error:
             text = str(error)
         self.problems.add(self.document.line(("facts",)), f"`facts`: {text}")
@@ -170,7 +133,7 @@ class _Loading:
         folder = os.path.abspath(self.folder / values.printable(text))
         if not os.path.isdir(folder):
             raise ValueError(
-                f"there is no folder {quote(text)}; a relative path begins at the folder of this file, "
+                f"there is no folder {quoted(text)}; a relative path begins at the folder of this file, "
                 "and a URL begins with https://, http:// or file://"
             )
         return folder
@@ -188,24 +151,9 @@ class _Loading:
             line = self.document.key_line(("expect", glob))
             expectations.append(Expectation(glob, Status(status), Where(self.document.file, line)))
             if not any(fnmatchcase(cell, glob) for cell in ids):
-                self.problems.add(line, f"the glob {quote(glob)} matches no cell{suggestion(glob, ids[:1000])} (an id: {ids[0]})")
+                hint = suggestion(glob, ids[:1000])
+                self.problems.add(line, f"the glob {quoted(glob)} matches no cell{hint} (an id: {ids[0]})")
         return tuple(expectations)
-
-
-def _rows(rows: Sequence[TargetRow]) -> list[dict[str, str]]:
-    return [row.model_dump(exclude_unset=True) for row in rows]
-
-
-def _target(combination: Combination) -> Target:
-    given = texts(combination)
-    kinds = given.keys() & {"gpu", "compute_capability"}
-    if len(kinds) != 1:
-        has = "both `gpu` and `compute_capability`" if kinds else "neither `gpu` nor `compute_capability`"
-        raise ValueError(f"a combination of this target has {has}; give it one of the two")
-    identity = target_id(given)
-    if not is_id(identity):
-        raise ValueError(f"no id can be made of the target {quote(given['gpu'])}; name the GPU as nvidia-smi prints it")
-    return Target(identity, gpu=given.get("gpu"), compute_capability=given.get("compute_capability"), driver=given.get("driver"))
 
 
 def _limits(entry: LimitsEntry) -> Limits:

@@ -1,4 +1,4 @@
-"""A matrix document checked against the file's models; every error said with its line, in the file's own words."""
+"""Checks a matrix document against the models of the file, and words every error in terms of the file, with its line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from validator.base.problems import Problems, quote
-from validator.base.text import one_line
+from validator.base.problems import Problems
+from validator.base.text import one_line, quoted, suggestion
 from validator.base.yaml_text import Document
 from validator.matrix.file import (
     BuildEntry,
@@ -23,9 +23,8 @@ from validator.matrix.file import (
     TargetEntry,
     TargetRow,
 )
-from validator.matrix.values import suggestion
 
-#: Which model describes the mapping at a location (list indexes left out), and with it the keys and examples there.
+#: Location of a mapping, without list indexes → the model that has its keys and examples.
 _MODELS: Mapping[tuple[str, ...], type[Section]] = {
     (): MatrixFile,
     ("environments",): EnvironmentEntry,
@@ -51,27 +50,29 @@ _EXPECTED = {
 
 
 def validate(document: Document) -> MatrixFile:
-    """The document as a model. Raises MatrixError with every error in it, in line order."""
+    """The document as a model. Raises MatrixError with every error in it, in the order of the lines."""
     try:
         return MatrixFile.model_validate(document.data)
     except ValidationError as error:
         problems = Problems(document.file)
         for detail in error.errors(include_url=False):
+            if detail["type"] == "too_short" and detail["input"]:
+                continue  # pydantic does not count wrong items, which have their own errors
             # A wrong value is looked for where it stands; a wrong or missing key, or kind of value, at its key.
             line = document.line if detail["type"] in ("value_error", "literal_error") else document.key_line
             problems.add(line(detail["loc"]), _sentence(detail))
         problems.check()
-        raise  # not reached: pydantic reports no error without a detail
+        raise  # not reached: every ValidationError has details
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    """An error of pydantic in the words of this file."""
+    """An error of pydantic in terms of the file."""
     kind, found, loc = detail["type"], detail["input"], detail["loc"]
     keys = _keys(loc)
     context = detail.get("ctx", {})
     if kind == "extra_forbidden":
         key, allowed = str(loc[-1]), list(_MODELS[_keys(loc[:-1])].model_fields)
-        return f"unknown key {quote(key)}{suggestion(key, allowed)} (allowed here: {', '.join(allowed)})"
+        return f"unknown key {quoted(key)}{suggestion(key, allowed)} (allowed here: {', '.join(allowed)})"
     name = f"`{one_line(keys[-1], 60)}`" if keys else "the file"
     if kind == "value_error":
         return f"{name}: {context['error']}"
@@ -95,7 +96,7 @@ def _keys(loc: Sequence[int | str]) -> tuple[str, ...]:
 
 def _described(found: object) -> str:
     if isinstance(found, str):
-        return f"the text {quote(found)}"
+        return f"the text {quoted(found)}"
     return "a mapping" if isinstance(found, dict) else "a list"
 
 

@@ -1,4 +1,4 @@
-"""The user's own model: ``path.py:factory`` or ``module:factory`` and its input, checked, and read so that it can travel."""
+"""The user's own model, ``path.py:factory`` or ``module:factory``, and its input: checked, and its file read, for it travels."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import ast
 import re
 from pathlib import Path
 
-from validator.base.problems import quote
-from validator.base.text import one_line
-from validator.matrix.values import suggestion
+from validator.base.text import one_line, quoted, suggestion
 from validator.model import UserModel
 
-#: A file of a model is text that a person wrote; it goes through environment variables, which hold about a megabyte together.
+#: The file of a model travels in environment variables, which hold about a megabyte together.
 MAX_SOURCE_BYTES = 256 * 1024
 _MAX_ELEMENTS = 1 << 28
 _MAX_INPUTS = 8
@@ -32,7 +30,7 @@ def split(text: str) -> tuple[str, str]:
     """``net.py:build`` → (``net.py``, ``build``). Raises ValueError with a sentence."""
     where, _, factory = text.rpartition(":")
     if not where or not factory:
-        raise ValueError(f"{quote(text)} is not path.py:factory or module:factory, such as net.py:build")
+        raise ValueError(f"{quoted(text)} is not path.py:factory or module:factory, such as net.py:build")
     return where, dotted(factory, "the name of a function or class")
 
 
@@ -42,17 +40,17 @@ def is_file(where: str) -> bool:
 
 
 def from_file(path: Path, factory: str, shape: str, **options: str | None) -> UserModel:
-    """A model whose file travels with the probe. Raises ValueError with a sentence for anything that is not right."""
+    """A model whose file travels with the probe. Raises ValueError with a sentence for anything wrong with it."""
     if not _FILE_NAME.fullmatch(path.name):
-        raise ValueError(f"{quote(path.name)} is not the name of a Python file: letters, digits and _, then .py")
+        raise ValueError(f"{quoted(path.name)} is not the name of a Python file: letters, digits and _, then .py")
     try:
         with path.open("rb") as file:
             content = file.read(MAX_SOURCE_BYTES + 1)
     except OSError as error:
-        raise ValueError(f"the file {quote(str(path))} cannot be read: {error.strerror}") from None
+        raise ValueError(f"the file {quoted(str(path))} cannot be read: {error.strerror}") from None
     if len(content) > MAX_SOURCE_BYTES:
         raise ValueError(
-            f"the file {quote(str(path))} has more than {MAX_SOURCE_BYTES // 1024} KiB; it travels with the probe, so keep it "
+            f"the file {quoted(str(path))} has more than {MAX_SOURCE_BYTES // 1024} KiB; it travels with the probe, so keep it "
             "small and import the rest from what is installed in the environment (module:factory)"
         )
     _check_defined(content, path.name, factory)
@@ -68,7 +66,7 @@ def from_module(module: str, factory: str, shape: str, **options: str | None) ->
 def dotted(text: str, meant: str = "a name") -> str:
     """A dotted Python name. Raises ValueError."""
     if not _DOTTED.fullmatch(text):
-        raise ValueError(f"{quote(text)} is not {meant}: letters, digits and _, with dots between parts")
+        raise ValueError(f"{quoted(text)} is not {meant}: letters, digits and _, with dots between parts")
     return text
 
 
@@ -76,13 +74,13 @@ def shapes(text: str) -> str:
     """``1x640x640``, without the batch; several inputs with commas between. Raises ValueError."""
     parts = text.split(",")
     if not all(map(_SHAPE.fullmatch, parts)) or len(parts) > _MAX_INPUTS:
-        raise ValueError(f"{quote(text)} is not a shape such as 3x640x640 (without the batch; several inputs: 3x224x224,16)")
+        raise ValueError(f"{quoted(text)} is not a shape such as 3x640x640 (without the batch; several inputs: 3x224x224,16)")
     for part in parts:
         elements = 1
         for size in part.split("x"):
             elements *= int(size)
         if elements > _MAX_ELEMENTS:
-            raise ValueError(f"{quote(part)} has more than {_MAX_ELEMENTS} elements")
+            raise ValueError(f"{quoted(part)} has more than {_MAX_ELEMENTS} elements")
     return text
 
 
@@ -91,23 +89,23 @@ def dtypes(text: str) -> str:
     for part in text.split(","):
         match = _DTYPE.fullmatch(part)
         if not match or match["name"] not in DTYPES:
-            raise ValueError(f"{quote(part)} is not a dtype{suggestion(part, DTYPES)} (the dtypes are {', '.join(DTYPES)})")
+            raise ValueError(f"{quoted(part)} is not a dtype{suggestion(part, DTYPES)} (the dtypes are {', '.join(DTYPES)})")
         if match["bound"] and match["name"] not in INTEGERS:
-            raise ValueError(f"{quote(part)}: only integers have a bound, such as long:1000")
+            raise ValueError(f"{quoted(part)}: only integers have a bound, such as long:1000")
     return text
 
 
 def batch(text: str) -> str:
-    """Samples in a batch; 0 gives the input as it is, without a batch in front. Raises ValueError."""
+    """Samples in a batch; 0 leaves out the batch dimension. Raises ValueError."""
     if not (text.isascii() and text.isdecimal() and len(text) < 6 and int(text) <= _MAX_BATCH):
-        raise ValueError(f"{quote(text)} is not a number of samples from 0 (no batch dimension) to {_MAX_BATCH}")
+        raise ValueError(f"{quoted(text)} is not a number of samples from 0 (no batch dimension) to {_MAX_BATCH}")
     return str(int(text))
 
 
 def amp_dtype(text: str) -> str:
     """What autocast casts to. Raises ValueError."""
     if text not in AMP_DTYPES:
-        raise ValueError(f"{quote(text)} is not float16 or bfloat16")
+        raise ValueError(f"{quoted(text)} is not float16 or bfloat16")
     return text
 
 
@@ -122,12 +120,12 @@ def _input(
         "amp": amp and amp_dtype(amp),
     }
     if dtype and dtype.count(",") > shape.count(","):
-        raise ValueError(f"{quote(dtype)} has more dtypes than {quote(shape)} has inputs")
+        raise ValueError(f"{quoted(dtype)} has more dtypes than {quoted(shape)} has inputs")
     return checked
 
 
 def _check_defined(content: bytes, name: str, factory: str) -> None:
-    """Say at once what would otherwise be found in every container: no Python, or nothing of that name in it."""
+    """Find now what would otherwise fail in every container: a file that is not Python, or that does not define the factory."""
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested beyond what Python reads
@@ -144,4 +142,4 @@ def _check_defined(content: bytes, name: str, factory: str) -> None:
         elif isinstance(node, (ast.Import, ast.ImportFrom)):
             defined |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
     if factory.partition(".")[0] not in defined and "*" not in defined:
-        raise ValueError(f"{name} defines no {quote(factory)}{suggestion(factory, defined)}")
+        raise ValueError(f"{name} defines no {quoted(factory)}{suggestion(factory, defined)}")

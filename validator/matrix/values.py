@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from difflib import get_close_matches
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from validator.base.problems import quote
 from validator.base.redact import redact
-from validator.base.text import one_line
+from validator.base.text import one_line, quoted, suggestion
 from validator.base.versions import Dotted, torch_version
 
 #: The axes that an environment has by name.
@@ -44,20 +42,14 @@ _REFERENCE = re.compile(
 )
 
 
-def suggestion(word: str, choices: Iterable[str]) -> str:
-    """``; did you mean 'torch'?`` where a choice is close enough to have been meant, else nothing."""
-    close = get_close_matches(word[:100], list(choices), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
 def duration(text: str) -> float:
     """Seconds: ``90``, ``90s``, ``10m``, ``1h30m``."""
     match = _DURATION.fullmatch(f"{text}s" if text.isdecimal() else text)
     if not match or not text:
-        raise ValueError(f"{quote(text)} is not a duration such as 90s, 10m or 1h30m")
+        raise ValueError(f"{quoted(text)} is not a duration such as 90s, 10m or 1h30m")
     seconds = sum(int(match[unit] or 0) * size for unit, size in (("h", 3600), ("m", 60), ("s", 1)))
     if not 0 < seconds <= _MAX_SECONDS:
-        raise ValueError(f"the duration {quote(text)} is not between 1 second and 7 days")
+        raise ValueError(f"the duration {quoted(text)} is not between 1 second and 7 days")
     return float(seconds)
 
 
@@ -65,17 +57,17 @@ def size(text: str) -> int:
     """Bytes, units being powers of 1024: ``512m``, ``16g``, ``1.5g``, ``16GiB``."""
     match = _SIZE.fullmatch(text)
     if not match:
-        raise ValueError(f"{quote(text)} is not a size such as 512m, 16g or 1.5g (units are powers of 1024)")
+        raise ValueError(f"{quoted(text)} is not a size such as 512m, 16g or 1.5g (units are powers of 1024)")
     count = int(Decimal(match[1]) * (1 << _UNITS[match[2].lower()]))
     if not 0 < count <= _MAX_BYTES:
-        raise ValueError(f"the size {quote(text)} is not between 1 byte and 1024t")
+        raise ValueError(f"the size {quoted(text)} is not between 1 byte and 1024t")
     return count
 
 
 def process_count(text: str) -> int:
     """A number of processes."""
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and 0 < int(text) <= _MAX_PIDS):
-        raise ValueError(f"{quote(text)} is not a number of processes between 1 and {_MAX_PIDS}")
+        raise ValueError(f"{quoted(text)} is not a number of processes between 1 and {_MAX_PIDS}")
     return int(text)
 
 
@@ -87,7 +79,7 @@ def axis_name(text: str) -> str:
 def free_axis_name(text: str) -> str:
     """The name of an axis that is not one of torch, cuda and python."""
     if text in ENVIRONMENT_AXES:
-        raise ValueError(f"{quote(text)} is an axis of its own: write it beside `axes`, not in it")
+        raise ValueError(f"{quoted(text)} is an axis of its own: write it beside `axes`, not in it")
     return axis_name(text)
 
 
@@ -117,9 +109,9 @@ def url(text: str) -> str:
 
 
 def channel_url(text: str) -> str:
-    """A URL with ``{channel}`` in it, or the empty text, which asks no channel at all."""
+    """A URL with ``{channel}`` in it, or the empty text, with which no channel is asked at all."""
     if text and "{channel}" not in url(text):
-        raise ValueError(f"{quote(text)} has no {{channel}} in it, where the name of the build (cu128, cpu) is put")
+        raise ValueError(f"{quoted(text)} has no {{channel}} in it, where the name of the build (cu128, cpu) is put")
     return text
 
 
@@ -129,14 +121,14 @@ def requirement(text: str) -> str:
         Requirement(printable(text))
     except InvalidRequirement as error:
         reason = one_line(redact(str(error).splitlines()[0]))
-        raise ValueError(f"{quote(text)} is not a requirement such as numpy<2: {reason}") from None
+        raise ValueError(f"{quoted(text)} is not a requirement such as numpy<2: {reason}") from None
     return text
 
 
 def printable(text: str, limit: int = 1000) -> str:
     """One line of text without control or other invisible characters."""
     if not text.isprintable() or not text.strip() or len(text) > limit:
-        raise ValueError(f"{quote(text)} is not one line of printable text of 1 to {limit} characters")
+        raise ValueError(f"{quoted(text)} is not one line of printable text of 1 to {limit} characters")
     return text
 
 
@@ -156,14 +148,14 @@ def image_reference(text: str) -> str:
         reason = "the repository must be lower case"
     else:
         reason = "it must look like registry.example.com/team/image:tag"
-    raise ValueError(f"{quote(text)} is not an image reference: {reason}")
+    raise ValueError(f"{quoted(text)} is not an image reference: {reason}")
 
 
 def image_slug(reference: str) -> str:
     """The last part of the path and the tag of a valid reference; the head of the digest where there is no tag."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise ValueError(f"{quote(reference)} is not an image reference")
+        raise ValueError(f"{quoted(reference)} is not an image reference")
     label = match["tag"] or (match["digest"] or "").removeprefix("sha256:")[:12]
     name = match["name"].rpartition("/")[2]
     return f"{name}-{label}" if label else name
@@ -171,7 +163,7 @@ def image_slug(reference: str) -> str:
 
 def _torch(text: str) -> str:
     torch_version(text)
-    # packaging also takes surrounding spaces, an epoch and some non-ASCII letters, which no wheel or tag has.
+    # packaging also takes spaces around it, an epoch and some non-ASCII letters, which no wheel or tag has.
     return _full(re.compile(r"[0-9A-Za-z.+_-]{1,100}"), text, "a torch version such as 2.7.1")
 
 
@@ -220,13 +212,13 @@ def placeholders(template: str) -> set[str]:
 def fill(template: str, values: Mapping[str, str]) -> str:
     """The template with ``{axis}`` replaced. Plain text replacement: no attribute, index or format of ``str.format``."""
     if re.search(r"[{}]", _PLACEHOLDER.sub("", template)):
-        raise ValueError(f"{quote(template)} has a brace that is not closed or not opened; {{axis}} stands for a value")
+        raise ValueError(f"{quoted(template)} has a brace that is not closed or not opened; {{axis}} stands for a value")
 
     def value(match: re.Match[str]) -> str:
         name = match[1]
         if name not in values:
             known = f"the axes here are {', '.join(values)}" if values else "there are no axes here"
-            raise ValueError(f"the placeholder {quote(match[0])} names no axis{suggestion(name, values)} ({known})")
+            raise ValueError(f"the placeholder {quoted(match[0])} names no axis{suggestion(name, values)} ({known})")
         return values[name]
 
     return _PLACEHOLDER.sub(value, template)
@@ -234,7 +226,7 @@ def fill(template: str, values: Mapping[str, str]) -> str:
 
 def _full(pattern: re.Pattern[str], text: str, meant: str) -> str:
     if not pattern.fullmatch(text):
-        raise ValueError(f"{quote(text)} is not {meant}")
+        raise ValueError(f"{quoted(text)} is not {meant}")
     return text
 
 
@@ -246,4 +238,4 @@ def _dotted(text: str, counts: tuple[int, ...], meant: str) -> str:
     else:
         if text.count(".") + 1 in counts:
             return text
-    raise ValueError(f"{quote(text)} is not {meant}")
+    raise ValueError(f"{quoted(text)} is not {meant}")

@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import yaml
-
-from validator.base.resources import DATA
+from validator.base.data_files import read_mapping
 from validator.model import Gpu, GpuClocks
 
 
 @cache
 def _table() -> Mapping[str, Any]:
-    return dict(yaml.safe_load((DATA / "rates.yaml").read_text(encoding="utf-8")))
+    return read_mapping("rates.yaml", keys=("fp16_flops_per_clock", "lesser"))
 
 
 def fp16_flops_per_clock(compute_capability: str | None, name: str | None) -> int | None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from validator.base.errors import InvalidInputError
+from validator.base.text import quoted, suggestion
 from validator.model import Report
 
 __all__ = ["FORMATS", "files", "render"]
@@ -43,7 +44,8 @@ class Renderer(Protocol):
 def render(name: str, report: Report, *, width: int | None = None, color: bool = False) -> str:
     """The report in the named format. Raises InvalidInputError for a format that does not exist."""
     if name not in FORMATS:
-        raise InvalidInputError(f"there is no report format {name!r}", hint=f"one of {', '.join(FORMATS)}")
+        what = f"there is no report format {quoted(name)}{suggestion(name, FORMATS)}"
+        raise InvalidInputError(what, hint=f"one of {', '.join(FORMATS)}")
     return cast(Renderer, import_module(FORMATS[name].module)).render(report, width=width, color=color)
 
 

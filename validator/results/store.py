@@ -14,6 +14,7 @@ from pathlib import Path
 
 from validator import __version__
 from validator.base.errors import ReportFileError, StoreError
+from validator.base.text import quoted
 from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status, not_run
 from validator.results.files import IGNORE, make_folder, write_whole
 from validator.results.json_v1 import dump_cell, dump_host, dump_run, load_cell, load_host, load_run
@@ -139,7 +140,7 @@ class Store:
         if run_id is None or not known:
             return StoreError(f"no run is recorded in {self._folder}", hint="`validator run` first")
         latest = ", ".join(reversed(known[-5:]))
-        return StoreError(f"no run {run_id!r} is recorded in {self._folder}", hint=f"the latest are {latest}")
+        return StoreError(f"no run {quoted(run_id)} is recorded in {self._folder}", hint=f"the latest are {latest}")
 
     # ------------------------------------------------------------ the database
 

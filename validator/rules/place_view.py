@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from validator.base.text import one_line
+from validator.base.text import did_you_mean, one_line, quoted
 from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.driver_names import Driver, parse
@@ -95,7 +95,7 @@ def _capability_of(text: str) -> Dotted:
     except ValueError:
         cc = None
     if cc is None or len(cc.numbers) > 2:
-        raise ValueError(f"{text!r} is not a compute capability such as 8.6")
+        raise ValueError(f"{quoted(text)} is not a compute capability such as 8.6")
     return cc
 
 
@@ -109,10 +109,10 @@ def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
         if view.cc is not None:
             view.assumptions.append(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
             return
-        near = ", ".join(closest(name, facts))
-        hint = f" (near: {near})" if near else ""
+        question = did_you_mean(closest(name, facts))
+        otherwise = f"{question} If not, " if question else ""
         view.missing.append(
-            f"GPU {shown!r} is not in the facts{hint}; give its compute capability: --cc X.Y, "
+            f"GPU {shown!r} is not in the facts; {otherwise}give its compute capability: --cc X.Y, "
             "which `nvidia-smi --query-gpu=compute_cap --format=csv` shows"
         )
         return

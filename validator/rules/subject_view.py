@@ -8,6 +8,7 @@ from functools import cached_property
 
 from packaging.version import Version
 
+from validator.base.text import quoted
 from validator.base.versions import Dotted, torch_version
 from validator.facts import Facts
 from validator.facts.image_names import ImageFacts, read_image
@@ -83,7 +84,7 @@ class SubjectView:
 def view_subject(subject: Subject, facts: Facts) -> SubjectView:
     """Raises ValueError where a value is not one at all (``torch banana``)."""
     if subject.platform not in PLATFORMS:
-        raise ValueError(f"{subject.platform!r} is not a platform: {', '.join(PLATFORMS)}")
+        raise ValueError(f"{quoted(subject.platform)} is not a platform: {', '.join(PLATFORMS)}")
     inside = subject.inspected or _NOTHING_INSIDE
     view = SubjectView(platform=subject.platform, needs=frozenset(subject.needs))
     if subject.inspected is not None:
@@ -195,10 +196,10 @@ def cuda_of(text: str) -> Dotted:
     try:
         version = Dotted(plain.removeprefix("cuda").strip(" -"))
     except ValueError:
-        raise ValueError(f"{text!r} is not a CUDA version such as 12.8") from None
+        raise ValueError(f"{quoted(text)} is not a CUDA version such as 12.8") from None
     parts = version.text.split(".")
     if int(parts[0]) > 99:
-        raise ValueError(f"{text!r} is not a CUDA version such as 12.8")
+        raise ValueError(f"{quoted(text)} is not a CUDA version such as 12.8")
     return Dotted(".".join([*parts, "0"][:2]))
 
 
@@ -251,7 +252,7 @@ def python_of(text: str) -> str:
         return f"{tag[1]}.{tag[2]}{tag[3]}"
     found = _PYTHON.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is not a Python version such as 3.12")
+        raise ValueError(f"{quoted(text)} is not a Python version such as 3.12")
     return found[1] + found[2].casefold()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from validator.base.errors import NothingSelectedError
+from validator.base.text import quoted, suggestion
 from validator.host import gpu_for
 from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
 
@@ -50,7 +51,7 @@ def _select(items: tuple, globs: tuple[str, ...], what: str, option: str) -> tup
     for glob in globs:
         if not any(fnmatchcase(item.id, glob) for item in items):
             raise NothingSelectedError(
-                f"{option} {glob!r} matches no {what}",
+                f"{option} {quoted(glob)} matches no {what}{suggestion(glob, [item.id for item in items[:1000]])}",
                 why=f"the matrix has: {', '.join(item.id for item in items[:20])}{' …' if len(items) > 20 else ''}",
                 hint="`validator plan` lists every id; * matches any part of one",
             )

@@ -43,5 +43,13 @@ def test_exit_codes_are_those_the_command_line_promises(kind: type[ValidatorErro
     assert kind("what").exit_code == code
 
 
-def test_an_interrupt_has_the_code_a_shell_gives_it() -> None:
-    assert ExitCode.INTERRUPTED == 128 + 2
+def test_the_codes_themselves_are_a_promise_to_scripts() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0,
+        "FAILED": 1,
+        "USAGE": 2,
+        "INVALID_INPUT": 3,
+        "NOT_FOUND_OUT": 4,
+        "NOTHING_SELECTED": 5,
+        "INTERRUPTED": 128 + 2,  # what a shell gives it
+    }

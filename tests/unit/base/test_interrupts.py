@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,11 +14,12 @@ ALL = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 @pytest.fixture(autouse=True)
-def _handlers_are_put_back() -> object:
+def _handlers_are_put_back() -> Iterator[None]:
+    found = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests themselves may run under nohup
     before = {number: signal.getsignal(number) for number in ALL}
     yield
     after = {number: signal.getsignal(number) for number in ALL}
-    for number, handler in before.items():
+    for number, handler in {**before, signal.SIGHUP: found}.items():
         signal.signal(number, handler)
     assert after == before
 
@@ -80,10 +82,12 @@ def test_an_error_in_the_block_does_not_lose_the_signal() -> None:
         work()
 
 
-def test_without_a_signal_the_block_is_as_any_other() -> None:
-    with held_back():
-        value = 1
-    assert value == 1
+def test_the_handlers_are_others_only_inside_the_block() -> None:
+    before = {number: signal.getsignal(number) for number in ALL}
+    for block in (held_back, as_keyboard_interrupt):
+        with block():
+            assert [number for number in ALL if signal.getsignal(number) == before[number]] == []
+        assert {number: signal.getsignal(number) for number in ALL} == before
 
 
 def test_other_threads_which_get_no_signals_may_use_it() -> None:

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from validator.base.text import clean, one_line
+from validator.base.text import clean, did_you_mean, one_line, quoted, similar, suggestion
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from validator.base.text import clean, one_line
         ("\x1b]0;a title\x07text", "text"),
         ("\x1b]8;;https://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
         ("\x1b[2J\x1b[1;1Hgone", "gone"),
-        ("\x1bcreset", "\ufffdcreset"),  # RIS is no sequence we know: its escape goes all the same
+        ("\x1bcreset", "\ufffdcreset"),  # RIS is not a sequence we know; its escape is taken out all the same
         ("10%\r20%\r\n", "10%\n20%\n"),
         ("a\tb\nc", "a\tb\nc"),
         ("bell\x07 nul\x00 del\x7f", "bell\ufffd nul\ufffd del\ufffd"),
@@ -26,7 +26,8 @@ from validator.base.text import clean, one_line
         ("\u2066isolate\u2069", "\ufffdisolate\ufffd"),
         ("zero\u200bwidth", "zero\ufffdwidth"),
         ("half \ud800", "half \ufffd"),
-        ("line\u2028break", "line\ufffdbreak"),
+        ("line\u2028break\u2029", "line\ufffdbreak\ufffd"),
+        ("private \ue000, unassigned \u0378", "private \ufffd, unassigned \ufffd"),
         ("Prüfung → ✓ 試験", "Prüfung → ✓ 試験"),
     ],
 )
@@ -69,3 +70,59 @@ def test_random_text_always_comes_out_bounded_and_inert() -> None:
         line = one_line(raw, limit=40)
         assert len(line) <= 40
         assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("torch", "'torch'"),
+        ("", "''"),
+        ("it's", '"it\'s"'),
+        ("two\nlines", "'two lines'"),
+        ("\x1b[31mred\u202e", "'red\ufffd'"),
+        ("https://me:hunter2@host/x", "'https://***@host/x'"),
+        ("a" * 100, f"'{'a' * 100}'"),
+        ("a" * 101, f"'{'a' * 99}…'"),
+    ],
+)
+def test_a_value_is_quoted_on_one_bounded_line_without_secrets(value: str, shown: str) -> None:
+    assert quoted(value) == shown
+
+
+KNOWN = ("torch", "cuda", "python")
+
+
+@pytest.mark.parametrize(
+    ("word", "question"),
+    [("tourch", "; did you mean 'torch'?"), ("pyton", "; did you mean 'python'?"), ("gpu", ""), ("", ""), ("TORCH", "")],
+)
+def test_only_a_name_that_is_similar_is_suggested(word: str, question: str) -> None:
+    assert suggestion(word, KNOWN) == question
+
+
+def test_a_name_can_be_required_to_be_nearly_the_same() -> None:
+    assert suggestion("touch", ["torches"]) == "; did you mean 'torches'?"
+    assert suggestion("touch", ["torches"], cutoff=0.8) == ""
+
+
+def test_the_most_similar_of_many_names_come_first() -> None:
+    names = ["train_fp32", "train_amp_fp16", "train_amp_bf16", "import"]
+    assert similar("train_bf16", names, most=2) == ["train_amp_bf16", "train_amp_fp16"]
+    assert similar("train_bf16", names) == ["train_amp_bf16"]
+
+
+def test_a_very_long_word_is_compared_by_its_beginning() -> None:
+    assert similar("a" * 100 + "b" * 100_000, ["a" * 100]) == ["a" * 100]
+
+
+@pytest.mark.parametrize(
+    ("names", "question"),
+    [
+        ([], ""),
+        (["a"], "did you mean 'a'?"),
+        (["a", "b"], "did you mean 'a' or 'b'?"),
+        (["a", "b", "c"], "did you mean 'a', 'b' or 'c'?"),
+    ],
+)
+def test_the_question_lists_every_name(names: list[str], question: str) -> None:
+    assert did_you_mean(names) == question

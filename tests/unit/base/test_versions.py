@@ -22,6 +22,7 @@ def test_missing_parts_and_leading_zeros_count_for_nothing(one: str, other: str)
     assert Dotted(one) == Dotted(other)
     assert hash(Dotted(one)) == hash(Dotted(other))
     assert Dotted(one) <= Dotted(other)
+    assert not Dotted(one) < Dotted(other)
 
 
 @pytest.mark.parametrize("text", ["12.10", "550.90", "535.183.01", "12.0"])

@@ -100,13 +100,19 @@ REFUSED = {
     "key without value": ("a: b\nc:\n", 2, ["'c' has no value"]),
     "item without value": ("a:\n  - x\n  -\n", 3, ["list item has no value"]),
     "placeholder taken for a mapping": ("name: {torch}\n", 1, ["'torch' has no value", 'quote a text such as "{torch}"']),
-    "control character": ("a: b\nc: \x07\n", 2, ["U+0007"]),
+    "control character": ("\n\na: b\nc: \x07\n", 4, ["U+0007"]),
     "escape beyond Unicode": ('a: b\nc: "\\UFFFFFFFF"\n', 2, ["names no character"]),
     "half a surrogate pair": ('a: b\nc: "\\ud800"\n', 2, ["surrogate"]),
     "too deep, in flow": ("a: b\nc: " + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "\n", 2, ["nested deeper than 16"]),
     "too deep, in blocks": ("".join(" " * n + "a:\n" for n in range(MAX_DEPTH + 1)) + " " * 20 + "a: b", 17, ["nested deeper"]),
+    "too many keys and values": ("".join(f"k{n}: v\n" for n in range(MAX_NODES // 2)), MAX_NODES // 2, ["more than 20,000"]),
     "too many values": ("[\n" + "a,\n" * MAX_NODES + "]\n", MAX_NODES + 1, ["more than 20,000"]),
 }
+
+
+def test_where_a_part_begins_is_not_said_if_it_is_the_line_itself() -> None:
+    with pytest.raises(MatrixError, match=r"^f:2: not valid YAML: while parsing a flow sequence, expected"):
+        parse("a: b\nc: [d}\n", "f")
 
 
 @pytest.mark.parametrize(("text", "line", "fragments"), REFUSED.values(), ids=REFUSED)
@@ -125,6 +131,8 @@ def test_the_limits_themselves_are_allowed() -> None:
     assert parse(deepest, "f").data
     most = "[" + "a," * (MAX_NODES - 1) + "]"
     assert len(parse(most, "f").data) == MAX_NODES - 1, "the list itself is one value"
+    pairs = "".join(f"k{n}: v\n" for n in range(MAX_NODES // 2 - 1))
+    assert len(parse(pairs, "f").data) == MAX_NODES // 2 - 1, "keys count too"
 
 
 def test_a_key_is_shown_without_control_characters_and_credentials() -> None:
@@ -153,7 +161,7 @@ def test_a_file_of_the_largest_size_is_read(tmp_path: Path) -> None:
     ("content", "start", "fragment"),
     [
         (b"a: b\n" + b"#" * MAX_BYTES, ":1: ", "larger than 256 KiB"),
-        (b"a: b\nc: d\ne: \xff\n", ":3: ", "not UTF-8"),
+        (b"\n\nc: d\ne: \xff\n", ":4: ", "not UTF-8 text (byte 0xff)"),
         ("a: b".encode("utf-16"), ":1: ", "not UTF-8"),
         (b"\x7fELF\x02\x01\x01\x00\x80", ":1: ", "not UTF-8"),
         (b"", ":1: ", "the file is empty"),
@@ -167,11 +175,13 @@ def test_a_file_that_is_no_small_text_is_refused(tmp_path: Path, content: bytes,
         read(file)
     assert caught.value.what.startswith(f"{file}{start}")
     assert fragment in caught.value.what
+    assert caught.value.hint
 
 
 def test_a_missing_file_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(MatrixError, match="there is no such file"):
+    with pytest.raises(MatrixError, match="there is no such file") as caught:
         read(tmp_path / "absent.yaml")
+    assert caught.value.hint
 
 
 def test_a_path_through_a_file_is_said_so(tmp_path: Path) -> None:
@@ -198,8 +208,9 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path: Path, kind: str) -
     elif kind == "pipe":
         os.mkfifo(path)  # nobody writes to it: a plain open would wait for ever
     open_before = len(os.listdir("/proc/self/fd"))
-    with pytest.raises(MatrixError, match="not a regular file"):
+    with pytest.raises(MatrixError, match="not a regular file") as caught:
         read(path)
+    assert caught.value.hint
     assert len(os.listdir("/proc/self/fd")) == open_before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from validator.base.data_files import read_mapping
 from validator.catalogue import checks
 from validator.model import Level
 
@@ -37,11 +38,46 @@ def test_a_check_set_to_skip_is_not_brought_back_by_a_glob() -> None:
 
 
 def test_what_a_user_model_is_needed_for_is_left_out_without_one() -> None:
-    wanting = {name for name, spec in checks.registry().items() if spec.model}
-    assert wanting.isdisjoint(names(EVERYTHING))
-    assert wanting <= set(names(checks.selected({}, inspect=False, model=True)))
+    assert [name for name, spec in checks.registry().items() if spec.model] == ["model"]
+    assert "model" not in names(EVERYTHING)
+    assert set(names(checks.selected({}, inspect=False, model=True))) == {"model", *names(EVERYTHING)}
 
 
-def test_only_import_and_the_training_checks_are_required() -> None:
+def test_an_environment_that_is_only_opened_gets_the_checks_that_need_no_gpu() -> None:
+    assert names(checks.selected({}, inspect=True, model=True)) == ["import"]
+
+
+@pytest.mark.parametrize(
+    ("glob", "wanted"), [("train_amp_fp16", ["import", "device", "train_fp32", "train_amp_fp16"]), ("i*t", ["import"])]
+)
+def test_what_a_needed_check_needs_is_pulled_in_too(glob: str, wanted: list[str]) -> None:
+    assert names(checks.chosen([glob], EVERYTHING)) == wanted
+
+
+def test_the_matrix_may_set_any_level_but_only_of_what_it_names() -> None:
+    levels = checks.levels({"device": Level.SKIP})
+    assert levels["device"] is Level.SKIP
+    assert {name: level for name, level in levels.items() if name != "device"} == {
+        name: spec.level for name, spec in checks.registry().items() if name != "device"
+    }
+
+
+def test_a_check_is_what_its_row_says() -> None:
+    for name, row in read_mapping("checks.yaml").items():
+        spec = checks.registry()[name]
+        assert (spec.name, spec.level.value, spec.deadline_seconds) == (name, row["level"], row["deadline_seconds"])
+        assert (list(spec.needs), spec.inspect, spec.model) == (row["needs"], row["inspect"], row.get("model", False))
+        assert spec.deadline_seconds > 0
+
+
+def test_what_a_check_needs_runs_before_it_and_wherever_it_runs() -> None:
+    order = list(checks.registry())
+    for spec in checks.registry().values():
+        for need in spec.needs:
+            assert order.index(need) < order.index(spec.name)
+            assert checks.registry()[need].inspect or not spec.inspect
+
+
+def test_only_what_training_needs_is_required() -> None:
     required = {name for name, level in checks.levels({}).items() if level is Level.REQUIRED}
-    assert {"import", "device", "train_fp32", "train_amp_fp16", "train_amp_bf16"} <= required
+    assert required == {"import", "device", "kernels", "train_fp32", "train_amp_fp16", "train_amp_bf16", "model"}

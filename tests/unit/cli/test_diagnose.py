@@ -133,7 +133,7 @@ def test_all_causes_and_one() -> None:
 def test_a_cause_that_is_none_gets_a_suggestion() -> None:
     done = call("causes", "driver_to_old")
     assert isinstance(done.exception, InvalidInputError)
-    assert "driver_too_old" in str(done.exception)
+    assert "did you mean 'driver_too_old'" in str(done.exception)
 
 
 def test_the_page_of_causes_is_the_catalogue() -> None:

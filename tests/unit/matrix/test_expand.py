@@ -51,7 +51,7 @@ def test_include_follows_the_five_rules_of_the_documented_example() -> None:
         {"color": "pink", "animal": "cat"},  # fits the cats, and may overwrite what an earlier row added
         {"fruit": "apple", "shape": "circle"},  # fits the apples
         {"fruit": "banana"},  # would overwrite an axis everywhere: a combination of its own
-        {"fruit": "banana", "animal": "cat"},  # does not extend the row before, which is no original combination
+        {"fruit": "banana", "animal": "cat"},  # does not extend the row before, which is not a combination of the axes
     ]
     assert expanded(FRUIT, include=include) == [
         {"fruit": "apple", "animal": "cat", "color": "pink", "shape": "circle"},

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from validator.matrix.loader import load
+from validator.matrix import load
 from validator.model import (
     BuildOptions,
     BuiltImage,

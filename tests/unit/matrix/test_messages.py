@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from validator.base.errors import ExitCode, MatrixError
-from validator.matrix.loader import load
+from validator.base.yaml_text import parse
+from validator.matrix import load
+from validator.matrix.file import (
+    BuildEntry,
+    EnvironmentEntry,
+    LimitsEntry,
+    MatrixFile,
+    ModelEntry,
+    PackagesEntry,
+    Section,
+    TargetEntry,
+    TargetRow,
+)
+from validator.matrix.messages import validate
 
 HEAD = "version: 1\nenvironments:\n"
 IMAGE = HEAD + "  - image: a\n"  # three lines, valid
@@ -47,6 +62,11 @@ SCHEMA = {
     "unknown key like a tag": (IMAGE + "<host>: x\n", 4, ["unknown key '<host>'"]),
     "environment is text": (HEAD + "  - debian\n", 3, ["an entry of `environments` is the text 'debian'", "a mapping"]),
     "axis is a mapping": (IMAGE + "    torch: {a: b}\n", 4, ["`torch` is a mapping", "text or a list", '`torch: ["2.13.0"]`']),
+    "free axis is a mapping": (
+        IMAGE + "    axes:\n      cudnn: {a: b}\n",
+        5,
+        ["`cudnn` is a mapping", 'for example `axes: {cudnn: ["9"]}`'],
+    ),
     "axis of lists": (IMAGE + "    cuda:\n      - cpu\n      - [a]\n", 6, ["an entry of `cuda` is a list", "text was meant"]),
     "empty axis": (IMAGE + "    torch: []\n", 4, ["`torch` is empty"]),
     "axis name": (IMAGE + "    axes: {cuDNN: 9}\n", 4, ["'cuDNN' is not the name of an axis"]),
@@ -101,7 +121,7 @@ MEANING = {
     "exclude names no axis": (
         IMAGE + "    torch: 2.6.0\n    exclude: [{cuda: cpu}]\n",
         5,
-        ["'cuda'", "no axis", "axes are torch"],
+        ["'cuda'", "not an axis", "axes are torch"],
     ),
     "exclude removes nothing": (
         HEAD + "  - image: a:{torch}\n    torch: [2.6.0, 2.7.1]\n    exclude: [{torch: 2.7.0}]\n",
@@ -272,3 +292,66 @@ def test_a_large_matrix_is_loaded(tmp_path: Path) -> None:
     file = tmp_path / "matrix.yaml"
     file.write_text(axes(4))
     assert len(load(file).environments) == 10_000
+
+
+# ---------------------------------------------------------------- every kind of value at every key
+
+#: A place of a mapping → its model. Each key there gets every wrong kind of value.
+PLACES: dict[tuple[str | int, ...], type[Section]] = {
+    (): MatrixFile,
+    ("environments", 0): EnvironmentEntry,
+    ("targets", 0): TargetEntry,
+    ("targets", 0, "include", 0): TargetRow,
+    ("limits",): LimitsEntry,
+    ("build",): BuildEntry,
+    ("packages",): PackagesEntry,
+    ("model",): ModelEntry,
+}
+KINDS = ["x", ["x"], {"x": "y"}, [["x"]], [{"x": "y"}], [{}], {"x": ["y"]}, {"x": {"y": "z"}}, [], {}]
+
+
+def text_with(place: tuple[str | int, ...], key: str, value: object) -> str:
+    """A matrix, valid but for what is set at a place."""
+    document: dict[str, Any] = {
+        "version": "1",
+        "environments": [{"image": "a"}],
+        "targets": [{"gpu": "T4", "include": [{"driver": "535.183.01"}]}],
+        "limits": {},
+        "build": {},
+        "packages": {},
+        "model": {"module": "a", "factory": "b", "input": "9"},
+    }
+    section: Any = document
+    for step in place:
+        section = section[step]
+    section[key] = value
+    return json.dumps(document, indent=1)
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_the_example_in_a_message_is_one_that_may_be_written(tmp_path: Path, place: tuple[str | int, ...]) -> None:
+    for key in PLACES[place].model_fields:
+        [problem] = refused(tmp_path, text_with(place, key, [["x"]])).what.splitlines()
+        example = parse(problem.partition(", for example `")[2].removesuffix("`"), "example").data
+        assert isinstance(example, dict), problem
+        assert list(example) == [key]
+        assert validate(parse(text_with(place, key, example[key]), "m"))
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("value", KINDS, ids=str)
+def test_no_kind_of_value_is_more_than_a_problem_with_a_line(tmp_path: Path, place: tuple[str | int, ...], value: object) -> None:
+    file = tmp_path / "matrix.yaml"
+    for key in PLACES[place].model_fields:
+        file.write_text(text_with(place, key, value))
+        problems: list[str] = []
+        try:
+            load(file)
+        except MatrixError as error:
+            problems = error.what.splitlines()
+        assert [line for line in problems if not re.match(rf"{re.escape(str(file))}:\d+: ", line)] == []
+        assert [line for line in problems if re.search(r"pydantic|Input should|_type", line)] == []
+
+
+def test_the_places_above_are_all_that_there_are() -> None:
+    assert set(PLACES.values()) == set(Section.__subclasses__())

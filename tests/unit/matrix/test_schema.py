@@ -10,7 +10,7 @@ import pytest
 
 from validator.base.resources import DATA
 from validator.catalogue.checks import registry
-from validator.matrix.file import schema, schema_text
+from validator.matrix.schema import schema, schema_text
 
 TOP = Path(__file__).parents[3]
 

@@ -19,6 +19,7 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from validator.base.errors import InvalidInputError
 from validator.base.redact import redact
+from validator.base.text import quoted
 from validator.base.versions import torch_version
 from validator.model import Environment, PackageOptions
 from validator.runners.packages import config as package_config
@@ -112,7 +113,7 @@ def _check_address(value: str, origins: Iterable[str]) -> None:
     # These values become lines of a pip.conf: one with a line break would be two settings.
     if not value.isprintable() or ("://" in value and " " in value):
         raise InvalidInputError(
-            f"{redact(value)!r} is not the address of a package source",
+            f"{quoted(value)} is not the address of a package source",
             why=f"it holds a space or a character that cannot be shown; set in one of: {', '.join(origins)}",
             hint="write it as https://host/simple, file:///folder or a path",
         )

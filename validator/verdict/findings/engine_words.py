@@ -6,11 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-import yaml
-
-from validator.base.resources import DATA
-
-FILE = DATA / "engine_words.yaml"
+from validator.base.data_files import read_rows
 
 
 @dataclass(frozen=True)
@@ -26,9 +22,9 @@ class EngineWords:
 @cache
 def table() -> tuple[EngineWords, ...]:
     """The rows, in the order in which they are looked through."""
-    rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return tuple(
-        EngineWords(row["cause"], re.compile(row["words"], re.IGNORECASE), tuple(row["examples"]), row["source"]) for row in rows
+        EngineWords(row["cause"], re.compile(row["words"], re.IGNORECASE), tuple(row["examples"]), row["source"])
+        for row in read_rows("engine_words.yaml", required=("cause", "words", "examples", "source"))
     )
 
 

@@ -43,7 +43,7 @@ class Predictor:
         place = self._place(environment, target)
         inside = subject.inspected.cuda if subject.inspected else None
         if not place.has_gpu and (inside or environment.cuda) != "cpu":
-            return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE,))
+            return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE.text,))
         try:
             prediction = judge(subject, place, self.facts)
             if prediction.status.works and not self._names_torch(subject):

@@ -97,7 +97,7 @@ def command(
     from validator.base.interrupts import as_keyboard_interrupt
     from validator.catalogue import checks
     from validator.host import nvml
-    from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
+    from validator.model import Action, Because, Cell, Environment, HostInterpreter, Status, Target, Where, Why
     from validator.report.view import finding_lines
     from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process
@@ -138,7 +138,7 @@ def command(
     where = Where("the command line", 0)
     environment = Environment(id="python", source=HostInterpreter(Path(found)), where=where)
     action = Action.INSPECT if device == "none" else Action.MEASURE
-    cell = Cell("python@host", environment, Target("host", is_host=True), action, "asked for", gpu)
+    cell = Cell("python@host", environment, Target("host", is_host=True), action, Why(Because.ASKED), gpu)
 
     def on_event(event: object) -> None:
         if isinstance(event, dict) and event.get("event") == "check-start":

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from validator.model import Gpu, HostInfo, Target
+from validator.model import Because, Gpu, HostInfo, Target, Why
 
-NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
+NO_GPU_HERE = Why(Because.NO_GPU_HERE)
 
 
-def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
+def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, Why | None]:
     """The GPU of a machine that stands for a target, or else why there is none: exactly one of the two is None.
 
     =============================================  ===============================================
@@ -29,7 +29,7 @@ def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
             return None, NO_GPU_HERE
         if (gpu := usable_gpu(host)) is not None:
             return gpu, None
-        return None, f"no GPU of this machine can be used ({unusable(host.nvml.gpus[0])})"
+        return None, Why(Because.GPU_UNUSABLE, detail=unusable(host.nvml.gpus[0]) or "")
     if target.driver is not None and target.driver != host.nvml.driver_version:
         return None, _elsewhere(target)
     meant = [gpu for gpu in host.nvml.gpus if is_meant(target, gpu)]
@@ -37,7 +37,7 @@ def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, str | None]:
         return None, _elsewhere(target)
     if (gpu := _first_usable(meant)) is not None:
         return gpu, None
-    return None, f"the {meant[0].name or 'GPU'} of this machine cannot be used ({unusable(meant[0])})"
+    return None, Why(Because.GPU_UNUSABLE, meant[0].name or "GPU", unusable(meant[0]) or "")
 
 
 def usable_gpu(host: HostInfo) -> Gpu | None:
@@ -74,7 +74,6 @@ def _first_usable(gpus: Iterable[Gpu]) -> Gpu | None:
     return next((gpu for gpu in gpus if unusable(gpu) is None), None)
 
 
-def _elsewhere(target: Target) -> str:
+def _elsewhere(target: Target) -> Why:
     what = target.gpu or f"compute capability {target.compute_capability}"
-    driver = f" and driver {target.driver}" if target.driver else ""
-    return f"this machine is not the target with {what}{driver}"
+    return Why(Because.ANOTHER_MACHINE, what, target.driver or "")

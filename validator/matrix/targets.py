@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from validator.base.problems import Problems
 from validator.base.text import quoted
@@ -11,7 +12,9 @@ from validator.matrix.axes import EntryAxes, entry_axes
 from validator.matrix.expand import Combination, is_id, target_id, texts
 from validator.matrix.file import TargetEntry, TargetRow
 from validator.matrix.values import TARGET_AXES
-from validator.model import Target
+from validator.model import Target, Where
+
+_HOST = Target("host", is_host=True)
 
 
 def target_axes(document: Document, problems: Problems, index: int, entry: TargetEntry | str) -> EntryAxes:
@@ -37,7 +40,7 @@ def make_targets(
             problems.add(line, "exclude removes every combination of this target; keep one, or remove the target")
         for combination in combinations:
             try:
-                target = Target("host", is_host=True) if isinstance(entry, str) else _target(combination)
+                target = replace(_HOST if isinstance(entry, str) else _target(combination), where=Where(document.file, line))
             except ValueError as error:
                 problems.add(line, str(error))
                 continue

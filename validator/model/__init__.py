@@ -16,7 +16,7 @@ from validator.model.matrix import (
     UserModel,
     Where,
 )
-from validator.model.plan import Cell, Plan
+from validator.model.plan import Because, Cell, Plan, Why
 from validator.model.prediction import Finding, Prediction
 from validator.model.results import (
     CellResult,
@@ -37,6 +37,7 @@ __all__ = [
     "UNKNOWN_CAUSE",
     "Action",
     "Basis",
+    "Because",
     "BuildOptions",
     "BuiltImage",
     "Cell",
@@ -75,6 +76,7 @@ __all__ = [
     "Target",
     "UserModel",
     "Where",
+    "Why",
     "count",
     "not_run",
     "unnamed",

@@ -3,11 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from validator.model.host import Gpu
 from validator.model.matrix import Environment, Target
 from validator.model.prediction import Prediction
 from validator.model.words import Action, Status
+
+
+class Because(str, Enum):
+    """The kinds of reason why a run does with a cell what it does."""
+
+    ON_GPU = "on_gpu"
+    ON_CPU = "on_cpu"
+    ASKED = "asked"
+    CPU_BUILD_ELSEWHERE = "cpu_build_elsewhere"
+    NOT_SUPPORTED = "not_supported"
+    NO_GPU_HERE = "no_gpu_here"
+    GPU_UNUSABLE = "gpu_unusable"
+    ANOTHER_MACHINE = "another_machine"
+
+
+@dataclass(frozen=True)
+class Why:
+    """Why a run does with a cell what it does, as a value; ``text`` puts it into words."""
+
+    because: Because
+    what: str = ""
+    """What it is about: the GPU, or the target's driver-less name; of ``NOT_SUPPORTED`` the runner's own words."""
+    detail: str = ""
+    """What is wrong with that GPU, or the driver of the target."""
+
+    @property
+    def text(self) -> str:
+        """In one line."""
+        match self.because:
+            case Because.ON_GPU:
+                return f"trained on {self.what}"
+            case Because.ON_CPU:
+                return "CPU build: trained on this machine's CPU"
+            case Because.ASKED:
+                return "asked for"
+            case Because.CPU_BUILD_ELSEWHERE:
+                return "a CPU build does not use the target's GPU"
+            case Because.NOT_SUPPORTED:
+                return self.what
+            case Because.NO_GPU_HERE:
+                return "this machine has no NVIDIA GPU that answers"
+            case Because.GPU_UNUSABLE:
+                which = f"the {self.what} of this machine cannot" if self.what else "no GPU of this machine can"
+                return f"{which} be used ({self.detail})"
+            case Because.ANOTHER_MACHINE:
+                return f"this machine is not the target with {self.what}" + (f" and driver {self.detail}" if self.detail else "")
 
 
 @dataclass(frozen=True)
@@ -18,12 +65,20 @@ class Cell:
     environment: Environment
     target: Target
     action: Action
-    reason: str
-    """Why this action, in one line."""
+    why: Why
+    """Why this action."""
     gpu: Gpu | None = None
     """The GPU of this machine that the cell is measured on; None on the CPU or when not measured."""
     expect: Status | None = None
     predicted: Prediction | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why this action, in one line; where a GPU is wanting, also what would be done about it."""
+        if self.why.because not in (Because.NO_GPU_HERE, Because.GPU_UNUSABLE, Because.ANOTHER_MACHINE):
+            return self.why.text
+        said = self.why.text + (", and the matrix does not say `cuda: cpu`" if self.environment.cuda is None else "")
+        return f"opened without a GPU: {said}" if self.action is Action.INSPECT else f"{said}; --inspect opens it all the same"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from validator.base.errors import NothingSelectedError
 from validator.base.text import quoted, suggestion
 from validator.host import gpu_for
-from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
+from validator.model import Action, Because, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target, Why
 
 #: Why a runner cannot run an environment, or None when it can.
 Supports = Callable[[Environment], str | None]
@@ -38,9 +38,9 @@ def make_plan(
     for environment in chosen_environments:
         for target in chosen_targets:
             cell_id = f"{environment.id}@{target.id}"
-            action, reason, gpu = _action(environment, target, host, supports, inspect)
+            action, why, gpu = _action(environment, target, host, supports, inspect)
             predicted = predict(environment, target) if predict else None
-            cells.append(Cell(cell_id, environment, target, action, reason, gpu, _expectation(matrix, cell_id), predicted))
+            cells.append(Cell(cell_id, environment, target, action, why, gpu, _expectation(matrix, cell_id), predicted))
     return Plan(tuple(cells), runner, runner_reason)
 
 
@@ -64,7 +64,7 @@ def _expectation(matrix: Matrix, cell_id: str) -> Status | None:
 
 def _action(
     environment: Environment, target: Target, host: HostInfo, supports: Supports, inspect: bool
-) -> tuple[Action, str, Gpu | None]:
+) -> tuple[Action, Why, Gpu | None]:
     """What to do with a cell.
 
     ============================  ==================  =========================  ===================
@@ -76,16 +76,12 @@ def _action(
     ============================  ==================  =========================  ===================
     """
     if obstacle := supports(environment):
-        return Action.SKIP, obstacle, None
+        return Action.SKIP, Why(Because.NOT_SUPPORTED, obstacle), None
     if environment.is_cpu:
         if target.is_host:
-            return Action.MEASURE, "CPU build: trained on this machine's CPU", None
-        return Action.SKIP, "a CPU build does not use the target's GPU", None
-    gpu, obstacle = gpu_for(target, host)
-    if gpu is not None:
-        return Action.MEASURE, f"trained on {gpu.name}", gpu
-    if environment.cuda is None:
-        obstacle = f"{obstacle}, and the matrix does not say `cuda: cpu`"
-    if inspect:
-        return Action.INSPECT, f"opened without a GPU: {obstacle}", None
-    return Action.SKIP, f"{obstacle}; --inspect opens it all the same", None
+            return Action.MEASURE, Why(Because.ON_CPU), None
+        return Action.SKIP, Why(Because.CPU_BUILD_ELSEWHERE), None
+    gpu, why = gpu_for(target, host)
+    if why is None:
+        return Action.MEASURE, Why(Because.ON_GPU, gpu.name or "" if gpu else ""), gpu
+    return (Action.INSPECT if inspect else Action.SKIP), why, None

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from validator.base.text import one_line
 from validator.catalogue.checks import registry
+from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
     Basis,
+    Because,
     Cell,
     CellResult,
     CheckStatus,
@@ -27,6 +29,7 @@ Rejudge = Callable[[Cell, Content], Prediction]
 
 _STATUS = {Outlook.PASS: Status.PASS, Outlook.DEGRADED: Status.DEGRADED, Outlook.FAIL: Status.FAIL}
 _REASON_CHARACTERS = 400
+_WITHOUT_GPU = (Because.NO_GPU_HERE, Because.GPU_UNUSABLE)
 
 
 def status_of(prediction: Prediction) -> Status:
@@ -73,7 +76,7 @@ def foretold(cell: Cell) -> CellResult:
         return not_run(cell, Status.SKIP, cell.reason)
     reason = reason_of(prediction)
     if cell.target.is_host:  # it could have been run here: say why it was not
-        told = any(text in cell.reason for text in prediction.missing)
+        told = cell.why.because in _WITHOUT_GPU and NO_GPU_HERE.text in prediction.missing
         reason = cell.reason if told else f"{reason}; not run: {cell.reason}"
     result = not_run(cell, status_of(prediction), reason)
     known = prediction.status is not Outlook.UNKNOWN

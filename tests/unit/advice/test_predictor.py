@@ -8,8 +8,8 @@ import pytest
 from values import HOST_TARGET, T4, built, cell, cpu_environment, environment, host
 
 from validator.advice import Predictor
-from validator.advice.predictor import NO_GPU_HERE
 from validator.facts import load
+from validator.host import NO_GPU_HERE
 from validator.model import Basis, Content, Environment, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, PulledImage, Target
 
 CUDA_13 = environment("torch2.14.1-cu130", torch="2.14.1", cuda="13.0", source=built())
@@ -43,7 +43,7 @@ def test_a_gpu_that_cannot_be_used_is_not_what_host_is_judged_by() -> None:
 @pytest.mark.parametrize("of", [CUDA_13, environment(torch="2.14.1")], ids=["cuda build", "build not said"])
 def test_without_a_gpu_here_a_cuda_build_on_host_is_not_known(of: Environment) -> None:
     prediction = predicted(of, HOST_TARGET)
-    assert (prediction.status, prediction.missing) == (Outlook.UNKNOWN, (NO_GPU_HERE,))
+    assert (prediction.status, prediction.missing) == (Outlook.UNKNOWN, (NO_GPU_HERE.text,))
 
 
 @pytest.mark.parametrize("machine", [host(), host(T4)], ids=["no GPU", "a GPU that is not used"])

@@ -6,8 +6,8 @@ import pytest
 
 from validator.base.data_files import read_mapping
 from validator.base.resources import DATA
-from validator.catalogue.causes import UNKNOWN, Family, catalogue
-from validator.model import Severity
+from validator.catalogue.causes import Family, catalogue
+from validator.model import UNKNOWN_CAUSE, Severity
 
 FILES = {family: read_mapping(f"causes/{family.value}.yaml") for family in Family}
 
@@ -39,5 +39,5 @@ def test_a_cause_that_everyone_meets() -> None:
 
 
 def test_no_cause_has_the_name_that_stands_for_none() -> None:
-    assert UNKNOWN == "unknown", "results.json has this word"
-    assert UNKNOWN not in catalogue()
+    assert UNKNOWN_CAUSE == "unknown", "results.json has this word"
+    assert UNKNOWN_CAUSE not in catalogue()

@@ -57,7 +57,7 @@ def test_the_gpu_that_stands_for_a_target(target: Target, gpus: tuple[Gpu, ...],
 @pytest.mark.parametrize(
     ("target", "gpus", "why"),
     [
-        pytest.param(HOST_TARGET, (), NO_GPU_HERE, id="host without a GPU"),
+        pytest.param(HOST_TARGET, (), NO_GPU_HERE.text, id="host without a GPU"),
         pytest.param(
             HOST_TARGET,
             (LOST_T4, UNSLICED_A100),
@@ -88,7 +88,10 @@ def test_the_gpu_that_stands_for_a_target(target: Target, gpus: tuple[Gpu, ...],
     ],
 )
 def test_why_no_gpu_stands_for_a_target(target: Target, gpus: tuple[Gpu, ...], why: str) -> None:
-    assert gpu_for(target, host(*gpus)) == (None, why)
+    gpu, told = gpu_for(target, host(*gpus))
+    assert gpu is None
+    assert told is not None
+    assert told.text == why
 
 
 @pytest.mark.parametrize(

@@ -245,3 +245,12 @@ def test_the_shipped_matrix_loads() -> None:
     assert len({one.cuda for one in matrix.environments}) > 4, "old drivers to new ones"
     assert matrix.targets[0] == Target("host", is_host=True)
     assert len({one.gpu for one in matrix.targets}) > 6
+
+
+def test_environments_and_targets_know_the_line_that_asks_for_them(tmp_path: Path) -> None:
+    entries = "environments:\n  - image: a:1\n  - {image: 'b:{torch}', torch: ['2.6.0', '2.7.1']}\n"
+    matrix = loaded(tmp_path, entries + "targets:\n  - host\n\n  - {gpu: [Tesla T4, NVIDIA L4], driver: '580.95.05'}\n")
+    assert [each.where for each in matrix.environments] == [Where(matrix.file, line) for line in (3, 4, 4)]
+    assert [each.where for each in matrix.targets] == [Where(matrix.file, line) for line in (6, 8, 8)]
+    (host,) = loaded(tmp_path, "environments:\n  - image: a:1\n").targets
+    assert host.where == Where(matrix.file, 1), "where nobody wrote it, the file as a whole asks for it"

@@ -10,9 +10,11 @@ import pytest
 from values import CONTENT, HOST_TARGET, T4, answers, cell, environment, event, host, matrix, probe_plan, probe_report
 
 from validator.base.errors import AcquireError, EngineUnavailableError
+from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
     Basis,
+    Because,
     Cell,
     CellResult,
     Environment,
@@ -25,6 +27,7 @@ from validator.model import (
     Severity,
     Status,
     Target,
+    Why,
 )
 from validator.probe_host import ProbeReport
 from validator.run import execute
@@ -124,7 +127,7 @@ def test_every_cell_has_a_result_in_the_plans_order() -> None:
 
 def test_a_result_is_kept_the_moment_it_exists_and_before_it_is_shown() -> None:
     log = Log()
-    executed(RunnerDouble(), cell(A), cell(B, action=Action.SKIP, reason="no GPU"), log=log)
+    executed(RunnerDouble(), cell(A), cell(B, action=Action.SKIP, why=NO_GPU_HERE), log=log)
     assert log.lines == [
         "started a@host 1/2",
         "begin a@host",
@@ -140,8 +143,8 @@ def test_a_result_is_kept_the_moment_it_exists_and_before_it_is_shown() -> None:
 
 def test_a_planned_skip_keeps_its_reason_and_touches_nothing() -> None:
     runner = RunnerDouble()
-    (result,) = executed(runner, cell(A, action=Action.SKIP, reason="this machine has no GPU")).results
-    assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "this machine has no GPU")
+    (result,) = executed(runner, cell(A, action=Action.SKIP, why=Why(Because.NOT_SUPPORTED, "needs an engine"))).results
+    assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "needs an engine")
     assert runner.prepared == runner.ran == []
 
 

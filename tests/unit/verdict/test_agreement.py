@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from values import HOST_TARGET, answers, cell, event, probe_report
+from values import HOST_TARGET, answers, cell, environment, event, probe_report
 
 from validator.catalogue import checks
+from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
     Basis,
+    Because,
     Cell,
     CellResult,
     Content,
@@ -20,6 +22,7 @@ from validator.model import (
     Severity,
     Status,
     Target,
+    Why,
 )
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import of_outcome
@@ -29,6 +32,7 @@ TOO_OLD = Finding(
     "driver_too_old", Severity.FAIL, "driver 470.57 is older than 525.60.13", "environment", ("470.57 < 525.60.13",)
 )
 END_OF_LIFE = Finding("driver_end_of_life", Severity.INFO, "branch 470 gets no updates")
+ENGINE = Why(Because.NOT_SUPPORTED, "needs an engine")
 ELSEWHERE = Target("t4-470.57", gpu="Tesla T4", driver="470.57")
 
 
@@ -84,15 +88,29 @@ def test_what_is_not_known_says_what_is_missing_and_is_no_basis_for_anything() -
     [
         (prediction(Outlook.PASS), "no rule speaks against it; not run: needs an engine"),
         (prediction(Outlook.UNKNOWN, missing=("no row",)), "not known: no row; not run: needs an engine"),
-        (prediction(Outlook.UNKNOWN, missing=("needs an engine",)), "needs an engine"),
     ],
 )
 def test_on_this_machine_it_is_said_why_nothing_was_run(predicted: Prediction, reason: str) -> None:
-    assert foretold(cell(action=Action.SKIP, reason="needs an engine", predicted=predicted)).reason == reason
+    assert foretold(cell(action=Action.SKIP, why=ENGINE, predicted=predicted)).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("why", "reason"),
+    [
+        (NO_GPU_HERE, "this machine has no NVIDIA GPU that answers; --inspect opens it all the same"),
+        (Why(Because.GPU_UNUSABLE, detail="lost"), "no GPU of this machine can be used (lost); --inspect opens it all the same"),
+    ],
+)
+def test_that_there_is_no_gpu_is_said_once(why: Why, reason: str) -> None:
+    unknown = prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE.text,))
+    asked = cell(environment(cuda="12.6"), action=Action.SKIP, why=why, predicted=unknown)
+    assert foretold(asked).reason == reason
+    other = cell(action=Action.SKIP, why=ENGINE, predicted=unknown)
+    assert foretold(other).reason == f"not known: {NO_GPU_HERE.text}; not run: needs an engine"
 
 
 def test_without_a_prediction_the_reason_of_the_plan_stays() -> None:
-    result = foretold(cell(action=Action.SKIP, reason="needs an engine"))
+    result = foretold(cell(action=Action.SKIP, why=ENGINE))
     assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "needs an engine")
 
 

@@ -23,10 +23,10 @@ from validator.model import (
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.content import sentence
 from validator.verdict.findings import engine_words
-from validator.verdict.findings.checks import Seen, of_check
-from validator.verdict.findings.context import context, limit_of
+from validator.verdict.findings.known import context, limit_of
 from validator.verdict.findings.make import finding
 from validator.verdict.findings.reading import Reading, read_check, read_outside, read_silence
+from validator.verdict.findings.seen import Seen, of_check
 
 _MOST = 6
 _TELLING = (Status.FAIL, Status.DEGRADED, Status.ERROR)

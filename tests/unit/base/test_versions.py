@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator.base.versions import Dotted, channel_of, torch_version
+from validator.base.versions import Dotted, channel_of, same_cuda, same_torch, torch_version
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,51 @@ def test_torch_versions_order_with_their_pre_releases_and_builds() -> None:
 def test_a_bad_torch_version_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="is not a torch version such as"):
         torch_version(text)
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "same"),
+    [
+        ("2.7.1", "2.7.1", True),
+        ("2.7.1", "2.7.1+cu126", True),
+        ("2.7", "2.7.1", True),
+        ("2.7.0", "2.7", True),
+        ("2.7.1", "2.7", False),
+        ("2.7.1", "2.7.0", False),
+        ("2.7", "2.70", False),
+        ("2.7.1+cu118", "2.7.1+cu126", False),
+        ("2.7.1+cu126", "2.7.1+cu126", True),
+        ("2.7.1+cu126", "2.7.1", False),
+        ("2.8.0.dev20250601", "2.8.0.dev20250601+cu128", True),
+        ("2.8", "2.8.0.dev20250601+cu128", False),
+        ("2.7.0a0+git1234", "2.7.0a0+git1234", True),
+        ("no version", "no version", True),
+        ("no version", "2.7.1", False),
+        ("2.7.1", "no version", False),
+    ],
+)
+def test_whether_a_stated_torch_is_the_one_found(said: str, found: str, same: bool) -> None:
+    assert same_torch(said, found) is same
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "same"),
+    [
+        ("12.6", "12.6", True),
+        ("12.6.3", "12.6", True),
+        ("12.6", "12.6.85", True),
+        ("12.1", "12.10", False),
+        ("12", "12.0", True),
+        ("12.6", "12.8", False),
+        ("10.0", "10.0.130", True),
+        ("cpu", "cpu", True),
+        ("cpu", None, True),
+        ("cpu", "12.6", False),
+        ("12.6", "cpu", False),
+        ("12.6", None, False),
+        ("cuda", "cuda", True),
+        ("cuda", "12.6", False),
+    ],
+)
+def test_whether_a_stated_cuda_is_the_one_found(said: str, found: str | None, same: bool) -> None:
+    assert same_cuda(said, found) is same

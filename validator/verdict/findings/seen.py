@@ -62,7 +62,7 @@ def _of_death(check: CheckResult, died: str, oom_killed: bool, in_container: boo
     if signal == "SIGKILL" and oom_killed:
         return Seen("killed_by_oom_killer", (how, "the engine says: OOMKilled"))
     if signal == "SIGKILL" and not in_container:
-        # Nobody says who killed it, and a kernel that is out of memory hardly ever is outdone in that.
+        # Nobody says who killed it; almost always it is the kernel, out of memory.
         return Seen("killed_by_oom_killer", (how, "and the validator did not kill it; `dmesg` names who did"), firm=False)
     if signal == "SIGBUS" and check.name == "import":
         # Loading maps files; a bus error then is a page that the file does not have, though its own header says so.

@@ -17,6 +17,7 @@ from validator.model import (
     Environment,
     Level,
     Metric,
+    Mismatch,
     Outlook,
     Prediction,
     Status,
@@ -357,11 +358,21 @@ def test_an_environment_that_is_not_what_it_is_called_is_degraded(
     assert sentence not in result.notes  # said once
 
 
-def test_every_mismatch_is_told() -> None:
-    result = judged(inside(), of=environment(torch="2.0.0", python="3.9"))
-    told = (result.reason, *result.notes)
-    assert any("torch 2.0.0" in text for text in told)
-    assert any("Python 3.9" in text for text in told)
+def test_every_mismatch_is_told_and_kept_as_a_value() -> None:
+    result = judged(inside(), of=environment(torch="2.0.0", cuda="cpu", python="3.9"))
+    assert result.mismatches == (
+        Mismatch("torch", "2.0.0", "2.7.1+cu126"),
+        Mismatch("cuda", "cpu", "12.6"),
+        Mismatch("python", "3.9", "3.12.4"),
+    )
+    assert result.reason == "the matrix says torch 2.0.0, inside is 2.7.1+cu126"
+    assert result.notes == (
+        "the matrix says cpu, inside is a build for CUDA 12.6",
+        "the matrix says Python 3.9, inside is 3.12.4",
+    )
+    [finding] = result.findings
+    assert (finding.cause, finding.message) == ("label_mismatch", result.reason)
+    assert set(result.notes) <= set(finding.evidence)
 
 
 @pytest.mark.parametrize(
@@ -371,6 +382,7 @@ def test_every_mismatch_is_told() -> None:
         ({"torch": "2.7.1", "cuda": "12.6", "python": "3.12"}, {}),
         ({"torch": "2.7.1+cu126", "python": "3.12.4"}, {}),
         ({"torch": "2.7"}, {"torch_version": "2.7.0+cpu"}),
+        ({"torch": "2.7"}, {"torch_version": "2.7.1+cu126"}),  # as far as it is stated
         ({"torch": "1.0"}, {"torch_version": "1.0.0"}),
         ({"cuda": "10.0"}, {"cuda_runtime": "10.0.130"}),  # how old releases report it
         ({"cuda": "11.0.3"}, {"cuda_runtime": "11.0"}),

@@ -22,7 +22,7 @@ def command(output: Output, ident: str | None, format_name: str) -> None:
     """
     from validator.base.errors import InvalidInputError
     from validator.catalogue.causes import catalogue
-    from validator.report.catalogue import as_json, entry, markdown, table
+    from validator.report.answers.causes import as_json, entry, markdown, table
 
     causes = catalogue()
     if ident is not None:

@@ -67,7 +67,7 @@ def command(output: Output, log: Path, stated: dict[str, str], format_name: str)
     """
     from validator.base.errors import ExitCode, InvalidInputError
     from validator.diagnose import Evidence, diagnose
-    from validator.diagnose.render import as_json, as_text
+    from validator.report.answers.diagnosis import as_json, as_text
 
     try:
         if str(log) == "-":

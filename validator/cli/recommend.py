@@ -207,11 +207,11 @@ def _copied(environment: Environment, facts: Facts) -> list[str]:
 
 def _reasons(group: tuple[Candidate, ...]) -> list[str]:
     """By cause, in the words of the first; every one is named, for it was asked about."""
-    from validator.advice.upgrading import gravest
+    from validator.model import gravest
 
     by_cause: dict[str, list[Candidate]] = {}
     for each in group:
-        causes = ", ".join(dict.fromkeys(finding.cause for finding in gravest(each.prediction)))
+        causes = ", ".join(dict.fromkeys(finding.cause for finding in gravest(each.prediction.findings)))
         by_cause.setdefault("measured" if each.measured else causes, []).append(each)
     text = []
     for cause, each_of in by_cause.items():

@@ -157,11 +157,12 @@ def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, re
 
 def _reasons(found: list[Affected], effect: Any) -> list[str]:
     """The cells of one effect by what the rules say, the reason that holds for most of them first."""
-    from validator.advice.upgrading import Effect, gravest
+    from validator.advice.upgrading import Effect
+    from validator.model import gravest
 
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for each in found:
-        grave = gravest(each.after) if effect is Effect.STOPS else ()
+        grave = gravest(each.after.findings) if effect is Effect.STOPS else ()
         reason = each.reason if effect is not Effect.NONE else f"{each.before.value} {each.basis.value} today"
         remedies = tuple(dict.fromkeys(finding.remedy for finding in grave if finding.remedy))
         groups.setdefault((", ".join(dict.fromkeys(finding.cause for finding in grave)), reason, remedies), []).append(each.id)

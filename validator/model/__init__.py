@@ -18,6 +18,7 @@ from validator.model.matrix import (
 )
 from validator.model.plan import Cell, Plan
 from validator.model.prediction import Finding, Prediction
+from validator.model.reasons import causes_of, gravest, reasons, why
 from validator.model.results import CellResult, CheckResult, Content, Report, RunInfo, Seconds, count, not_run, unnamed
 from validator.model.words import UNKNOWN_CAUSE, Action, Basis, CheckStatus, Level, Metric, Metrics, Outlook, Severity, Status
 
@@ -61,7 +62,11 @@ __all__ = [
     "Target",
     "UserModel",
     "Where",
+    "causes_of",
     "count",
+    "gravest",
     "not_run",
+    "reasons",
     "unnamed",
+    "why",
 ]

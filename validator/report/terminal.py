@@ -56,7 +56,7 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
     if shown.interrupted:
         yield Text("INTERRUPTED: not every cell was run", "bold red")
     for cell_id, alarm in shown.alarms:
-        yield Text(f"! {cell_id}: {alarm}", "bold red")
+        yield Text(f"! {cell_id}: {alarm.sentence}", "bold red")
     yield from grid(shown, console)
     unnamed = f"; without a named cause: {shown.unnamed}" if shown.unnamed else ""
     yield Text.assemble(*_spaced(shown.summary), unnamed)
@@ -125,7 +125,7 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
     yield Text.assemble((detail.id, "bold"), "  ").append(status_text(detail.status, detail.basis))
     yield Padding(Text(detail.reason), (0, 0, 0, 2))
     for flag in detail.flags:
-        yield Padding(Text(f"! {flag}", "bold red"), (0, 0, 0, 2))
+        yield Padding(Text(f"! {flag.sentence}", "bold red"), (0, 0, 0, 2))
     for note in detail.notes:
         yield _labelled("note", note)
     for side, text in detail.sides:
@@ -142,7 +142,7 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
             yield _labelled("try", finding.remedy, indent=4)
         if finding.title:
             yield _labelled("more", f"validator causes {finding.cause}", indent=4)
-        if finding.source and not finding.source.startswith("docs/causes.md"):
+        if finding.source and not finding.from_catalogue:
             yield _labelled("source", finding.source, indent=4)
     lines = detail.log.splitlines()
     if len(lines) > _LOG_LINES:

@@ -14,6 +14,7 @@ from validator.catalogue.causes import catalogue
 from validator.model import UNKNOWN_CAUSE, Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
 from validator.report.view import finding_lines, view
+from validator.report.view.types import Flag, FlagKind
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -84,8 +85,10 @@ def test_contradictions_come_first_then_the_unexpected_then_failures() -> None:
     order = [detail.id.removesuffix("@host") for detail in shown.details]
     assert order == ["contradicted", "unexpected", "failed", "unknown", "degraded"]
     assert [cell_id for cell_id, _ in shown.alarms] == ["contradicted@host", "unexpected@host"]
-    assert "fail was predicted, pass came out" in shown.alarms[0][1]
-    assert "the matrix expects fail, pass came out" in shown.alarms[1][1]
+    assert [flag for _, flag in shown.alarms] == [
+        Flag(FlagKind.CONTRADICTED, "fail was predicted, pass came out"),
+        Flag(FlagKind.UNEXPECTED, "the matrix expects fail, pass came out"),
+    ]
 
 
 @pytest.mark.parametrize("status", [Status.ERROR, Status.SKIP])
@@ -95,7 +98,8 @@ def test_what_could_not_be_found_out_is_not_unexpected(status: Status) -> None:
 
 def test_what_is_only_predicted_has_not_come_out() -> None:
     foretold = result(Status.PASS, expect=Status.FAIL, basis=Basis.PREDICTED)
-    assert "the matrix expects fail, pass is predicted" in view(report(foretold)).alarms[0][1]
+    [(_, flag)] = view(report(foretold)).alarms
+    assert flag.sentence == "unexpected: the matrix expects fail, pass is predicted"
 
 
 def test_targets_that_only_skip_are_marked_and_others_are_not() -> None:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from validator.catalogue.causes import Cause, Family
+from validator.catalogue.causes import Cause, Family, anchor
 from validator.diagnose.remedies import fill
 
 #: What the page says before the first cause.
@@ -30,7 +30,7 @@ def as_json(cause: Cause) -> dict[str, Any]:
         "confirm": cause.confirm or None,
         "neighbours": dict(cause.neighbours or {}),
         "sources": list(cause.sources),
-        "anchor": f"docs/causes.md#{cause.ident}",
+        "anchor": anchor(cause.ident),
     }
 
 

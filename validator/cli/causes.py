@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from difflib import get_close_matches
 
 import click
 
+from validator.cli.options import answer_format_option
 from validator.cli.output import Output
+from validator.report.answers import causes as answer
 
 
 @click.command("causes")
 @click.argument("ident", required=False)
-@click.option("--format", "format_name", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(output: Output, ident: str | None, format_name: str) -> None:
     """Show the causes the validator can name, or one of them in full.
@@ -22,19 +23,10 @@ def command(output: Output, ident: str | None, format_name: str) -> None:
     """
     from validator.base.errors import InvalidInputError
     from validator.catalogue.causes import catalogue
-    from validator.report.answers.causes import as_json, entry, markdown, table
 
     causes = catalogue()
-    if ident is not None:
-        if ident not in causes:
-            close = get_close_matches(ident, causes, n=3)
-            hint = f"did you mean {', '.join(close)}?" if close else "`validator causes` lists them"
-            raise InvalidInputError(f"there is no cause {ident!r}", hint=hint)
-        causes = {ident: causes[ident]}
-    if format_name == "json":
-        rows = [as_json(cause) for cause in causes.values()]
-        output.result(json.dumps(rows[0] if ident else rows, indent=2, ensure_ascii=False))
-    elif format_name == "markdown":
-        output.result(markdown(causes))
-    else:
-        output.result(entry(causes[ident], output.width) if ident else table(causes))
+    if ident is not None and ident not in causes:
+        close = get_close_matches(ident, causes, n=3)
+        hint = f"did you mean {', '.join(close)}?" if close else "`validator causes` lists them"
+        raise InvalidInputError(f"there is no cause {ident!r}", hint=hint)
+    output.result(answer.FORMATS[format_name](causes[ident] if ident else causes, output.width))

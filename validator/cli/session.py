@@ -1,4 +1,4 @@
-"""From options to values: the matrix, the facts, the runner, the plan."""
+"""From options to values: the matrix, the facts, what must work, the runner, the plan."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ def load_results(file: Path) -> Report:
             hint="give a results.json that `validator run` wrote, or a results folder with --out",
         ) from error
     return load(text, name=str(file))
+
+
+def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
+    """The words of --need. Raises InvalidInputError for one that no fact is about."""
+    from validator.base.errors import InvalidInputError
+
+    known = {"fp16", *(row.name for row in facts.boundaries.values() if "-3." not in row.name)}
+    wanted = [word for text in lists for word in text.replace(",", " ").split()]
+    for word in wanted:
+        if word not in known:
+            raise InvalidInputError(f"--need {word!r} is not known", hint=f"there are: {', '.join(sorted(known))}")
+    return tuple(dict.fromkeys(wanted))
 
 
 def this_machine() -> HostInfo:

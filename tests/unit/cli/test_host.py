@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from values import L4
 
-from validator.cli.host import _gpu
 from validator.model import GpuClocks
+from validator.report.answers.host import _gpu
 
 
 def test_a_power_cap_and_what_holds_the_clock_down_are_told() -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from validator.model import Report, Status
+from validator.report.forecast import Forecast
 from validator.report.view import CauseGroup, Detail, TableCell, View, view
 
 #: What has a meaning within a line of GitHub's Markdown, `$` for formulas included.
@@ -21,14 +22,9 @@ _NAMED_CELLS = 100
 _INVISIBLE_SPACE = "&#8203;"
 
 
-def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
+def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
     """The report as Markdown; lines are not wrapped."""
-    return render_view(view(report))
-
-
-def render_view(shown: View) -> str:
-    """The same for a view that is ready."""
-    return "\n".join(_lines(shown)) + "\n"
+    return "\n".join(_lines(view(shown))) + "\n"
 
 
 def escape(text: str) -> str:

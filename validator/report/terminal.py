@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from validator.model import Report
+from validator.report.forecast import Forecast
 from validator.report.grid import STYLES, grid, status_text
 from validator.report.view import CauseGroup, Detail, View, view
 
@@ -28,13 +29,8 @@ _NAMED_CELLS = 3
 _ASSUMED = 6
 
 
-def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
+def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
     """The report for a terminal of ``width`` columns, with ANSI colours if asked for."""
-    return render_view(view(report), width=width, color=color)
-
-
-def render_view(shown: View, *, width: int | None = None, color: bool = False) -> str:
-    """The same for a view that is ready."""
     console = Console(
         file=StringIO(),
         width=width or _WIDTH,
@@ -45,7 +41,7 @@ def render_view(shown: View, *, width: int | None = None, color: bool = False) -
         legacy_windows=False,
     )
     with console.capture() as capture:
-        for part in _parts(shown, console):
+        for part in _parts(view(shown), console):
             console.print(part)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 

@@ -119,11 +119,6 @@ _EXPECTED = {
 # ---------------------------------------------------------------- writing
 
 
-def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
-    """The report as JSON text."""
-    return dump(report)
-
-
 def dump(report: Report) -> str:
     """The text of results.json."""
     file = {

@@ -13,8 +13,7 @@ from validator.base.errors import InvalidInputError
 from validator.catalogue.causes import catalogue
 from validator.model import UNKNOWN_CAUSE, Basis, CheckStatus, Finding, Gpu, NvmlInfo, Outlook, Prediction, Severity, Status
 from validator.report import FORMATS, render
-from validator.report.view import finding_lines, view
-from validator.report.view.types import Flag, FlagKind
+from validator.report.view import Flag, FlagKind, finding_lines, view
 
 
 @pytest.mark.parametrize("name", FORMATS)

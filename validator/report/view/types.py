@@ -1,4 +1,4 @@
-"""What every renderer is given: a report as rows, details and groups of plain text."""
+"""What every renderer is given: a report or a plan as rows, details and groups of plain text."""
 
 from __future__ import annotations
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from validator.model import Report
-from validator.report.answers import plan
+from validator.report.answers import json_text, plan
 from validator.report.forecast import Forecast
 
 
@@ -13,4 +11,4 @@ def render(shown: Report | Forecast, *, width: int | None = None, color: bool = 
     """JSON text; the same for every terminal."""
     from validator.results import dump
 
-    return dump(shown) if isinstance(shown, Report) else json.dumps(plan.as_json(shown), indent=2, ensure_ascii=False) + "\n"
+    return dump(shown) if isinstance(shown, Report) else json_text(plan.as_json(shown)) + "\n"

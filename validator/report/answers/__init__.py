@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
+from validator.base.text import clean_tree
+
 _A = TypeVar("_A")
 
 
@@ -17,5 +19,10 @@ def formats(as_text: Callable[[_A, int], str], as_json: Callable[[_A], object]) 
     """What every question can be answered in, from its text and its JSON as plain values."""
     return {
         "text": as_text,
-        "json": lambda answer, _width: json.dumps(as_json(answer), indent=2, ensure_ascii=False),
+        "json": lambda answer, _width: json_text(as_json(answer)),
     }
+
+
+def json_text(document: object) -> str:
+    """Plain values as JSON, every text in them cleaned."""
+    return json.dumps(clean_tree(document), indent=2, ensure_ascii=False)

@@ -41,7 +41,7 @@ def flags_of(cell: CellResult) -> tuple[Flag, ...]:
     if cell.agrees is False:
         predicted = cell.predicted.status.value if cell.predicted else "otherwise"
         causes = f" ({', '.join(cell.predicted.causes)})" if cell.predicted and cell.predicted.causes else ""
-        flags.append(Flag(FlagKind.CONTRADICTED, f"{predicted} was predicted{causes}, {cell.status.value} came out"))
+        flags.append(Flag(FlagKind.CONTRADICTED, line(f"{predicted} was predicted{causes}, {cell.status.value} came out")))
     if cell.unexpected and cell.expect is not None:
         came = "is predicted" if cell.basis is Basis.PREDICTED else "came out"
         flags.append(Flag(FlagKind.UNEXPECTED, f"the matrix expects {cell.expect.value}, {cell.status.value} {came}"))

@@ -112,7 +112,7 @@ def _rank(each: Candidate, better: Candidate | None) -> str:
         return f"{why}the newest torch that fits"
     if better.measured:
         return f"{why}not measured"
-    if (better.outlook, better.basis) != (each.outlook, each.basis):
+    if better.outlook is not each.outlook:
         return f"{each.outlook.value} where the others above are {better.outlook.value}"
     if better.environment.torch == each.environment.torch:
         return f"{why}the same torch in an older build"

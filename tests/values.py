@@ -9,6 +9,7 @@ from typing import Any
 from validator.catalogue import checks
 from validator.model import (
     Action,
+    ActionReason,
     Basis,
     Because,
     BuiltImage,
@@ -41,7 +42,6 @@ from validator.model import (
     Status,
     Target,
     Where,
-    Why,
 )
 from validator.probe_host import CheckEvent, ProbePlan, ProbeReport, new_nonce
 
@@ -88,7 +88,7 @@ def matrix(*environments: Environment, targets: tuple[Target, ...] = (HOST_TARGE
 
 def cell(of: Environment | None = None, target: Target = HOST_TARGET, *, action: Action = Action.MEASURE, **fields: Any) -> Cell:
     of = of or environment()
-    return Cell(f"{of.id}@{target.id}", of, target, action, fields.pop("why", Why(Because.ASKED)), **fields)
+    return Cell(f"{of.id}@{target.id}", of, target, action, fields.pop("why", ActionReason(Because.ASKED)), **fields)
 
 
 def event(name: str, status: str = "pass", message: str = "", **fields: Any) -> CheckEvent:

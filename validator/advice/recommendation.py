@@ -9,7 +9,6 @@ from string import Formatter
 
 from packaging.version import InvalidVersion, Version
 
-from validator.advice.upgrading import gravest
 from validator.base.versions import PYTORCH_CHANNELS, Dotted, channel_of
 from validator.facts import Facts
 from validator.facts.rows import Build, Release
@@ -26,6 +25,7 @@ from validator.model import (
     Status,
     Target,
     Where,
+    reasons,
 )
 
 _WHERE = Where("the facts", 0)
@@ -58,10 +58,7 @@ class Candidate:
         """Why it stands where it stands, in one line."""
         if self.measured:
             return f"measured: {self.measured.reason}"
-        said = "; ".join(finding.message for finding in gravest(self.prediction))
-        if self.prediction.status is Outlook.UNKNOWN:
-            return f"not known: {(*self.prediction.missing, said or 'the facts do not reach that far')[0]}"
-        return said or "no rule speaks against it"
+        return "; ".join(reasons(self.prediction))
 
 
 @dataclass(frozen=True)

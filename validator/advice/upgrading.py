@@ -14,14 +14,14 @@ from validator.model import (
     Basis,
     CellResult,
     Environment,
-    Finding,
     HostInterpreter,
     Outlook,
     Prediction,
     PulledImage,
-    Severity,
     Status,
     Target,
+    gravest,
+    reasons,
 )
 
 #: What the rules say of an environment on a target.
@@ -140,19 +140,10 @@ def _works(outlook: Outlook) -> bool | None:
 
 def _reason(effect: Effect, before: Outlook, then: Prediction) -> str:
     if effect is Effect.UNKNOWN:
-        return then.missing[0] if then.missing else "whether it works today is not known"
-    if grave := gravest(then):
-        return "; ".join(finding.message for finding in grave)
-    return "no rule speaks against it" if effect is Effect.STARTS else f"{before.value} before and after"
-
-
-def gravest(prediction: Prediction) -> tuple[Finding, ...]:
-    """The findings that make a prediction what it is: all failures where there are any, else all that degrade it."""
-    for severity in (Severity.FAIL, Severity.DEGRADED):
-        found = tuple(finding for finding in prediction.findings if finding.severity is severity)
-        if found:
-            return found
-    return ()
+        return str(then.missing[0]) if then.missing else "whether it works today is not known"
+    if effect is Effect.STARTS or gravest(then.findings):
+        return "; ".join(reasons(then))
+    return f"{before.value} before and after"
 
 
 def on_target(target: Target, change: Change) -> Target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from validator.base.redact import redact
 
@@ -34,6 +35,17 @@ def clean(text: str, limit: int | None = None) -> str:
     if limit is not None and len(text) > limit:
         text = "…" + text[-(limit - 1) :]
     return text
+
+
+def clean_tree(value: Any) -> Any:
+    """A tree of plain values with every text in it cleaned, keys included."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(key): clean_tree(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [clean_tree(item) for item in value]
+    return value
 
 
 def one_line(text: str, limit: int = 200) -> str:

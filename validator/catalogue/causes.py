@@ -44,6 +44,11 @@ class Cause:
 _FIELDS = ("title", "severity", "explanation", "remedy", "confirm", "neighbours", "sources")
 
 
+def anchor(ident: str) -> str:
+    """Where a cause is explained: its place in the page that is made from the catalogue."""
+    return f"docs/causes.md#{ident}"
+
+
 @cache
 def catalogue() -> Mapping[str, Cause]:
     """Every cause by ident, by family and then in the order of its file."""

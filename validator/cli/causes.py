@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
+from validator.cli.options import answer_format_option
 from validator.cli.output import Output
+from validator.report.answers import causes as answer
 
 
 @click.command("causes")
 @click.argument("ident", required=False)
-@click.option("--format", "format_name", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(output: Output, ident: str | None, format_name: str) -> None:
     """Show the causes the validator can name, or one of them in full.
@@ -22,18 +22,9 @@ def command(output: Output, ident: str | None, format_name: str) -> None:
     from validator.base.errors import InvalidInputError
     from validator.base.text import did_you_mean, quoted, similar
     from validator.catalogue.causes import catalogue
-    from validator.report.catalogue import as_json, entry, markdown, table
 
     causes = catalogue()
-    if ident is not None:
-        if ident not in causes:
-            hint = did_you_mean(similar(ident, causes, most=3)) or "`validator causes` lists them"
-            raise InvalidInputError(f"there is no cause {quoted(ident)}", hint=hint)
-        causes = {ident: causes[ident]}
-    if format_name == "json":
-        rows = [as_json(cause) for cause in causes.values()]
-        output.result(json.dumps(rows[0] if ident else rows, indent=2, ensure_ascii=False))
-    elif format_name == "markdown":
-        output.result(markdown(causes))
-    else:
-        output.result(entry(causes[ident], output.width) if ident else table(causes))
+    if ident is not None and ident not in causes:
+        hint = did_you_mean(similar(ident, causes, most=3)) or "`validator causes` lists them"
+        raise InvalidInputError(f"there is no cause {quoted(ident)}", hint=hint)
+    output.result(answer.FORMATS[format_name](causes[ident] if ident else causes, output.width))

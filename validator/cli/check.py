@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from validator.base.errors import ExitCode, InvalidInputError
-from validator.base.text import quoted, suggestion
+from validator.base.text import quoted
+from validator.cli.options import answer_format_option
 from validator.cli.output import Output
+from validator.cli.session import needs_of
+from validator.report.answers import prediction as answer
 
 if TYPE_CHECKING:
     from validator.facts import Facts
@@ -50,7 +52,7 @@ _EXIT = {"pass": ExitCode.OK, "degraded": ExitCode.OK, "fail": ExitCode.FAILED, 
     help="Flavour of the kernel modules; not judged if not given.",
 )
 @click.option("--facts", "overlay", type=click.Path(path_type=Path), help="A facts file of your own, laid over the shipped ones.")
-@click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(output: Output, /, overlay: Path | None, format_name: str, **given: Any) -> None:
     """Judge one environment on one target from facts; runs nothing.
@@ -66,7 +68,7 @@ def command(output: Output, /, overlay: Path | None, format_name: str, **given: 
 
     facts = load(overlay)
     prediction = _judge(given, facts)
-    output.result(json.dumps(as_json(prediction), indent=2) if format_name == "json" else _text(prediction))
+    output.result(answer.FORMATS[format_name](prediction, output.width))
     raise click.exceptions.Exit(_EXIT[prediction.status.value])
 
 
@@ -137,51 +139,3 @@ def _agree(values: dict[str, Any]) -> None:
             why=f"the torch is the {tag[1]} build",
             hint="leave --cuda out, or name that build",
         )
-
-
-def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
-    """The words of --need. Raises InvalidInputError for one that no fact is about."""
-    known = {"fp16", *(row.name for row in facts.boundaries.values() if "-3." not in row.name)}
-    wanted = [word for text in lists for word in text.replace(",", " ").split()]
-    for word in wanted:
-        if word not in known:
-            hint = f"the features are {', '.join(sorted(known))}"
-            raise InvalidInputError(f"--need {quoted(word)} is not known{suggestion(word, known)}", hint=hint)
-    return tuple(dict.fromkeys(wanted))
-
-
-def as_json(prediction: Prediction) -> dict[str, Any]:
-    """The answer in the words of results.json."""
-    return {
-        "verdict": prediction.status.value,
-        "basis": prediction.basis.value,
-        "findings": [
-            {
-                "cause": row.cause,
-                "family": row.family,
-                "severity": row.severity.value,
-                "message": row.message,
-                "evidence": list(row.evidence),
-                "remedy": row.remedy,
-                "source": row.source,
-            }
-            for row in prediction.findings
-        ],
-        "assumptions": list(prediction.assumptions),
-        "missing": list(prediction.missing),
-    }
-
-
-def _text(prediction: Prediction) -> str:
-    lines = [f"{prediction.status.value}  ({prediction.basis.value}; nothing was run)"]
-    for row in prediction.findings:
-        lines += ["", f"{row.severity.value}: {row.message}  [{row.cause}]"]
-        lines += [f"    {evidence}" for evidence in row.evidence]
-        if row.remedy:
-            lines.append(f"    try: {row.remedy}")
-        if row.source:
-            lines.append(f"    source: {row.source}")
-    for title, sentences in (("not known", prediction.missing), ("assumed", prediction.assumptions)):
-        if sentences:
-            lines += ["", f"{title}:", *(f"  - {sentence}" for sentence in sentences)]
-    return "\n".join(lines)

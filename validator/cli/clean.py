@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from validator.base.errors import ExitCode
 from validator.cli.options import out_option
 from validator.cli.output import Output
+
+if TYPE_CHECKING:
+    from validator.run.reaper import Found
 
 
 @click.command("clean")
@@ -41,84 +44,72 @@ def command(
     """
     if not (containers or images or environments or results or everything):
         containers = True
-    removal = _Removal(output, yes)
+    from docker.errors import APIError, NotFound
+
+    from validator.run import reaper
+    from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
+
+    left: list[Iterable[Found]] = []
     if containers or images or everything:
-        removal.in_engine(containers or everything, images or everything, required=not everything)
+        left.append(_in_engine(output, containers or everything, images or everything, required=not everything))
     if environments or everything:
         from validator.runners.local.venvs import default_root
 
-        removal.paths([default_root()])
+        left.append(reaper.paths([default_root()]))
     if results or everything:
-        from validator.results.files import remove_empty
-        from validator.results.store import own_paths
-
-        ours = own_paths(out)
-        removal.paths(ours)
-        if yes and ours:
-            remove_empty(out)
-    if not removal.found:
+        left.append(_results(out, remove=yes))
+    told, refused = [], False
+    for found in chain.from_iterable(left):
+        if found.in_use:
+            output.note(f"left alone, its run is still going: {found.what}")
+            continue
+        try:
+            if yes:
+                found.remove()
+        except NotFound:
+            continue  # gone meanwhile
+        except (APIError, OSError, *CONNECTION_ERRORS) as error:
+            refused = True
+            output.warn(f"not removed: {found.what}: {engine_words(error)}")
+        else:
+            told.append(found.what)
+    if not told:
         output.result("nothing to remove")
     elif yes:
-        output.result("\n".join(f"removed {line}" for line in removal.found))
+        output.result("\n".join(f"removed {what}" for what in told))
     else:
-        output.result("\n".join([*(f"would remove {line}" for line in removal.found), "", "add --yes to remove them"]))
-    if removal.refused:
+        output.result("\n".join([*(f"would remove {what}" for what in told), "", "add --yes to remove them"]))
+    if refused:
         raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)
 
 
-class _Removal:
-    """What is found and, with ``--yes``, removed."""
+def _in_engine(output: Output, containers: bool, images: bool, *, required: bool) -> Iterator[Found]:
+    """What is in the container engine; without an engine that is nothing, unless it alone was asked for."""
+    from validator.base.errors import EngineUnavailableError
+    from validator.run import reaper
+    from validator.runners.docker.engine import connect
 
-    def __init__(self, output: Output, remove: bool) -> None:
-        self._output = output
-        self._remove = remove
-        self.found: list[str] = []
-        self.refused = False
+    try:
+        client, _ = connect()
+    except EngineUnavailableError as error:
+        if required:
+            raise
+        output.warn(f"containers and images were not looked at: {error.what}")
+        return
+    with closing(client):
+        if containers:
+            yield from reaper.containers(client)
+        if images:
+            yield from reaper.images(client)
 
-    def in_engine(self, containers: bool, images: bool, *, required: bool) -> None:
-        """Containers and images by their labels; without an engine there are none, unless they alone were asked for."""
-        from validator.base.errors import EngineUnavailableError
-        from validator.runners import labels
-        from validator.runners.docker.engine import connect
 
-        try:
-            client, _ = connect()
-        except EngineUnavailableError as error:
-            if required:
-                raise
-            self._output.warn(f"containers and images were not looked at: {error.what}")
-            return
-        with closing(client):
-            for row in client.containers(all=True, filters={"label": labels.RUN}) if containers else ():
-                what = f"container {row['Names'][0].lstrip('/')} ({row['Status']})"
-                if row["State"] == "running" and labels.owner_lives(row["Labels"].get(labels.OWNER, "")):
-                    self._output.note(f"left alone, its run is still going: {what}")
-                else:
-                    self._drop(what, partial(client.remove_container, row["Id"], force=True, v=True))
-            for row in client.images(filters={"label": labels.BUILT}) if images else ():
-                name = ", ".join(tag for tag in row.get("RepoTags") or () if tag != "<none>:<none>") or row["Id"]
-                self._drop(f"image {name} ({row['Size'] / 2**30:.1f} GiB)", partial(client.remove_image, row["Id"], force=True))
+def _results(out: Path, *, remove: bool) -> Iterator[Found]:
+    """What is in the results folder; once that is removed, the folder goes too where nothing else is in it."""
+    from validator.results.files import remove_empty
+    from validator.results.store import own_paths
+    from validator.run import reaper
 
-    def paths(self, paths: list[Path]) -> None:
-        """Files and folders of ours."""
-        for path in paths:
-            if path.is_dir():
-                self._drop(f"folder {path}", partial(shutil.rmtree, path))
-            elif path.exists():
-                self._drop(f"file {path}", path.unlink)
-
-    def _drop(self, what: str, remove: Callable[[], object]) -> None:
-        from docker.errors import APIError, NotFound
-
-        from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
-
-        try:
-            if self._remove:
-                remove()
-        except NotFound:
-            return  # gone meanwhile
-        except (APIError, OSError, *CONNECTION_ERRORS) as error:
-            self.refused = True
-            self._output.warn(f"not removed: {what}: {engine_words(error)}")
-            return
-        self.found.append(what)
+    ours = own_paths(out)
+    yield from reaper.paths(ours)
+    if remove and ours:
+        remove_empty(out)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 import click
 
 from validator.base.text import quoted
+from validator.cli.options import answer_format_option
 from validator.cli.output import Output
+from validator.report.answers import diagnosis as answer
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,40}")
 _LONGEST_VALUE = 1000
@@ -57,7 +58,7 @@ def _packed(log: Path) -> str | None:
     callback=_stated,
     help="What is known of the place: torch, cuda, python, gpu, driver, image, os, in_container, or any other name.",
 )
-@click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(output: Output, log: Path, stated: dict[str, str], format_name: str) -> None:
     """Name the cause behind a log.
@@ -68,7 +69,6 @@ def command(output: Output, log: Path, stated: dict[str, str], format_name: str)
     """
     from validator.base.errors import ExitCode, InvalidInputError
     from validator.diagnose import Evidence, diagnose
-    from validator.diagnose.render import as_json, as_text
 
     try:
         if str(log) == "-":
@@ -82,10 +82,7 @@ def command(output: Output, log: Path, stated: dict[str, str], format_name: str)
         raise InvalidInputError(
             f"{log}: the log cannot be read", why=error.strerror or str(error), hint="name a file, or - for stdin"
         ) from error
-    if format_name == "json":
-        output.result(json.dumps(as_json(found), indent=2, ensure_ascii=False))
-    else:
-        output.result(as_text(found, output.width))
+    output.result(answer.FORMATS[format_name](found, output.width))
     if not found.causes:
         if kind := _packed(log):
             output.note(f"{log} is packed ({kind}): give the text, such as `{_UNPACK[kind]} {log} | validator diagnose -`")

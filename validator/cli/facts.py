@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from validator.base.errors import ExitCode, InvalidInputError
 from validator.base.text import quoted
-from validator.cli.options import facts_option, format_option
+from validator.cli.options import answer_format_option, facts_option
 from validator.cli.output import Output
 from validator.cli.session import load_facts, load_matrix
-
-if TYPE_CHECKING:
-    from validator.facts import Facts
-    from validator.facts.lookup import Row
+from validator.report.answers import facts as answer
 
 KINDS = ("torch", "gpu", "toolkit", "driver", "image", "cc")
 
@@ -26,7 +21,7 @@ KINDS = ("torch", "gpu", "toolkit", "driver", "image", "cc")
 @click.argument("name", required=False)
 @click.option("-m", "--matrix", "matrix_file", type=click.Path(path_type=Path), help="Take `facts:` of this matrix into account.")
 @facts_option
-@format_option
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(
     output: Output,
@@ -50,38 +45,18 @@ def command(
     from validator.facts.lookup import look_up, names, overview
 
     facts = load_facts(facts_file, load_matrix(matrix_file, output) if matrix_file else None)
+    found: answer.Overview | answer.Names | answer.Rows
     if kind is None:
-        rows = overview(facts)
-        output.result(json.dumps(rows, indent=2) if format_name == "json" else _overview(rows, facts))
-        return
-    if name is None:
-        known = names(kind, facts)
-        output.result(json.dumps(known, indent=2) if format_name == "json" else "\n".join(known))
-        return
-    try:
-        found, assumption = look_up(kind, name, facts)
-    except ValueError as error:
-        raise InvalidInputError(f"{kind} {quoted(name)}: {error}", hint=f"`validator facts {kind}` lists what there is") from None
-    if format_name == "json":
-        answer = {"asked": {"kind": kind, "name": name}, "assumption": assumption, "rows": [row.document() for row in found]}
-        output.result(json.dumps(answer, indent=2))
-    elif not found:
-        output.result(assumption or f"no row for {kind} {name}; `validator facts {kind}` lists what there is")
+        found = answer.Overview(overview(facts), facts.as_of, str(facts.newest_torch))
+    elif name is None:
+        found = answer.Names(tuple(names(kind, facts)))
     else:
-        output.result("\n\n".join([*([assumption] if assumption else []), *(_row(row) for row in found)]))
-    if not found:
+        try:
+            rows, assumption = look_up(kind, name, facts)
+        except ValueError as error:
+            hint = f"`validator facts {kind}` lists what there is"
+            raise InvalidInputError(f"{kind} {quoted(name)}: {error}", hint=hint) from None
+        found = answer.Rows(kind, name, tuple(rows), str(assumption))
+    output.result(answer.FORMATS[format_name](found, output.width))
+    if isinstance(found, answer.Rows) and not found.rows:
         raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)
-
-
-def _overview(rows: dict[str, dict[str, object]], facts: Facts) -> str:
-    wide = max(map(len, rows))
-    lines = [f"{table:{wide}}  {row['rows']:>4} rows  {row['confidence']}" for table, row in rows.items()]
-    return "\n".join([*lines, "", f"newest source: {facts.as_of}; a row: `validator facts torch {facts.newest_torch}`"])
-
-
-def _row(row: Row) -> str:
-    wide = max((len(name) for name, _ in row.fields), default=0)
-    wide = max(wide, len("confidence"))
-    lines = [f"{row.table}: {row.key}"]
-    lines += [f"  {name:{wide}}  {value}" for name, value in (*row.fields, *row.origin)]
-    return "\n".join(lines)

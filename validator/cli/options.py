@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -81,11 +81,9 @@ def place_options(function: _F) -> _F:
     return function
 
 
-def format_option(function: _F) -> _F:
-    """``--format``: text for people, JSON for programs."""
-    return click.option(
-        "--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True
-    )(function)
+def answer_format_option(formats: Iterable[str]) -> Callable[[_F], _F]:
+    """``--format`` of the commands that answer a question: one of the ``FORMATS`` of its answer."""
+    return click.option("--format", "format_name", type=click.Choice(list(formats)), default="text", show_default=True)
 
 
 def report_format_option(function: _F) -> _F:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,11 +10,7 @@ from validator import __version__
 from validator.cli.options import facts_option, report_format_option, selection_options
 from validator.cli.output import Output
 from validator.cli.session import assumed_runner, load_facts, load_matrix, plan_for
-from validator.model import Plan
 from validator.runners.base import RunContext
-
-if TYPE_CHECKING:
-    from validator.report.view import View
 
 
 @click.command("plan")
@@ -41,7 +35,9 @@ def command(
     the @ is the environment, the part after it the target. With --runner auto an engine is taken to answer where its socket or
     DOCKER_HOST points.
     """
+    from validator.report import Forecast, render
     from validator.runners.labels import owner
+    from validator.verdict.agreement import foretold
 
     matrix = load_matrix(matrix_file, output)
     facts = load_facts(facts_file, matrix)
@@ -50,44 +46,6 @@ def command(
         matrix, chosen, reason, engine, facts=facts, inspect=inspect, environments=environments, targets=targets
     )
     chosen.close()
-    if format_name == "json":
-        output.result(json.dumps(_json(plan, facts.as_of), indent=2))
-        return
-    from validator.report.view import plan_view
-    from validator.verdict.agreement import foretold
-
-    results = [foretold(cell) for cell in plan.cells]
-    shown: View = plan_view(plan, results, host, matrix=matrix.file, as_of=facts.as_of, tool_version=__version__)
-    if format_name == "markdown":
-        from validator.report import markdown
-
-        output.result(markdown.render_view(shown))
-    else:
-        from validator.report import terminal
-
-        output.result(terminal.render_view(shown, width=output.width, color=output.color))
-
-
-def _json(plan: Plan, as_of: str) -> dict[str, Any]:
-    from validator.cli.check import as_json
-    from validator.verdict.agreement import status_of
-
-    return {
-        "runner": plan.runner,
-        "runner_reason": plan.runner_reason,
-        "facts_as_of": as_of,
-        "cells": [
-            {
-                "id": cell.id,
-                "environment": cell.environment.id,
-                "target": cell.target.id,
-                "status": status_of(cell.predicted).value if cell.predicted else "skip",
-                "predicted": as_json(cell.predicted) if cell.predicted else None,
-                "action": cell.action.value,
-                "reason": cell.reason,
-                "gpu": cell.gpu.uuid if cell.gpu else None,
-                "expect": cell.expect.value if cell.expect else None,
-            }
-            for cell in plan.cells
-        ],
-    }
+    cells = tuple(foretold(cell) for cell in plan.cells)
+    shown = Forecast(plan, cells, host, matrix.file, facts.as_of, __version__)
+    output.result(render(format_name, shown, width=output.width, color=output.color))

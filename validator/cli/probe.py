@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from validator.base.text import one_line, quoted, suggestion
+from validator.base.text import quoted, suggestion
+from validator.cli.options import answer_format_option
 from validator.cli.output import Output
+from validator.report.answers import probe as answer
 
 if TYPE_CHECKING:
     from validator.catalogue.checks import CheckSpec
-    from validator.model import CheckResult, UserModel
+    from validator.model import Cell, Gpu, UserModel
 
 #: What `--quick` runs, beside what these need.
 _QUICK = ("import", "device", "train_amp_fp16", "train_amp_bf16")
@@ -61,7 +62,7 @@ _QUICK = ("import", "device", "train_amp_fp16", "train_amp_bf16")
 @click.option("--batch", metavar="N", help="Samples in a batch (default: 2); 0 puts no batch dimension in front.")
 @click.option("--amp-dtype", metavar="DTYPE", help="float16 or bfloat16 for --model; unless given, what the device has.")
 @click.option("--timeout", "seconds", type=click.FloatRange(1, 86_400), default=600.0, show_default=True, help="Seconds.")
-@click.option("--format", "format_name", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(
     output: Output,
@@ -90,55 +91,31 @@ def command(
       validator probe --checks 'train_*,bf16'
       validator probe --model net.py:build --input 1x640x640
     """
-    import shutil
-
-    from validator import probe_host
-    from validator.base.errors import ExitCode, InvalidInputError
+    from validator.base.errors import ExitCode
     from validator.base.interrupts import as_keyboard_interrupt
     from validator.catalogue import checks
-    from validator.host import nvml
-    from validator.model import Action, Because, Cell, Environment, HostInterpreter, Status, Target, Where, Why
-    from validator.report.view import finding_lines
+    from validator.model import Status
+    from validator.probe_host import ProbePlan, new_nonce
     from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process
     from validator.verdict import of_outcome
 
     if list_only:
-        rows = [
-            f"{spec.name:16} {spec.level.value:9} needs {', '.join(spec.needs) or 'nothing'}"
-            for spec in checks.registry().values()
-        ]
-        output.result("\n".join(rows))
+        output.result(_listed())
         return
     model = _model(model_text, model_options)
-    if model is not None and device == "none":
-        raise InvalidInputError(
-            "--model with --device none", hint="a model is trained, and --device none trains nothing: leave one out"
-        )
-    found = shutil.which(python)
-    if found is None:
-        raise InvalidInputError(
-            f"{quoted(python)} is not a program that can be run here",
-            why="it is not there, is a folder, or is not executable",
-            hint="give the path of a Python interpreter, such as --python /opt/conda/bin/python",
-        )
-    gpus = nvml.query().gpus if device in ("auto", "cuda") else ()
-    gpu = next((gpu for gpu in gpus if gpu.uuid and not gpu.problem), None)
-    if device == "auto":
-        device = "cuda" if gpu else "cpu"
-    plan = probe_host.ProbePlan(
-        nonce=probe_host.new_nonce(),
-        checks=_chosen(globs, quick=quick, inspect=device == "none", model=model is not None),
+    found = _interpreter(python)
+    gpu, device = _device(device)
+    plan = ProbePlan(
+        nonce=new_nonce(),
+        checks=_chosen(globs, device, model, quick=quick),
         device=device,
         host_gpu=gpu,
         deadline_seconds=seconds,
         quick=quick,
         model=model,
     )
-    where = Where("the command line", 0)
-    environment = Environment(id="python", source=HostInterpreter(Path(found)), where=where)
-    action = Action.INSPECT if device == "none" else Action.MEASURE
-    cell = Cell("python@host", environment, Target("host", is_host=True), action, Why(Because.ASKED), gpu)
+    cell = _cell(found, device, gpu)
 
     def on_event(event: object) -> None:
         if isinstance(event, dict) and event.get("event") == "check-start":
@@ -148,26 +125,65 @@ def command(
         outcome = run_process(request_for(found, plan, gpu, cell_id=cell.id, name="validator-probe"), on_event)
     prepared = Prepared(handle=found)
     result = of_outcome(cell, prepared, outcome, checks.levels({}))
-    if format_name == "json":
-        from validator.results.json_v1 import dump_cell
-
-        output.result(json.dumps(json.loads(dump_cell(result)), indent=2))
-    else:
-        rows = [f"{check.status.value:5} {check.name:16} {check.seconds:6.1f} s  {_short(check)}" for check in result.checks]
-        told = [f"{result.status.value}: {result.reason}", *finding_lines(result)]
-        if found == sys.executable and any(check.name == "import" and check.status.value == "fail" for check in result.checks):
-            told.append("that is validator's own interpreter; --python PATH names the one that holds your torch")
-        output.result("\n".join([*rows, "", *told]))
+    output.result(answer.FORMATS[format_name](answer.Probed(result, is_own=found == sys.executable), output.width))
     codes = {Status.FAIL: ExitCode.FAILED, Status.ERROR: ExitCode.NOT_FOUND_OUT}
     raise click.exceptions.Exit(codes.get(result.status, ExitCode.OK))
 
 
-def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tuple[CheckSpec, ...]:
-    """The checks that the options ask for."""
+def _listed() -> str:
+    """Every check with its level and what it needs, a line each."""
+    from validator.catalogue import checks
+
+    return "\n".join(
+        f"{spec.name:16} {spec.level.value:9} needs {', '.join(spec.needs) or 'nothing'}" for spec in checks.registry().values()
+    )
+
+
+def _interpreter(python: str) -> str:
+    """Where the interpreter asked for is. Raises InvalidInputError."""
+    import shutil
+
+    from validator.base.errors import InvalidInputError
+
+    found = shutil.which(python)
+    if found is None:
+        raise InvalidInputError(
+            f"{quoted(python)} is not a program that can be run here",
+            why="it is not there, is a folder, or is not executable",
+            hint="give the path of a Python interpreter, such as --python /opt/conda/bin/python",
+        )
+    return found
+
+
+def _device(asked: str) -> tuple[Gpu | None, str]:
+    """The GPU there is for it, and the device with ``auto`` decided."""
+    from validator.host import nvml
+
+    gpus = nvml.query().gpus if asked in ("auto", "cuda") else ()
+    gpu = next((gpu for gpu in gpus if gpu.uuid and not gpu.problem), None)
+    return gpu, ("cuda" if gpu else "cpu") if asked == "auto" else asked
+
+
+def _cell(interpreter: str, device: str, gpu: Gpu | None) -> Cell:
+    """The interpreter as an environment on this machine, as a plan would have it."""
+    from validator.model import Action, ActionReason, Because, Cell, Environment, HostInterpreter, Target, Where
+
+    environment = Environment(id="python", source=HostInterpreter(Path(interpreter)), where=Where("the command line", 0))
+    action = Action.INSPECT if device == "none" else Action.MEASURE
+    return Cell("python@host", environment, Target("host", is_host=True), action, ActionReason(Because.ASKED), gpu)
+
+
+def _chosen(globs: str | None, device: str, model: UserModel | None, *, quick: bool) -> tuple[CheckSpec, ...]:
+    """The checks that the options ask for. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
     from validator.catalogue import checks
 
-    among = checks.selected({}, inspect=inspect, model=model)
+    inspect = device == "none"
+    if model is not None and inspect:
+        raise InvalidInputError(
+            "--model with --device none", hint="a model is trained, and --device none trains nothing: leave one out"
+        )
+    among = checks.selected({}, inspect=inspect, model=model is not None)
     wanted = [glob.strip() for glob in globs.split(",") if glob.strip()] if globs else []
     if quick and not wanted:
         wanted = [name for name in _QUICK if not inspect or checks.registry()[name].inspect] + (["model"] if model else [])
@@ -184,7 +200,7 @@ def _chosen(globs: str | None, *, quick: bool, inspect: bool, model: bool) -> tu
 
 
 def _model(text: str | None, options: dict[str, str | None]) -> UserModel | None:
-    """The model that the options describe."""
+    """The model that the options describe; None where none does. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
     from validator.matrix import user_model
 
@@ -206,9 +222,3 @@ def _model(text: str | None, options: dict[str, str | None]) -> UserModel | None
         return replace(user_model.from_file(path, factory, shape, **more), folder=str(path.parent))
     except ValueError as error:
         raise InvalidInputError(f"--model: {error}") from None
-
-
-def _short(check: CheckResult) -> str:
-    """A message in one line: whole where something is wrong, cut where nothing is."""
-    limit = 100 if check.status.value == "pass" else 600
-    return one_line(check.message, limit)

@@ -1,10 +1,11 @@
-"""From options to values: the matrix, the facts, the runner, the plan."""
+"""From options to values: the matrix, the facts, what must work, the runner, the plan."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from validator.base.text import quoted, suggestion
 from validator.cli.output import Output
 from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report
 from validator.runners.base import RunContext, Runner
@@ -35,6 +36,19 @@ def load_results(file: Path) -> Report:
             hint="give a results.json that `validator run` wrote, or a results folder with --out",
         ) from error
     return load(text, name=str(file))
+
+
+def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
+    """The words of --need. Raises InvalidInputError for one that no fact is about."""
+    from validator.base.errors import InvalidInputError
+
+    known = {"fp16", *(row.name for row in facts.boundaries.values() if "-3." not in row.name)}
+    wanted = [word for text in lists for word in text.replace(",", " ").split()]
+    for word in wanted:
+        if word not in known:
+            hint = f"the features are {', '.join(sorted(known))}"
+            raise InvalidInputError(f"--need {quoted(word)} is not known{suggestion(word, known)}", hint=hint)
+    return tuple(dict.fromkeys(wanted))
 
 
 def this_machine() -> HostInfo:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from validator.base.errors import ExitCode
-from validator.cli.options import facts_option, format_option
+from validator.cli.options import answer_format_option, facts_option
 from validator.cli.output import Output
 from validator.cli.session import load_facts, load_matrix, load_results, this_machine
+from validator.report.answers import upgrade as answer
 
 if TYPE_CHECKING:
     from validator.advice import Predictor
-    from validator.advice.upgrading import Affected, Change, Predict
-    from validator.model import CellResult, Environment, Prediction, Report, Target
+    from validator.advice.upgrading import Change, Predict
+    from validator.model import CellResult, Environment, Prediction, Target
 
 
 @click.command("upgrade")
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     "--results", "results_file", type=click.Path(path_type=Path), help="A results.json: what was measured there is the baseline."
 )
 @facts_option
-@format_option
+@answer_format_option(answer.FORMATS)
 @click.pass_obj
 def command(
     output: Output,
@@ -71,10 +70,8 @@ def command(
     affected, remarks = upgrade(
         matrix.environments, matrix.targets, change, before=predict, after=predict, results=known
     )
-    if format_name == "json":
-        output.result(json.dumps(_json(affected, remarks, change), indent=2))
-    else:
-        output.result(_text(affected, remarks, change, report))
+    shown = answer.Upgraded(change, tuple(affected), remarks, report.run.id if report else None)
+    output.result(answer.FORMATS[format_name](shown, output.width))
     if any(each.effect is Effect.STOPS for each in affected):
         raise click.exceptions.Exit(ExitCode.FAILED)
     if all(each.effect is Effect.UNKNOWN for each in affected):
@@ -102,7 +99,7 @@ def _check(change: Change, facts: Any) -> None:
 
 def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
     """The rules, with what an earlier run read inside an environment in place of the facts, where that environment stays."""
-    from validator.model import Action, Because, Cell, Why
+    from validator.model import Action, ActionReason, Because, Cell
 
     inside = {result.environment.id: result for result in known.values() if result.content.torch}
 
@@ -111,67 +108,7 @@ def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
         same = result is not None and (environment.torch, environment.cuda) == (result.environment.torch, result.environment.cuda)
         if result is None or not same:
             return predictor(environment, target)
-        cell = Cell(f"{environment.id}@{target.id}", environment, target, Action.SKIP, Why(Because.ASKED))
+        cell = Cell(f"{environment.id}@{target.id}", environment, target, Action.SKIP, ActionReason(Because.ASKED))
         return predictor.again(cell, result.content)
 
     return predict
-
-
-def _json(affected: list[Affected], remarks: tuple[str, ...], change: Change) -> dict[str, Any]:
-    from validator.advice.upgrading import Effect
-    from validator.cli.check import as_json
-
-    return {
-        "change": {name: value for name, value in asdict(change).items() if value is not None},
-        "remarks": list(remarks),
-        "summary": {effect.value: sum(each.effect is effect for each in affected) for effect in Effect},
-        "cells": [
-            {
-                "id": each.id,
-                "effect": each.effect.value,
-                "reason": each.reason,
-                "before": {"verdict": each.before.value, "basis": each.basis.value},
-                "after": as_json(each.after),
-            }
-            for each in affected
-        ],
-    }
-
-
-#: Cells named behind one reason.
-_NAMED = 4
-
-
-def _text(affected: list[Affected], remarks: tuple[str, ...], change: Change, report: Report | None) -> str:
-    from validator.advice.upgrading import Effect
-
-    baseline = f"what run {report.run.id} measured, else what is predicted" if report else "what is predicted"
-    lines = [f"With {change} (compared with {baseline}):", ""]
-    for effect in (Effect.STOPS, Effect.STARTS, Effect.UNKNOWN, Effect.NONE):
-        found = [each for each in affected if each.effect is effect]
-        lines.append(f"{effect.value}: {len(found)} of {len(affected)} cells")
-        lines += _reasons(found, effect) if found else []
-    lines += ["", *remarks] if remarks else []
-    return "\n".join(lines)
-
-
-def _reasons(found: list[Affected], effect: Any) -> list[str]:
-    """The cells of one effect by what the rules say, the reason that holds for most of them first."""
-    from validator.advice.upgrading import Effect, gravest
-
-    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
-    for each in found:
-        grave = gravest(each.after) if effect is Effect.STOPS else ()
-        reason = each.reason if effect is not Effect.NONE else f"{each.before.value} {each.basis.value} today"
-        remedies = tuple(dict.fromkeys(finding.remedy for finding in grave if finding.remedy))
-        groups.setdefault((", ".join(dict.fromkeys(finding.cause for finding in grave)), reason, remedies), []).append(each.id)
-    lines = []
-    for (causes, reason, remedies), ids in sorted(groups.items(), key=lambda item: -len(item[1])):
-        more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
-        lines.append(f"  {causes + ': ' if causes else ''}{reason}")
-        if effect is not Effect.NONE:
-            lines.append(f"    {', '.join(ids[:_NAMED])}{more}")
-        else:
-            lines[-1] += f": {len(ids)}"
-        lines += [f"    try: {remedy}" for remedy in remedies]
-    return lines

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from validator.model import Because, Gpu, HostInfo, Target, Why
+from validator.model import ActionReason, Because, Gpu, HostInfo, Target
 
-NO_GPU_HERE = Why(Because.NO_GPU_HERE)
+NO_GPU_HERE = ActionReason(Because.NO_GPU_HERE)
 
 
-def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, Why | None]:
+def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, ActionReason | None]:
     """The GPU of a machine that stands for a target, or else why there is none: exactly one of the two is None.
 
     =============================================  ===============================================
@@ -29,7 +29,7 @@ def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, Why | None]:
             return None, NO_GPU_HERE
         if (gpu := usable_gpu(host)) is not None:
             return gpu, None
-        return None, Why(Because.GPU_UNUSABLE, detail=unusable(host.nvml.gpus[0]) or "")
+        return None, ActionReason(Because.GPU_UNUSABLE, detail=unusable(host.nvml.gpus[0]) or "")
     if target.driver is not None and target.driver != host.nvml.driver_version:
         return None, _elsewhere(target)
     meant = [gpu for gpu in host.nvml.gpus if is_meant(target, gpu)]
@@ -37,7 +37,7 @@ def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, Why | None]:
         return None, _elsewhere(target)
     if (gpu := _first_usable(meant)) is not None:
         return gpu, None
-    return None, Why(Because.GPU_UNUSABLE, meant[0].name or "GPU", unusable(meant[0]) or "")
+    return None, ActionReason(Because.GPU_UNUSABLE, meant[0].name or "GPU", unusable(meant[0]) or "")
 
 
 def usable_gpu(host: HostInfo) -> Gpu | None:
@@ -74,6 +74,6 @@ def _first_usable(gpus: Iterable[Gpu]) -> Gpu | None:
     return next((gpu for gpu in gpus if unusable(gpu) is None), None)
 
 
-def _elsewhere(target: Target) -> Why:
+def _elsewhere(target: Target) -> ActionReason:
     what = target.gpu or f"compute capability {target.compute_capability}"
-    return Why(Because.ANOTHER_MACHINE, what, target.driver or "")
+    return ActionReason(Because.ANOTHER_MACHINE, what, target.driver or "")

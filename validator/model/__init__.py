@@ -16,8 +16,9 @@ from validator.model.matrix import (
     UserModel,
     Where,
 )
-from validator.model.plan import Because, Cell, Plan, Why
+from validator.model.plan import ActionReason, Because, Cell, Plan
 from validator.model.prediction import Finding, Prediction
+from validator.model.reasons import causes_of, gravest, reasons, why
 from validator.model.results import (
     CellResult,
     CheckResult,
@@ -36,6 +37,7 @@ from validator.model.words import UNKNOWN_CAUSE, Action, Basis, CheckStatus, Lev
 __all__ = [
     "UNKNOWN_CAUSE",
     "Action",
+    "ActionReason",
     "Basis",
     "Because",
     "BuildOptions",
@@ -76,8 +78,11 @@ __all__ = [
     "Target",
     "UserModel",
     "Where",
-    "Why",
+    "causes_of",
     "count",
+    "gravest",
     "not_run",
+    "reasons",
     "unnamed",
+    "why",
 ]

@@ -25,7 +25,7 @@ class Because(str, Enum):
 
 
 @dataclass(frozen=True)
-class Why:
+class ActionReason:
     """Why a run does with a cell what it does, as a value; ``text`` puts it into words."""
 
     because: Because
@@ -65,7 +65,7 @@ class Cell:
     environment: Environment
     target: Target
     action: Action
-    why: Why
+    why: ActionReason
     """Why this action."""
     gpu: Gpu | None = None
     """The GPU of this machine that the cell is measured on; None on the CPU or when not measured."""

@@ -1,7 +1,7 @@
-"""Renderers of a report, one module a format: pure functions from a Report to text.
+"""Renderers of a report, one module a format: pure functions from a run's report, or a plan's forecast, to text.
 
 ``FORMATS`` is the one registry: every ``--format`` choice and every file of a run is made from it. A new format is one module,
-with ``render(report, *, width, color) -> str``, and one line here; the module is imported when its format is asked for.
+with ``render(shown, *, width, color) -> str``, and one line here; the module is imported when its format is asked for.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Protocol, cast
 from validator.base.errors import InvalidInputError
 from validator.base.text import quoted, suggestion
 from validator.model import Report
+from validator.report.forecast import Forecast
 
-__all__ = ["FORMATS", "files", "render"]
+__all__ = ["FORMATS", "Forecast", "files", "render"]
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,23 @@ class Format:
 FORMATS = {
     "table": Format("validator.report.terminal"),
     "markdown": Format("validator.report.markdown", "report.md"),
-    "json": Format("validator.results.json_v1", "results.json"),
+    "json": Format("validator.report.document", "results.json"),
 }
 
 
 class Renderer(Protocol):
     """What the module of a format offers."""
 
-    def render(self, report: Report, *, width: int | None, color: bool) -> str:
+    def render(self, shown: Report | Forecast, *, width: int | None, color: bool) -> str:
         """The report in this format; ``width`` in columns and ``color`` matter to terminals only."""
 
 
-def render(name: str, report: Report, *, width: int | None = None, color: bool = False) -> str:
+def render(name: str, shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
     """The report in the named format. Raises InvalidInputError for a format that does not exist."""
     if name not in FORMATS:
         what = f"there is no report format {quoted(name)}{suggestion(name, FORMATS)}"
         raise InvalidInputError(what, hint=f"one of {', '.join(FORMATS)}")
-    return cast(Renderer, import_module(FORMATS[name].module)).render(report, width=width, color=color)
+    return cast(Renderer, import_module(FORMATS[name].module)).render(shown, width=width, color=color)
 
 
 def files(report: Report) -> dict[str, str]:

@@ -78,13 +78,13 @@ def _cell(cell: TableCell | None) -> Text:
         return Text("not in this run", "dim")
     text = status_text(cell.status, cell.basis)
     for flag in cell.flags:
-        text.append(f"\n! {flag}", "bold red")
+        text.append(f"\n! {flag.short}", "bold red")
     return text.append(f"\n{cell.cause}")
 
 
 def _lines(shown: View) -> Iterator[Text]:
     for cell in (cell for row in shown.rows for cell in row.cells if cell is not None):
-        flags = "".join(f"  ! {flag}" for flag in cell.flags)
+        flags = "".join(f"  ! {flag.short}" for flag in cell.flags)
         text = Text(f"{cell.id}  ").append(status_text(cell.status, cell.basis))
         yield text.append(flags, "bold red").append(f"  {cell.cause}")
 
@@ -125,7 +125,7 @@ def _ident_cell(cell: TableCell | None) -> Text:
     if cell.basis and cell.basis != "predicted":
         text.append(f"\n{cell.basis}", "default")
     for flag in cell.flags:
-        text.append(f"\n! {_broken(flag)}", "bold red")
+        text.append(f"\n! {_broken(flag.short)}", "bold red")
     for word in cell.words:
         text.append(f"\n{_broken(word)}", "default")
     return text
@@ -158,7 +158,7 @@ def _grouped(shown: View) -> Iterator[RenderableType]:
     for row in shown.rows:
         yield Text(row.environment, "bold")
         for cell, targets in _same_answers(shown, row):
-            flags = "".join(f"  ! {flag}" for flag in cell.flags)
+            flags = "".join(f"  ! {flag.short}" for flag in cell.flags)
             words = ", ".join(cell.words) or ("" if cell.basis == "predicted" else cell.cause)
             text = status_text(cell.status, cell.basis).append(flags, "bold red")
             yield Padding(text.append(f"  {words + ': ' if words else ''}{', '.join(targets)}"), (0, 0, 0, 2))
@@ -168,6 +168,6 @@ def _same_answers(shown: View, row: Row) -> list[tuple[TableCell, list[str]]]:
     groups: dict[tuple[object, ...], tuple[TableCell, list[str]]] = {}
     for target, cell in zip(shown.targets, row.cells, strict=True):
         if cell is not None:
-            key = (cell.status, cell.basis, cell.flags, cell.words or cell.cause)
+            key = (cell.status, cell.basis, tuple(flag.kind for flag in cell.flags), cell.words or cell.cause)
             groups.setdefault(key, (cell, []))[1].append(target)
     return list(groups.values())

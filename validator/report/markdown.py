@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from validator.model import Report, Status
+from validator.report.forecast import Forecast
 from validator.report.view import CauseGroup, Detail, TableCell, View, view
 
 #: What has a meaning within a line of GitHub's Markdown, `$` for formulas included.
@@ -21,14 +22,9 @@ _NAMED_CELLS = 100
 _INVISIBLE_SPACE = "&#8203;"
 
 
-def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
+def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
     """The report as Markdown; lines are not wrapped."""
-    return render_view(view(report))
-
-
-def render_view(shown: View) -> str:
-    """The same for a view that is ready."""
-    return "\n".join(_lines(shown)) + "\n"
+    return "\n".join(_lines(view(shown))) + "\n"
 
 
 def escape(text: str) -> str:
@@ -62,7 +58,7 @@ def _lines(shown: View) -> Iterator[str]:
         yield ""
     if shown.alarms:
         yield "> [!WARNING]"
-        yield from (f"> - {code(cell_id)}: {escape(alarm)}" for cell_id, alarm in shown.alarms)
+        yield from (f"> - {code(cell_id)}: {escape(alarm.sentence)}" for cell_id, alarm in shown.alarms)
         yield ""
     yield from _table(shown)
     yield ""
@@ -113,7 +109,7 @@ def _table(shown: View) -> Iterator[str]:
 def _cell(cell: TableCell | None) -> str:
     if cell is None:
         return "not in this run"
-    flags = "".join(f"<br>**{escape(flag)}**" for flag in cell.flags)
+    flags = "".join(f"<br>**{escape(flag.short)}**" for flag in cell.flags)
     if cell.basis is None and cell.status == Status.SKIP.value:
         return f"{_status(cell.status, None)}{flags}"  # why stands below, once for all that share it
     said = ", ".join(cell.words) if cell.words or cell.basis == "predicted" else cell.cause
@@ -144,7 +140,7 @@ def _detail(detail: Detail) -> Iterator[str]:
     yield ""
     yield f"{_status(detail.status, detail.basis)}: {escape(detail.reason)}"
     yield ""
-    yield from (f"- **{escape(flag)}**" for flag in detail.flags)
+    yield from (f"- **{escape(flag.sentence)}**" for flag in detail.flags)
     yield from (f"- note: {escape(note)}" for note in detail.notes)
     yield from (f"- {escape(side)}: {escape(text)}" for side, text in detail.sides)
     for check in detail.checks:

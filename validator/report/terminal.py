@@ -13,6 +13,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from validator.model import Report
+from validator.report.forecast import Forecast
 from validator.report.grid import STYLES, grid, status_text
 from validator.report.view import CauseGroup, Detail, View, view
 
@@ -28,13 +29,8 @@ _NAMED_CELLS = 3
 _ASSUMED = 6
 
 
-def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
+def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
     """The report for a terminal of ``width`` columns, with ANSI colours if asked for."""
-    return render_view(view(report), width=width, color=color)
-
-
-def render_view(shown: View, *, width: int | None = None, color: bool = False) -> str:
-    """The same for a view that is ready."""
     console = Console(
         file=StringIO(),
         width=width or _WIDTH,
@@ -45,7 +41,7 @@ def render_view(shown: View, *, width: int | None = None, color: bool = False) -
         legacy_windows=False,
     )
     with console.capture() as capture:
-        for part in _parts(shown, console):
+        for part in _parts(view(shown), console):
             console.print(part)
     return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
@@ -56,7 +52,7 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
     if shown.interrupted:
         yield Text("INTERRUPTED: not every cell was run", "bold red")
     for cell_id, alarm in shown.alarms:
-        yield Text(f"! {cell_id}: {alarm}", "bold red")
+        yield Text(f"! {cell_id}: {alarm.sentence}", "bold red")
     yield from grid(shown, console)
     unnamed = f"; without a named cause: {shown.unnamed}" if shown.unnamed else ""
     yield Text.assemble(*_spaced(shown.summary), unnamed)
@@ -125,7 +121,7 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
     yield Text.assemble((detail.id, "bold"), "  ").append(status_text(detail.status, detail.basis))
     yield Padding(Text(detail.reason), (0, 0, 0, 2))
     for flag in detail.flags:
-        yield Padding(Text(f"! {flag}", "bold red"), (0, 0, 0, 2))
+        yield Padding(Text(f"! {flag.sentence}", "bold red"), (0, 0, 0, 2))
     for note in detail.notes:
         yield _labelled("note", note)
     for side, text in detail.sides:
@@ -142,7 +138,7 @@ def _detail(detail: Detail) -> Iterator[RenderableType]:
             yield _labelled("try", finding.remedy, indent=4)
         if finding.title:
             yield _labelled("more", f"validator causes {finding.cause}", indent=4)
-        if finding.source and not finding.source.startswith("docs/causes.md"):
+        if finding.source and not finding.from_catalogue:
             yield _labelled("source", finding.source, indent=4)
     lines = detail.log.splitlines()
     if len(lines) > _LOG_LINES:

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from validator.base.errors import ReportFileError
-from validator.base.text import clean, one_line
+from validator.base.text import clean_tree, one_line
 from validator.model import (
     Basis,
     BuiltImage,
@@ -127,11 +127,6 @@ _EXPECTED = {
 # ---------------------------------------------------------------- writing
 
 
-def render(report: Report, *, width: int | None = None, color: bool = False) -> str:
-    """The report as JSON text."""
-    return dump(report)
-
-
 def dump(report: Report) -> str:
     """The text of results.json."""
     file = {
@@ -164,7 +159,7 @@ def dump_host(host: HostInfo) -> str:
 
 def _text(adapter: TypeAdapter[Any], tree: object, indent: int | None = None) -> str:
     """JSON text of a tree that has gone through the reader's own types, so that nothing is written that it could not read."""
-    checked = adapter.dump_python(adapter.validate_python(_cleaned(tree)))
+    checked = adapter.dump_python(adapter.validate_python(clean_tree(tree)))
     return json.dumps(checked, indent=indent, ensure_ascii=False, allow_nan=False)
 
 
@@ -191,17 +186,6 @@ def _image(source: Source) -> str:
     if isinstance(source, BuiltImage):
         return _BUILD + source.context.name
     return f"{_INTERPRETER}{source.path}"
-
-
-def _cleaned(value: Any) -> Any:
-    """The same tree with every text in it cleaned, keys included."""
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(key): _cleaned(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_cleaned(item) for item in value]
-    return value
 
 
 # ---------------------------------------------------------------- reading
@@ -265,7 +249,7 @@ def _source(image: str) -> Source:
 
 def _parsed(text: str, name: str) -> Any:
     try:
-        return _cleaned(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+        return clean_tree(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
     except json.JSONDecodeError as error:
         raise ReportFileError(
             f"{name}:{error.lineno}: not JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})",

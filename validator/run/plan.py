@@ -8,7 +8,20 @@ from fnmatch import fnmatchcase
 from validator.base.errors import NothingSelectedError
 from validator.base.text import quoted, suggestion
 from validator.host import gpu_for
-from validator.model import Action, Because, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target, Why
+from validator.model import (
+    Action,
+    ActionReason,
+    Because,
+    Cell,
+    Environment,
+    Gpu,
+    HostInfo,
+    Matrix,
+    Plan,
+    Prediction,
+    Status,
+    Target,
+)
 
 #: Why a runner cannot run an environment, or None when it can.
 Supports = Callable[[Environment], str | None]
@@ -64,7 +77,7 @@ def _expectation(matrix: Matrix, cell_id: str) -> Status | None:
 
 def _action(
     environment: Environment, target: Target, host: HostInfo, supports: Supports, inspect: bool
-) -> tuple[Action, Why, Gpu | None]:
+) -> tuple[Action, ActionReason, Gpu | None]:
     """What to do with a cell.
 
     ============================  ==================  =========================  ===================
@@ -76,12 +89,12 @@ def _action(
     ============================  ==================  =========================  ===================
     """
     if obstacle := supports(environment):
-        return Action.SKIP, Why(Because.NOT_SUPPORTED, obstacle), None
+        return Action.SKIP, ActionReason(Because.NOT_SUPPORTED, obstacle), None
     if environment.is_cpu:
         if target.is_host:
-            return Action.MEASURE, Why(Because.ON_CPU), None
-        return Action.SKIP, Why(Because.CPU_BUILD_ELSEWHERE), None
+            return Action.MEASURE, ActionReason(Because.ON_CPU), None
+        return Action.SKIP, ActionReason(Because.CPU_BUILD_ELSEWHERE), None
     gpu, why = gpu_for(target, host)
     if why is None:
-        return Action.MEASURE, Why(Because.ON_GPU, gpu.name or "" if gpu else ""), gpu
+        return Action.MEASURE, ActionReason(Because.ON_GPU, gpu.name or "" if gpu else ""), gpu
     return (Action.INSPECT if inspect else Action.SKIP), why, None

@@ -21,7 +21,9 @@ from validator.model import (
     Prediction,
     Severity,
     Status,
+    causes_of,
     not_run,
+    why,
 )
 
 #: What the rules say of a cell, given what was found inside its environment.
@@ -38,19 +40,13 @@ def status_of(prediction: Prediction) -> Status:
 
 
 def reason_of(prediction: Prediction) -> str:
-    """A prediction in one line: its gravest finding, what the facts lack, or that nothing speaks against it."""
-    if prediction.status is Outlook.UNKNOWN:
-        lacking = prediction.missing or tuple(finding.message for finding in prediction.findings)
-        return one_line(f"not known: {lacking[0] if lacking else 'the facts do not reach that far'}", _REASON_CHARACTERS)
-    grave = [finding for finding in prediction.findings if finding.severity is not Severity.INFO]
-    if grave:
-        return one_line(grave[0].message, _REASON_CHARACTERS)
-    return "no rule speaks against it"
+    """Why a prediction is what it is, on one line of bounded length."""
+    return one_line(why(prediction), _REASON_CHARACTERS)
 
 
 def words_of(prediction: Prediction) -> str:
     """The causes of a prediction, by their idents; empty where it has none that count."""
-    return ", ".join(dict.fromkeys(each.cause for each in prediction.findings if each.severity is not Severity.INFO))
+    return causes_of(each for each in prediction.findings if each.severity is not Severity.INFO)
 
 
 def agreement(status: Status, prediction: Prediction | None) -> bool | None:

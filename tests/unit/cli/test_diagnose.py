@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 from validator.base.errors import InvalidInputError
 from validator.catalogue.causes import catalogue
 from validator.cli import cli
-from validator.diagnose.render import as_json
-from validator.report.catalogue import markdown
+from validator.report.answers.causes import markdown
+from validator.report.answers.diagnosis import as_json
 
 LOG = "epoch 1\nRuntimeError: Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU\n"
 DOCS = Path(__file__).resolve().parents[3] / "docs"

@@ -15,7 +15,7 @@ import pytest
 from values import L4_HOST, every_kind, report, result, run_info
 
 from validator.base.errors import StoreError
-from validator.model import Action, Because, Cell, CellResult, Report, Status, Why
+from validator.model import Action, ActionReason, Because, Cell, CellResult, Report, Status
 from validator.report import files as report_files
 from validator.report import render
 from validator.results import Store, dump
@@ -28,7 +28,7 @@ def write(store: Store, report: Report) -> None:
 
 
 def planned(result: CellResult) -> Cell:
-    return Cell(result.id, result.environment, result.target, Action.MEASURE, Why(Because.ASKED))
+    return Cell(result.id, result.environment, result.target, Action.MEASURE, ActionReason(Because.ASKED))
 
 
 def named(id_: str) -> Cell:
@@ -60,11 +60,12 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from values import L4_HOST, result, run_info
-from validator.model import Action, Because, Cell, Status, Why
+from validator.model import Action, Because, Cell, Status, ActionReason
 from validator.results import Store
 
 results = [result(env="first"), result(env="second"), result(env="third", on="t4-535")]
-cells = [Cell(one.id, one.environment, one.target, Action.MEASURE, Why(Because.ASKED), expect=Status.PASS) for one in results]
+asked = ActionReason(Because.ASKED)
+cells = [Cell(one.id, one.environment, one.target, Action.MEASURE, asked, expect=Status.PASS) for one in results]
 store = Store(Path(sys.argv[1]))
 store.begin_run(run_info("killed"), L4_HOST, cells)
 store.begin(cells[0])

@@ -13,6 +13,7 @@ from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
+    ActionReason,
     Basis,
     Because,
     Cell,
@@ -27,7 +28,6 @@ from validator.model import (
     Severity,
     Status,
     Target,
-    Why,
 )
 from validator.probe_host import ProbeReport
 from validator.run import execute
@@ -143,7 +143,7 @@ def test_a_result_is_kept_the_moment_it_exists_and_before_it_is_shown() -> None:
 
 def test_a_planned_skip_keeps_its_reason_and_touches_nothing() -> None:
     runner = RunnerDouble()
-    (result,) = executed(runner, cell(A, action=Action.SKIP, why=Why(Because.NOT_SUPPORTED, "needs an engine"))).results
+    (result,) = executed(runner, cell(A, action=Action.SKIP, why=ActionReason(Because.NOT_SUPPORTED, "needs an engine"))).results
     assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "needs an engine")
     assert runner.prepared == runner.ran == []
 

@@ -3,20 +3,20 @@
 from validator.report.view.build import view
 from validator.report.view.cause_groups import CauseGroup, MessageGroup
 from validator.report.view.cells import finding_lines
-from validator.report.view.plan import plan_view
-from validator.report.view.types import CheckLine, Detail, FindingLine, Row, SkipGroup, TableCell, View
+from validator.report.view.types import CheckLine, Detail, FindingLine, Flag, FlagKind, Row, SkipGroup, TableCell, View
 
 __all__ = [
     "CauseGroup",
     "CheckLine",
     "Detail",
     "FindingLine",
+    "Flag",
+    "FlagKind",
     "MessageGroup",
     "Row",
     "SkipGroup",
     "TableCell",
     "View",
     "finding_lines",
-    "plan_view",
     "view",
 ]

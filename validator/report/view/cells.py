@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from validator.base.text import clean, one_line
-from validator.catalogue.causes import catalogue
-from validator.model import Basis, CellResult, CheckResult, CheckStatus, Finding, Severity, Status
+from validator.catalogue.causes import anchor, catalogue
+from validator.model import Basis, CellResult, CheckResult, CheckStatus, Finding, Severity, Status, gravest
 from validator.report.view.lines import line, unique
-from validator.report.view.types import CheckLine, Detail, FindingLine, TableCell
+from validator.report.view.types import CheckLine, Detail, FindingLine, Flag, FlagKind, TableCell
 
 _CAUSE_CHARACTERS = 70
 _LOG_CHARACTERS = 4000
@@ -35,16 +35,16 @@ def _bad(cell: CellResult) -> tuple[CheckResult, ...]:
     return tuple(check for check in cell.checks if check.status in (CheckStatus.FAIL, CheckStatus.WARN))
 
 
-def flags_of(cell: CellResult) -> tuple[str, ...]:
-    """What must not be overlooked, a sentence each."""
+def flags_of(cell: CellResult) -> tuple[Flag, ...]:
+    """What must not be overlooked."""
     flags = []
     if cell.agrees is False:
         predicted = cell.predicted.status.value if cell.predicted else "otherwise"
         causes = f" ({', '.join(cell.predicted.causes)})" if cell.predicted and cell.predicted.causes else ""
-        flags.append(f"contradicts the prediction: {predicted} was predicted{causes}, {cell.status.value} came out")
+        flags.append(Flag(FlagKind.CONTRADICTED, line(f"{predicted} was predicted{causes}, {cell.status.value} came out")))
     if cell.unexpected and cell.expect is not None:
         came = "is predicted" if cell.basis is Basis.PREDICTED else "came out"
-        flags.append(f"unexpected: the matrix expects {cell.expect.value}, {cell.status.value} {came}")
+        flags.append(Flag(FlagKind.UNEXPECTED, f"the matrix expects {cell.expect.value}, {cell.status.value} {came}"))
     return tuple(flags)
 
 
@@ -57,14 +57,13 @@ def table_cell(cell: CellResult | None) -> TableCell | None:
     """The cell as the table shows it; None where the run had no such cell."""
     if cell is None:
         return None
-    flags = tuple(flag.partition(":")[0] for flag in flags_of(cell))
     return TableCell(
         id=line(cell.id),
         status=cell.status.value,
         basis=cell.basis.value if cell.basis else None,
         cause=one_line(_in_table(cell), _CAUSE_CHARACTERS),
         words=_words(cell),
-        flags=flags,
+        flags=flags_of(cell),
     )
 
 
@@ -126,6 +125,7 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
         ),
         remedy=line(finding.remedy) if finding.remedy else None,
         source=one_line(finding.source, _EVIDENCE_CHARACTERS) if finding.source else None,
+        from_catalogue=finding.source == anchor(finding.cause),
     )
 
 
@@ -133,9 +133,7 @@ def _words(cell: CellResult) -> tuple[str, ...]:
     """The causes of the gravest kind alone: beside a failure nobody asks for what else is less than ideal."""
     if not cell.inferred:
         return ()
-    counting = [finding for finding in cell.findings if finding.severity is not Severity.INFO]
-    gravest = min((finding.severity for finding in counting), key=lambda severity: severity.rank, default=None)
-    return unique(line(finding.cause) for finding in counting if finding.severity is gravest)
+    return unique(line(finding.cause) for finding in gravest(cell.findings))
 
 
 def _sides(cell: CellResult) -> tuple[tuple[str, str], ...]:
@@ -143,7 +141,7 @@ def _sides(cell: CellResult) -> tuple[tuple[str, str], ...]:
     if cell.agrees is not False or cell.predicted is None:
         return ()
     said = [_with_evidence(finding) for finding in cell.predicted.findings if finding.severity is not Severity.INFO]
-    rules = "; ".join(said) or "; ".join(cell.predicted.assumptions) or "no rule speaks against it"
+    rules = "; ".join(said) or "; ".join(map(str, cell.predicted.assumptions)) or "no rule speaks against it"
     telling = _bad(cell) or [check for check in cell.checks if check.status is not CheckStatus.SKIP]
     seen = "; ".join(f"{check.name} {check.status.value}: {check.message}" for check in telling) or cell.reason
     basis = cell.basis.value if cell.basis else "seen"

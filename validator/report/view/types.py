@@ -1,10 +1,36 @@
-"""What every renderer is given: a report as rows, details and groups of plain text."""
+"""What every renderer is given: a report or a plan as rows, details and groups of plain text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from validator.report.view.cause_groups import CauseGroup
+
+
+class FlagKind(str, Enum):
+    """What may be wrong with a result beside its status; the value is what a narrow column says of it."""
+
+    CONTRADICTED = "contradicts the prediction"
+    UNEXPECTED = "unexpected"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Something that must not be overlooked."""
+
+    kind: FlagKind
+    explanation: str
+
+    @property
+    def short(self) -> str:
+        """For the table, where the explanation has no room."""
+        return self.kind.value
+
+    @property
+    def sentence(self) -> str:
+        """For everywhere else."""
+        return f"{self.short}: {self.explanation}"
 
 
 @dataclass(frozen=True)
@@ -18,8 +44,7 @@ class TableCell:
     """The cause by its title where one is named, else the reason; cut to what fits a table."""
     words: tuple[str, ...]
     """Idents of causes, where rules say why and not a run: short enough for a narrow column."""
-    flags: tuple[str, ...]
-    """What must not be overlooked: an unexpected status, a contradicted prediction."""
+    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True)
@@ -54,6 +79,8 @@ class FindingLine:
     """What was seen beside that."""
     remedy: str | None
     source: str | None
+    from_catalogue: bool
+    """Whether ``source`` is the cause's own place in docs/causes.md, and not where a fact comes from."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +91,7 @@ class Detail:
     status: str
     basis: str | None
     reason: str
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
     notes: tuple[str, ...]
     sides: tuple[tuple[str, str], ...]
     """Where prediction and measurement contradict each other: what each of them rests on."""
@@ -100,14 +127,14 @@ class View:
     summary: tuple[tuple[str, int], ...]
     unnamed: int
     """Cells that are not green and whose cause could not be named."""
-    alarms: tuple[tuple[str, str], ...]
+    alarms: tuple[tuple[str, Flag], ...]
     """(cell, what is wrong) of contradicted predictions, then of unexpected statuses."""
     details: tuple[Detail, ...]
     skips: tuple[SkipGroup, ...]
     digests: tuple[tuple[str, str], ...]
     """(environment, digest of the image it ran from)."""
     causes: tuple[CauseGroup, ...]
-    """Why, for the cells that rules speak for and nothing else is to be said of; gravest first, then the most frequent."""
+    """Why, for the cells that rules speak for and nothing else is to be said of; gravest first, then most frequent."""
     inferred: bool
     """Whether there are such cells."""
     assumed: tuple[tuple[str, int], ...]

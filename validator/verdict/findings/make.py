@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from validator.base.text import one_line
-from validator.catalogue.causes import catalogue
+from validator.catalogue.causes import anchor, catalogue
 from validator.diagnose.placeholders import fill
 from validator.model import UNKNOWN_CAUSE, Finding, Severity
 
 _MESSAGE_CHARS = 500
 _EVIDENCE_LINES = 6
 _EVIDENCE_CHARS = 300
-#: Where a cause is explained; the anchor is its ident.
-PAGE = "docs/causes.md"
 
 
 def finding(
@@ -35,5 +33,5 @@ def finding(
         family=entry.family.value if entry else None,
         evidence=tuple(lines)[:_EVIDENCE_LINES],
         remedy=(remedy or fill(entry.remedy, context or {}) or None) if entry else remedy,
-        source=f"{PAGE}#{entry.ident}" if entry else None,
+        source=anchor(entry.ident) if entry else None,
     )

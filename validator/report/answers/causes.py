@@ -1,4 +1,4 @@
-"""The catalogue of causes as a table, as one entry, as JSON and as the page docs/causes.md. Pure."""
+"""The causes that can be named, all or one: the answer of ``validator causes``, and the page docs/causes.md."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from validator.catalogue.causes import Cause, Family
+from validator.catalogue.causes import Cause, Family, anchor
 from validator.diagnose.placeholders import fill
+from validator.report.answers import formats
 
 #: What the page says before the first cause.
 _HEAD = """# Causes
@@ -18,8 +19,22 @@ case; a sentence whose value is not known is left out when the remedy is shown.
 """
 
 
-def as_json(cause: Cause) -> dict[str, Any]:
-    """One cause as plain values."""
+def as_json(asked: Cause | Mapping[str, Cause]) -> Any:
+    """One cause as an object, all of them as a list."""
+    return _fields(asked) if isinstance(asked, Cause) else [_fields(cause) for cause in asked.values()]
+
+
+def as_text(asked: Cause | Mapping[str, Cause], width: int) -> str:
+    """One cause in full, all of them a line each."""
+    return _entry(asked, width) if isinstance(asked, Cause) else _table(asked)
+
+
+def as_markdown(asked: Cause | Mapping[str, Cause], _width: int) -> str:
+    """The page docs/causes.md, or the same of one cause."""
+    return markdown({asked.ident: asked} if isinstance(asked, Cause) else asked)
+
+
+def _fields(cause: Cause) -> dict[str, Any]:
     return {
         "cause": cause.ident,
         "family": cause.family.value,
@@ -30,11 +45,11 @@ def as_json(cause: Cause) -> dict[str, Any]:
         "confirm": cause.confirm or None,
         "neighbours": dict(cause.neighbours or {}),
         "sources": list(cause.sources),
-        "anchor": f"docs/causes.md#{cause.ident}",
+        "anchor": anchor(cause.ident),
     }
 
 
-def table(causes: Mapping[str, Cause]) -> str:
+def _table(causes: Mapping[str, Cause]) -> str:
     """All causes, a line each, by family."""
     width = max(len(ident) for ident in causes)
     lines: list[str] = []
@@ -46,8 +61,7 @@ def table(causes: Mapping[str, Cause]) -> str:
     return "\n".join(lines)
 
 
-def entry(cause: Cause, width: int = 100) -> str:
-    """One cause in full."""
+def _entry(cause: Cause, width: int) -> str:
     lines = [f"{cause.ident} ({cause.family.value}, {cause.severity.value})", f"  {cause.title}", ""]
     lines += _wrapped(cause.explanation, width)
     lines += ["", "what to do", *_wrapped(fill(cause.remedy, {}), width)]
@@ -87,3 +101,6 @@ def _section(cause: Cause) -> str:
 
 def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False) if text else []
+
+
+FORMATS = formats(as_text, as_json) | {"markdown": as_markdown}

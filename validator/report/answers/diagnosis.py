@@ -1,4 +1,4 @@
-"""A diagnosis as text and as JSON. Pure; every piece of the log in it was cleaned when it was read."""
+"""The cause behind a log: the answer of ``validator diagnose``. All text of the log in it was cleaned when it was read."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import textwrap
 from typing import Any
 
 from validator.diagnose.evidence import Diagnosis, Line, Named, Unnamed
+from validator.report.answers import formats
 
 _EVIDENCE_SHOWN = 4
 #: A line of the log takes so many lines of the terminal at most; a terminal is taken to be no narrower than this.
@@ -44,7 +45,7 @@ def as_json(found: Diagnosis) -> dict[str, Any]:
     }
 
 
-def as_text(found: Diagnosis, width: int = 100) -> str:
+def as_text(found: Diagnosis, width: int) -> str:
     """Cause, why, what to do, how to make sure, what else it could be."""
     if not found.causes:
         lines = [f"cause: unknown ({(found.unnamed or Unnamed.UNDECIDED).value})"]
@@ -101,3 +102,6 @@ def _evidence(line: Line, width: int) -> list[str]:
         max_lines=_LINES_OF_ONE,
         placeholder=" …",
     )
+
+
+FORMATS = formats(as_text, as_json)

@@ -85,7 +85,7 @@ def raised(torch):
         layer = Running(name, module, shape, dtype) if module is not None else None
         tracker = SimpleNamespace(current=layer, first=first)
         metrics = {} if metrics is None else metrics
-        found = user_errors.classify(Context(device, None), None, tracker, error or RuntimeError("some words"), metrics)
+        found = user_errors.classify(Context(device, None), tracker, error or RuntimeError("some words"), metrics)
         assert found.cause == metrics["cause"]
         assert found.place == ""
         return found.said, metrics

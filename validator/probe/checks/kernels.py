@@ -38,8 +38,8 @@ def run(context: Context) -> Result:
     if faults:
         metrics["cause"] = "wrong_results"
         more = "; and {} more".format(len(faults) - 3) if len(faults) > 3 else ""
-        # On a CPU the halves are a stand-in: old torches sum them up in themselves there (norm in 1.10), and training under
-        # autocast keeps what it sums up in float32.
+        # On a CPU half precision is a stand-in: old releases also sum in half precision there (norm in 1.10), while training
+        # under autocast keeps its sums in float32.
         serious = context.on_gpu or any(" in float32 is " in fault for fault in faults)
         return Result("fail" if serious else "warn", "wrong numbers: {}{}".format("; ".join(faults[:3]), more), metrics)
     count = sum(metrics[mode + ".ops"] for mode in ROUNDOFF if mode + ".ops" in metrics)

@@ -15,7 +15,7 @@ def run(context: Context) -> Result:
     wrong_cudnn = cudnn(torch, metrics)
     metrics["nccl_version"] = nccl(torch)
     packages = pinned(metrics)
-    # A GPU that is not there is `device`'s to tell, not torchvision's.
+    # That a GPU is missing is for `device` to say, not for torchvision.
     place = context.place if context.on_gpu and torch.cuda.is_available() else "cpu"
     apart = [fault for name in ("torchvision", "torchaudio") for fault in companions.look(torch, name, place, metrics)]
     return judged(metrics, differing, wrong_cudnn, packages, apart)
@@ -36,7 +36,8 @@ def judged(metrics: Dict[str, Any], differing: List[str], cudnn: Optional[str], 
     if faults:
         return Result("fail" if apart else "warn", "; ".join(faults[:4]), metrics)
     told = ["{} {}".format(name, metrics[name + "_version"]) for name in _TOLD if metrics.get(name + "_version")]
-    return Result("pass", "fit together: {}".format(", ".join(told)) if told else "torch is alone, with nothing to fit", metrics)
+    said = "fit together: {}".format(", ".join(told)) if told else "nothing beside torch that would have to fit it"
+    return Result("pass", said, metrics)
 
 
 _TOLD = ("cudnn", "nccl", "triton", "torchvision", "torchaudio")
@@ -57,7 +58,7 @@ def not_as_asked(torch: Any, asked: Dict[str, Any], metrics: Dict[str, Any]) -> 
         metrics["asked_" + name] = wanted
         found = inside[name]
         if name == "cuda":
-            wanted = ".".join(wanted.split(".")[:2])  # torch says no more of it than 12.8
+            wanted = ".".join(wanted.split(".")[:2])  # torch gives the first two numbers, such as 12.8
         fits = distributions.same(wanted, found) if name == "torch" else _begins(found, wanted)
         if not fits:
             differing.append(name)
@@ -70,7 +71,7 @@ def _begins(found: str, wanted: str) -> bool:
 
 
 def cudnn(torch: Any, metrics: Dict[str, Any]) -> Optional[str]:
-    """What differs between the cuDNN that is loaded and the one torch was compiled against; None when it may."""
+    """What differs between the cuDNN that is loaded and the one torch was compiled against; None where they fit."""
     library = getattr(getattr(torch, "_C", None), "_cudnn", None)
     compiled = getattr(library, "getCompileVersion", None)
     loaded = getattr(library, "getRuntimeVersion", None)

@@ -162,7 +162,7 @@ def test_native_needs_units_and_speed(request, where, units, ratio, expected, na
     assert verdict(result) == expected
     assert result.metrics["native"] is native
     assert ("bfloat16 is native" in result.message) is native
-    assert ("they are not reached" in result.message) is (units and not native)
+    assert ("they are not used" in result.message) is (units and not native)
     assert ("bfloat16 is emulated" in result.message) is (not units)
     assert ("compute capability 9.0" if where == "gpu" else "this CPU") in result.message
 

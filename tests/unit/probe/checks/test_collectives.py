@@ -103,7 +103,7 @@ def test_a_rank_in_a_new_interpreter_searches_the_archive_and_not_the_folder_it_
     [
         ([RETURNED, Answer("no answer", "hung")], ("fail", "hang"), "rank 1 was still in all_reduce after 60 s"),
         ([Answer("RuntimeError: no route", "raised"), RETURNED], ("fail", None), "rank 0 raised: RuntimeError: no route"),
-        ([RETURNED, Answer("", "died: signal 11")], ("fail", None), "rank 1 died: signal 11: without a word"),
+        ([RETURNED, Answer("", "died: signal 11")], ("fail", None), "rank 1 died: signal 11: no message"),
         ([RETURNED, Answer("2.0", "returned")], ("fail", "wrong_results"), "rank 1 got 2.0, the sum is 3.0"),
         ([Answer("None", "returned"), RETURNED], ("fail", "wrong_results"), "rank 0 got None, the sum is 3.0"),
     ],
@@ -167,7 +167,7 @@ def test_a_sum_over_one_rank_that_is_not_its_own_number_is_wrong(group, gpu):
     group.add = 1.0
     result = collectives.nccl(gpu)
     assert verdict(result) == ("fail", "wrong_results")
-    assert result.message == "one rank got 2.0 for 1.0"
+    assert result.message == "one rank got 2.0, the sum is 1.0"
 
 
 def test_places_that_differ_are_no_sum(group, gpu, torch):

@@ -69,7 +69,7 @@ def test_the_child_takes_one_thread_and_says_whether_the_numbers_are_right(run, 
         (Answer("False", "returned"), ("fail", None), "a forked child returned: False"),
         (Answer("RuntimeError: sick", "raised"), ("fail", None), "a forked child raised: RuntimeError: sick"),
         (Answer("True", "raised"), ("fail", None), "a forked child raised: True"),
-        (Answer("", "died: signal 11"), ("fail", None), "a forked child died: signal 11: without a word"),
+        (Answer("", "died: signal 11"), ("fail", None), "a forked child died: signal 11: no message"),
     ],
 )
 @pytest.mark.parametrize("where", ["cpu", "gpu"])
@@ -109,4 +109,4 @@ def test_a_forked_child_must_be_told_that_it_cannot_use_cuda(answer, expected):
     assert verdict(result) == expected
     assert (metrics["cuda_child"], metrics["cuda_child_said"]) == (answer.status, answer.text)
     if expected == ("warn", None):
-        assert f"{answer.text or 'without a word'} ({answer.status})" in result.message
+        assert f"{answer.text or 'no message'} ({answer.status})" in result.message

@@ -117,8 +117,8 @@ def test_what_a_worker_raises_is_explained_whatever_its_type(loader, cpu):
     assert result.message == "loading with 2 workers failed: ValueError: an ordinary mistake"
 
 
-def test_a_batch_is_larger_than_what_docker_gives(cpu):
-    assert loading._BATCH * loading._ITEM_FLOATS * 4 > loading.DEFAULT_SHM_BYTES
+def test_a_batch_is_larger_than_the_64_mib_that_docker_gives():
+    assert loading._BATCH * loading._ITEM_FLOATS * 4 > 64 * MIB
     assert len(loading._Numbers(None)) == 2 * loading._BATCH
 
 

@@ -13,7 +13,7 @@ from validator.probe.context import Context
 
 @pytest.fixture
 def subject(torch, monkeypatch):
-    """Runs the check on a model that is made of ``layers``; the reference net holds unless ``found.reference`` says otherwise."""
+    """Runs the check on a model made of ``layers``; the reference net trains unless ``found.reference`` says otherwise."""
     found = SimpleNamespace(reference=[], trained=[], error=None, defaults=[])
     torch.set_default_dtype = found.defaults.append
 
@@ -38,7 +38,7 @@ def subject(torch, monkeypatch):
         def load(given):
             assert given is context
             inputs = [torch.rand(2, 4).to(context.place)]
-            return user_code.Subject(context, model, inputs, loss or (lambda result: result.float().pow(2).mean()), 2)
+            return user_code.Subject(model, inputs, loss or (lambda result: result.float().pow(2).mean()), 2)
 
         monkeypatch.setattr(user_code, "load", load)
         found.model = model
@@ -206,7 +206,7 @@ def test_a_model_that_raises_under_autocast_alone_is_at_fault_where_the_referenc
     result = subject.run(torch.nn.Linear(4, 3), half_of(torch, raising("\"bessel\" not implemented for 'BFloat16'")))
     assert verdict(result) == ("fail", "amp_op_unsafe")
     assert result.message.startswith('your model trains in float32 and fails under autocast to bfloat16: RuntimeError: "bessel"')
-    assert result.message.endswith("; the reference net holds, so it is the model's own")
+    assert result.message.endswith("; the reference net trains, so the fault is in the model")
     assert (result.metrics["stage"], result.metrics["blame"]) == ("amp", "precision")
     assert subject.trained == [("cpu", "block", "bfloat16", False, True)]
     assert subject.defaults == [torch.float32]
@@ -243,7 +243,7 @@ def test_where_the_reference_net_fails_too_it_is_the_environment(subject, torch,
     result = subject.run(torch.nn.Linear(4, 3), half_of(torch, raising("some words")))
     assert verdict(result) == ("fail", "wrong_results")
     said = faults[0] if faults else "RuntimeError: sick" if error != "missing" else "Missing: sick"
-    assert result.message.endswith(f"; the reference net fails too ({said}), so it is the environment or the device")
+    assert result.message.endswith(f"; the reference net fails too ({said}), so the fault is in the environment or the device")
     assert (result.metrics["stage"], result.metrics["blame"]) == ("amp", "environment")
 
 
@@ -271,8 +271,8 @@ def test_a_loss_that_becomes_nan_under_autocast_is_told_with_its_step(subject, t
 def test_a_layer_that_disagrees_is_named_with_how_far(subject, torch):
     result = subject.run(torch.nn.Linear(4, 3), half_of(torch, lambda values: values * 1.5))
     assert verdict(result) == ("fail", "amp_disagrees")
-    assert "your model's layer 1 (Own) under autocast to bfloat16 is ×0.5 of its norm away from float32" in result.message
-    assert "up to 0.25 is rounding" in result.message
+    assert "your model's layer 1 (Own), under autocast to bfloat16, differs from float32 by 0.5 of its norm" in result.message
+    assert "; 0.25 is allowed" in result.message
     assert (result.metrics["layer"], result.metrics["blame"]) == ("1", "precision")
 
 

@@ -81,7 +81,7 @@ def test_runs_may_differ_by_rounding_and_no_more(small, request, monkeypatch, dt
     assert result.metrics[f"{dtype}.identical"] is False
     if expected[1] is None:
         assert result.metrics[f"{dtype}.largest_difference"] == pytest.approx(size)
-        assert "not bit for bit" in result.message
+        assert "not the same bit for bit" in result.message
 
 
 def test_a_torch_without_bfloat16_is_judged_by_float32(small, cpu):

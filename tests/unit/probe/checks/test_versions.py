@@ -74,7 +74,7 @@ def test_what_fits_together_passes_and_is_told(torch, cpu, installed, looked):
 def test_a_torch_that_stands_alone_passes(torch, cpu, installed, looked):
     result = versions.run(cpu)
     assert verdict(result) == ("pass", None)
-    assert result.message == "torch is alone, with nothing to fit"
+    assert result.message == "nothing beside torch that would have to fit it"
     assert (result.metrics["nccl_version"], result.metrics["triton_version"], result.metrics["pins_compared"]) == (None, None, 0)
 
 

@@ -45,6 +45,11 @@ def refusing(monkeypatch, packages):
     return put
 
 
+def told(torch, name, device="cpu", metrics=None):
+    """The sentences about a companion."""
+    return [fault.said for fault in companions.look(torch, name, device, {} if metrics is None else metrics)]
+
+
 def ops_of(torch, kept=(0, 2)):
     def nms(boxes, scores, threshold):
         assert boxes.device == scores.device
@@ -57,7 +62,7 @@ def ops_of(torch, kept=(0, 2)):
 def test_one_that_is_not_installed_is_no_fault(torch, refusing):
     refusing("torchvision", ModuleNotFoundError("No module named 'torchvision'", name="torchvision"))
     metrics = {}
-    assert companions.look(torch, "torchvision", "cpu", metrics) == []
+    assert told(torch, "torchvision", "cpu", metrics) == []
     assert metrics == {"torchvision_version": None}
 
 
@@ -70,17 +75,17 @@ def test_one_that_fits_has_no_fault_and_is_described(torch, packages):
         ops=ops_of(torch),
     )
     metrics = {}
-    assert companions.look(torch, "torchvision", "cuda", metrics) == []
+    assert told(torch, "torchvision", "cuda", metrics) == []
     assert metrics == {"torchvision_version": "0.22.1+cu126", "torchvision_cuda": "12.6"}
 
 
 def test_its_version_is_its_own_else_that_of_its_metadata(torch, packages):
     metrics = {}
     packages("torchaudio", described_as="2.7.1")
-    companions.look(torch, "torchaudio", "cpu", metrics)
+    told(torch, "torchaudio", "cpu", metrics)
     assert metrics == {"torchaudio_version": "2.7.1", "torchaudio_cuda": None}
     packages("torchaudio")
-    companions.look(torch, "torchaudio", "cpu", metrics)
+    told(torch, "torchaudio", "cpu", metrics)
     assert metrics["torchaudio_version"] == "of unknown version"
 
 
@@ -95,8 +100,7 @@ def test_its_version_is_its_own_else_that_of_its_metadata(torch, packages):
 def test_a_pin_on_another_torch_is_a_fault(torch, packages, pin, version, fault):
     torch.__version__ = version
     packages("torchaudio", pins={"torch": pin}, __version__="2.6.0")
-    assert companions.look(torch, "torchaudio", "cpu", {}) == ([fault] if fault else [])
-    assert fault is None or companions.other_torch(fault)
+    assert told(torch, "torchaudio", "cpu", {}) == ([fault] if fault else [])
 
 
 @pytest.mark.parametrize(
@@ -111,7 +115,7 @@ def test_a_pin_on_another_torch_is_a_fault(torch, packages, pin, version, fault)
 def test_cuda_of_another_major_version_is_a_fault(torch, packages, theirs, ours, fault):
     torch.version.cuda = ours
     packages("torchaudio", cuda=theirs, __version__="2")
-    found = companions.look(torch, "torchaudio", "cpu", {})
+    found = told(torch, "torchaudio", "cpu", {})
     assert found == (["torchaudio is built for CUDA 11.8, torch for 12.6"] if fault else [])
 
 
@@ -126,7 +130,7 @@ def test_cuda_of_another_major_version_is_a_fault(torch, packages, theirs, ours,
 def test_one_that_cannot_be_imported_says_why_and_for_which_torch_it_is(torch, refusing, error, said):
     refusing("torchvision", error, described_as="0.18", pins={"torch": "2.3.0"})
     metrics = {}
-    assert companions.look(torch, "torchvision", "cpu", metrics) == [
+    assert told(torch, "torchvision", "cpu", metrics) == [
         f"torchvision 0.18 cannot be imported: {said}",
         "torchvision 0.18 is built for torch 2.3.0, and torch is 2.7.1+cu126",
     ]
@@ -140,18 +144,18 @@ def test_the_first_reason_of_a_chain_is_told(torch, refusing):
     last = ImportError("torchaudio is broken")
     last.__cause__ = second
     refusing("torchaudio", last)
-    (fault,) = companions.look(torch, "torchaudio", "cpu", {})
+    (fault,) = told(torch, "torchaudio", "cpu", {})
     assert fault == "torchaudio of unknown version cannot be imported: OSError: libcudart.so.11: cannot open shared object file"
 
 
 def test_an_operator_of_torchvision_that_keeps_other_boxes_or_raises_is_a_fault(torch, packages):
     packages("torchvision", __version__="0.22", ops=ops_of(torch, (0, 1, 2)))
-    assert companions.look(torch, "torchvision", "cuda", {}) == ["torchvision.ops.nms keeps boxes [0, 1, 2], not [0, 2]"]
+    assert told(torch, "torchvision", "cuda", {}) == ["torchvision.ops.nms keeps boxes [0, 1, 2], not [0, 2]"]
     packages("torchvision", __version__="0.22", ops=SimpleNamespace())
-    (fault,) = companions.look(torch, "torchvision", "cuda", {})
+    (fault,) = told(torch, "torchvision", "cuda", {})
     assert fault.startswith("torchvision.ops.nms does not run: AttributeError")
     packages("torchaudio", __version__="2", ops=SimpleNamespace())
-    assert companions.look(torch, "torchaudio", "cuda", {}) == []
+    assert told(torch, "torchaudio", "cuda", {}) == []
 
 
 def test_nms_runs_on_the_device_on_boxes_of_which_the_weaker_of_an_overlapping_pair_goes(torch, packages):
@@ -172,28 +176,42 @@ def test_nms_runs_on_the_device_on_boxes_of_which_the_weaker_of_an_overlapping_p
         return torch.tensor(kept)
 
     packages("torchvision", __version__="0.22", ops=SimpleNamespace(nms=nms))
-    assert companions.look(torch, "torchvision", "cuda", {}) == []
+    assert told(torch, "torchvision", "cuda", {}) == []
     assert seen == [("cuda", "cuda")]
 
 
 def test_images_that_torchvision_cannot_read_are_told_once(torch, refusing):
     refusing("torchvision", warning="Failed to load image Python extension: libjpeg", __version__="0.22", ops=ops_of(torch))
-    assert companions.look(torch, "torchvision", "cpu", {}) == ["UserWarning: Failed to load image Python extension: libjpeg"]
+    assert told(torch, "torchvision", "cpu", {}) == ["UserWarning: Failed to load image Python extension: libjpeg"]
     refusing("torchvision", warning="something else", __version__="0.22", ops=ops_of(torch))
-    assert companions.look(torch, "torchvision", "cpu", {}) == []
+    assert told(torch, "torchvision", "cpu", {}) == []
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("error", "expected"),
     [
-        ("torchvision 0.18 cannot be imported: RuntimeError: operator torchvision::nms does not exist", True),
-        ("torchvision.ops.nms does not run: RuntimeError: Couldn't load custom C++ ops.", True),
-        ("nms does not run: NotImplementedError: Could not run 'torchvision::nms' with arguments from the 'CUDA' backend", True),
-        ("torchaudio 2.0 cannot be imported: OSError: libtorchaudio.so: undefined symbol: _ZNK3c10", True),
-        ("torchvision is built for CUDA 11.8, torch for 12.6", True),
-        ("torchvision 0.18 cannot be imported: ModuleNotFoundError: No module named 'PIL'", False),
-        ("torchvision.ops.nms keeps boxes [0], not [0, 2]", False),
+        (RuntimeError("operator torchvision::nms does not exist"), True),
+        (RuntimeError("Couldn't load custom C++ ops."), True),
+        (NotImplementedError("Could not run 'torchvision::nms' with arguments from the 'CUDA' backend"), True),
+        (OSError("libtorchaudio.so: undefined symbol: _ZNK3c10"), True),
+        (AttributeError("module 'torch' has no attribute 'x': 'Module' object has no attribute 'x'"), True),
+        (ImportError("No module named 'PIL'", name="PIL"), False),
     ],
+    ids=str,
 )
-def test_a_package_of_another_torch_is_told_from_one_that_lacks_something_else(said, expected):
-    assert companions.other_torch(said) is expected
+def test_a_package_of_another_torch_is_told_from_one_that_lacks_something_else(torch, packages, refusing, error, expected):
+    def nms(*_):
+        raise error
+
+    packages("torchvision", __version__="0.22", ops=SimpleNamespace(nms=nms))
+    ((_, other),) = companions.look(torch, "torchvision", "cpu", {})
+    assert other is expected
+    refusing("torchvision", error, described_as="0.22")
+    ((said, other),) = companions.look(torch, "torchvision", "cpu", {})
+    assert other is expected
+    assert said.startswith("torchvision 0.22 cannot be imported: ")
+
+
+def test_a_pin_and_a_cuda_of_its_own_show_another_torch_and_other_boxes_do_not(torch, packages):
+    packages("torchvision", pins={"torch": "2.6.0"}, cuda="11.8", __version__="0.21", ops=ops_of(torch, (0,)))
+    assert [fault.other_torch for fault in companions.look(torch, "torchvision", "cpu", {})] == [True, True, False]

@@ -21,15 +21,21 @@ def run(context: Context) -> Result:
     return judged(metrics, differing, wrong_cudnn, packages, apart)
 
 
-def judged(metrics: Dict[str, Any], differing: List[str], cudnn: Optional[str], packages: List[str], apart: List[str]) -> Result:
+def judged(
+    metrics: Dict[str, Any],
+    differing: List[str],
+    cudnn: Optional[str],
+    packages: Dict[str, str],
+    apart: List[companions.Fault],
+) -> Result:
     """The verdict; a companion that cannot work fails, all else is a warning."""
-    faults = apart + ([cudnn] if cudnn else []) + packages
+    faults = [fault.said for fault in apart] + ([cudnn] if cudnn else []) + list(packages.values())
     if differing:
         # The cell's own reason has both values of each.
         faults.append("not as the matrix says: {}".format(", ".join(differing)))
-    if any(map(companions.other_torch, apart)):
+    if any(fault.other_torch for fault in apart):
         metrics["cause"] = "torchvision_mismatch"
-    elif cudnn or any("cudnn" in each for each in packages):
+    elif cudnn or any("cudnn" in name for name in packages):
         metrics["cause"] = "cudnn_mismatch"
     elif differing and not faults[:-1]:
         metrics["cause"] = "label_mismatch"
@@ -103,9 +109,9 @@ def nccl(torch: Any) -> Optional[str]:
     return _dotted(found)
 
 
-def pinned(metrics: Dict[str, Any]) -> List[str]:
-    """Which packages that torch demands in one exact version are installed in another."""
-    faults = []
+def pinned(metrics: Dict[str, Any]) -> Dict[str, str]:
+    """The packages that torch demands in one exact version and that are installed in another, with a sentence each."""
+    faults = {}
     count = 0
     for name, wanted in sorted(distributions.pins("torch").items()):
         found = distributions.version(name)
@@ -113,7 +119,7 @@ def pinned(metrics: Dict[str, Any]) -> List[str]:
             continue  # torch loads what it needs from elsewhere, or `import` has failed already
         count += 1
         if not distributions.same(wanted, found):
-            faults.append("torch was built with {} {}, installed is {}".format(name, wanted, found))
+            faults[name] = "torch was built with {} {}, installed is {}".format(name, wanted, found)
     metrics["pins_compared"] = count
     metrics["triton_version"] = distributions.version("triton")
     return faults

@@ -8,6 +8,7 @@ from judging import verdict
 
 from validator.probe import companions, distributions
 from validator.probe.checks import versions
+from validator.probe.companions import Fault
 from validator.probe.context import Context
 
 
@@ -103,7 +104,7 @@ def test_what_was_asked_for_is_compared(torch, installed, looked):
 
 
 def test_a_companion_that_does_not_work_fails(torch, cpu, installed, looked):
-    looked.faults["torchaudio"] = ["torchaudio 2.0 is built for torch 2.0, and torch is 2.7"]
+    looked.faults["torchaudio"] = [Fault("torchaudio 2.0 is built for torch 2.0, and torch is 2.7", True)]
     assert verdict(versions.run(cpu)) == ("fail", "torchvision_mismatch")
 
 
@@ -207,28 +208,33 @@ def test_a_build_without_nccl_has_no_version_of_it(torch):
 # ---------------------------------------------------------------- the verdict
 
 
+NCCL = {"nvidia-nccl-cu12": "torch was built with nvidia-nccl-cu12 2.1, installed is 2.2"}
+CUDNN = {"nvidia-cudnn-cu12": "torch was built with nvidia-cudnn-cu12 9.1, installed is 9.2"}
+OTHER, BROKEN = Fault("torchvision is of another torch", True), Fault("torchvision does not find PIL", False)
+
+
 @pytest.mark.parametrize(
     ("differing", "cudnn", "packages", "apart", "expected"),
     [
-        ([], None, [], [], ("pass", None)),
-        (["torch"], None, [], [], ("warn", "label_mismatch")),
-        (["torch"], None, ["torch was built with nvidia-nccl-cu12 2.1, installed is 2.2"], [], ("warn", None)),
-        (["torch"], "cuDNN 8 is loaded", [], [], ("warn", "cudnn_mismatch")),
-        ([], "cuDNN 8 is loaded", [], [], ("warn", "cudnn_mismatch")),
-        ([], None, ["torch was built with nvidia-nccl-cu12 2.1, installed is 2.2"], [], ("warn", None)),
-        ([], None, ["torch was built with nvidia-cudnn-cu12 9.1, installed is 9.2"], [], ("warn", "cudnn_mismatch")),
-        (["torch"], None, [], ["torchvision 0.1 is built for torch 2.0, and torch is 2.1"], ("fail", "torchvision_mismatch")),
-        ([], "cuDNN 8 is loaded", [], ["torchvision is built for CUDA 11.8, torch for 12.6"], ("fail", "torchvision_mismatch")),
-        ([], None, [], ["torchvision 0.1 cannot be imported: ModuleNotFoundError: No module named 'PIL'"], ("fail", None)),
+        ([], None, {}, [], ("pass", None)),
+        (["torch"], None, {}, [], ("warn", "label_mismatch")),
+        (["torch"], None, NCCL, [], ("warn", None)),
+        (["torch"], "cuDNN 8 is loaded", {}, [], ("warn", "cudnn_mismatch")),
+        ([], "cuDNN 8 is loaded", {}, [], ("warn", "cudnn_mismatch")),
+        ([], None, NCCL, [], ("warn", None)),
+        ([], None, {**NCCL, **CUDNN}, [], ("warn", "cudnn_mismatch")),
+        (["torch"], None, {}, [OTHER], ("fail", "torchvision_mismatch")),
+        ([], "cuDNN 8 is loaded", {}, [BROKEN, OTHER], ("fail", "torchvision_mismatch")),
+        ([], None, {}, [BROKEN], ("fail", None)),
     ],
 )
 def test_the_worst_that_does_not_fit_decides(differing, cudnn, packages, apart, expected):
     result = versions.judged({}, differing, cudnn, packages, apart)
     assert verdict(result) == expected
-    assert all(said in result.message for said in (*apart, *packages, cudnn or ""))
+    assert all(said in result.message for said in (*[fault.said for fault in apart], *packages.values(), cudnn or ""))
     assert ("not as the matrix says: torch" in result.message) == bool(differing)
 
 
 def test_no_more_than_four_faults_are_told_those_of_companions_first():
-    result = versions.judged({}, ["torch"], "cuDNN", ["a", "b"], ["vision", "audio"])
-    assert result.message == "vision; audio; cuDNN; a"
+    result = versions.judged({}, ["torch"], "cuDNN", {"a": "A", "b": "B"}, [Fault("vision", False), Fault("audio", False)])
+    assert result.message == "vision; audio; cuDNN; A"

@@ -1,4 +1,4 @@
-"""Automatic mixed precision by feature: torch has moved and renamed its parts over the years."""
+"""Automatic mixed precision, found by feature: torch has moved and renamed its parts over the years."""
 
 import re
 from typing import Any, Callable, Optional
@@ -18,11 +18,11 @@ class Missing(Exception):
 
 
 class MissingDtype(Missing):
-    """There is mixed precision, and not in this dtype."""
+    """Mixed precision exists here, but not in this dtype."""
 
 
 def autocast(torch: Any, device: str, dtype: str) -> Callable[[], Any]:
-    """What makes an autocast context to ``float16`` or ``bfloat16``. Raises Missing."""
+    """A function that makes an autocast context to ``float16`` or ``bfloat16``. Raises Missing."""
     generic = getattr(torch, "autocast", None)
     if generic is not None:
         return lambda: generic(device, dtype=getattr(torch, dtype))
@@ -47,9 +47,9 @@ def grad_scaler(torch: Any, device: str) -> Any:
 
 
 def refusal(context: Context, dtype: str, error: BaseException) -> Optional[Result]:
-    """The result of a check that torch refuses for want of the dtype on this device; None when the error means something else.
+    """The result of a check where torch does not support the dtype on this device; None when the error means something else.
 
-    A GPU older than Ampere has no bfloat16: that is what it is, and mixed precision in float16 still trains on it.
+    A GPU older than Ampere has no bfloat16. That is no fault of the environment, and float16 still trains on it.
     """
     if not _NO_KERNEL.search(str(error)):
         return None

@@ -34,7 +34,7 @@ class Context:
         """The user's own model as it was asked for; empty where there is none. See ``checks/own_model.py``."""
         self._threads: Optional[int] = None
         self.runs: Dict[str, Any] = {}
-        """The training runs of this worker by dtype: later checks compare with them. A new worker has none yet."""
+        """The runs in float32 of this worker by net: later checks compare with them. A new worker has none yet."""
 
     @property
     def torch(self) -> Any:
@@ -59,7 +59,7 @@ class Context:
         return tuple(self.torch.cuda.get_device_capability(0)) if self.on_gpu else None
 
     def steady(self, threads: int = 1) -> None:
-        """Use that many threads on the CPU from here on, or as many as there are: for small nets more are no gain.
+        """Use that many threads on the CPU from here on, or as many as there are: more do not help small nets.
 
         They cost minutes where other processes have the cores, or where a container may use fewer than it sees: the threads of
         OpenMP then spin while they wait for one another.

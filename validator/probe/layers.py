@@ -7,9 +7,9 @@ from .loop import dtype_of
 
 #: Elements kept of a layer's output, evenly spaced over it. All of them are looked at for NaN and Inf.
 _SAMPLE = 16384
-#: Elements that are looked at together.
+#: Elements that are looked at in one go.
 _PART = 1 << 22
-#: Layers whose outputs are compared; a model with more is compared at its first and last ones.
+#: Outputs of layers that are compared: of a larger model the first ones, and its result.
 _LAYERS = 4096
 
 #: name: of the layer (``features.0``), kind: its class, dtype: of its output, sample: float32 on the CPU, finite: whether

@@ -15,7 +15,7 @@ CLIP_NORM = 1.0
 ACCUMULATE_EVERY = 4
 #: Steps whose mean is "the final loss": one batch alone is noisy.
 LAST = 5
-#: How often the scaler may leave out one step before it is given up: its scale falls from 65536 to 16 by then.
+#: How often a step that the scaler leaves out is tried: by then its scale has fallen from 65536 to 16.
 _TRIES = 12
 #: Factor on the loss of the step that is meant to overflow: beyond float32 once it is multiplied by a scale above 1, and so
 #: Inf or NaN in every gradient, whatever the net.
@@ -43,8 +43,6 @@ class Run:
         """Steps that the scaler left out because of overflow, the deliberate one not counted."""
         self.overflow: Optional[str] = None
         """What went wrong around the step that was made to overflow; an empty text when nothing did, None without a scaler."""
-        self.weights: Any = None
-        """The trained weights: state_dict of the net."""
 
     @property
     def final_loss(self) -> float:
@@ -130,7 +128,6 @@ def train(
         run.bad_gradients += not math.isfinite(norm) and not skipped
         if scaler is not None:
             run.scales.append(float(scaler.get_scale()))
-    run.weights = {name: weight.detach().clone() for name, weight in model.state_dict().items()}
     run.weight_dtypes = {dtype_of(weight) for weight in model.parameters()}
     if scaler is not None:
         run.overflow = step.overflow(batches[-1])
@@ -190,7 +187,7 @@ class Step:
         self.forward_backward([batch])
         norm, skipped = self.move()
         if skipped or not math.isfinite(norm) or self._same(before):
-            return "after an overflow the gradient scaler does not go on"
+            return "the gradient scaler does not recover from an overflow"
         return ""
 
     def _clip(self) -> float:

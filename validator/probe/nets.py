@@ -35,17 +35,18 @@ def build(torch: Any, kind: str, steps: int = STEPS, seed: int = SEED) -> Tuple[
     return transformer_block(torch), _texts(torch, steps)
 
 
-def conv_net(torch: Any, width: int = 16, side: int = _SIDE, channels: int = _CHANNELS) -> Any:
-    """Two convolutions with batch norm and two linear layers; widths are multiples of 8, as tensor cores want them."""
+def conv_net(torch: Any) -> Any:
+    """Two convolutions with batch norm and two linear layers."""
     nn = torch.nn
+    width = 16  # a multiple of 8, as tensor cores want it
 
     class ConvNet(nn.Module):
-        """Images [N, channels, side, side] to logits [N, CLASSES]."""
+        """Images [N, 3, 16, 16] to logits [N, CLASSES]."""
 
         def __init__(self) -> None:
             super().__init__()
             self.features = nn.Sequential(
-                nn.Conv2d(channels, width, 3, padding=1),
+                nn.Conv2d(_CHANNELS, width, 3, padding=1),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
                 nn.MaxPool2d(2),
@@ -55,7 +56,7 @@ def conv_net(torch: Any, width: int = 16, side: int = _SIDE, channels: int = _CH
                 nn.MaxPool2d(2),
             )
             self.classifier = nn.Sequential(
-                nn.Linear(2 * width * (side // 4) ** 2, 64), nn.ReLU(), nn.Linear(64, CLASSES)
+                nn.Linear(2 * width * (_SIDE // 4) ** 2, 64), nn.ReLU(), nn.Linear(64, CLASSES)
             )
 
         def forward(self, images: Any) -> Any:
@@ -64,18 +65,16 @@ def conv_net(torch: Any, width: int = 16, side: int = _SIDE, channels: int = _CH
     return ConvNet()
 
 
-def transformer_block(
-    torch: Any, width: int = _WIDTH, heads: int = _HEADS, length: int = _LENGTH, vocabulary: int = _VOCABULARY
-) -> Any:
+def transformer_block(torch: Any) -> Any:
     """An embedding, one block of self-attention and a classifier."""
-    nn = torch.nn
+    nn, width, heads, length = torch.nn, _WIDTH, _HEADS, _LENGTH
 
     class Block(nn.Module):
-        """Tokens [N, length] to logits [N, CLASSES]; layer norm first, as today's models have it."""
+        """Tokens [N, 16] to logits [N, CLASSES]; layer norm comes first, as in today's models."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.embedding = nn.Embedding(vocabulary, width)
+            self.embedding = nn.Embedding(_VOCABULARY, width)
             self.position = nn.Parameter(0.1 * torch.randn(length, width))
             self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
             self.qkv = nn.Linear(width, 3 * width)

@@ -1,6 +1,6 @@
 """What NVML says of the GPU while it is busy, where the container has the library (the driver's capability ``utility``).
 
-Called through ctypes, so no package is needed. Whatever it does not answer is left out: a courtesy beside a measurement.
+Called through ctypes, so no package is needed. Whatever it does not answer is left out, since it only explains a measurement.
 """
 
 from typing import Any, Dict, List, Optional
@@ -12,7 +12,7 @@ except ImportError:  # a Python without it
 
 _CLOCK_OF_MULTIPROCESSORS = 1
 _TEMPERATURE_OF_GPU = 0
-#: NVML's bits of what holds a clock down; that the GPU is idle (bit 0) is none. The host's nvml.py has the same words.
+#: NVML's bits of what holds a clock down; being idle (bit 0) does not count. The host's nvml.py has the same words.
 _REASONS = (
     (0x2, "applications_clocks"),
     (0x4, "power_cap"),

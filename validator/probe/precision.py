@@ -14,7 +14,7 @@ def switches(torch: Any) -> List[Any]:
 
 @contextlib.contextmanager
 def precision(torch: Any, tf32: bool) -> Iterator[None]:
-    """float32 by TF32, or in full; as it was afterwards.
+    """Within the block, float32 products by TF32 or in full precision; afterwards as before.
 
     A check with the tolerance of float32 needs it: images can bring TF32 switched on (TORCH_ALLOW_TF32_CUBLAS_OVERRIDE).
     """
@@ -30,5 +30,5 @@ def precision(torch: Any, tf32: bool) -> Iterator[None]:
 
 
 def forced() -> bool:
-    """Whether NVIDIA's libraries are told to use TF32 whatever torch asks them: a setting, and `tf32` tells it."""
+    """Whether NVIDIA's libraries are told to use TF32 whatever torch asks for. It is a setting, which `tf32` reports."""
     return os.environ.get("NVIDIA_TF32_OVERRIDE") == "1"

@@ -1,11 +1,10 @@
 """The user's own model: its file or module imported, its factory called, its inputs made.
 
-Whatever goes wrong here is the user's own, and is said so.
+Whatever goes wrong here is in the user's own code, and the message says so.
 """
 
 import importlib
 import importlib.util
-import math
 import os
 import sys
 import tempfile
@@ -22,7 +21,7 @@ _FOLDER = "validator_model"
 
 
 class Refused(Exception):
-    """The model cannot be had; the text says why."""
+    """The model cannot be loaded; the text says why."""
 
     def __init__(self, said: str, stage: str, cause: str, **metrics: Any) -> None:
         super().__init__(said)
@@ -34,7 +33,7 @@ class Refused(Exception):
 class Subject:
     """The model on its device, with what it is fed."""
 
-    def __init__(self, context: Context, model: Any, inputs: List[Any], loss: Callable[[Any], Any], batch: int) -> None:
+    def __init__(self, model: Any, inputs: List[Any], loss: Callable[[Any], Any], batch: int) -> None:
         self.model = model
         self.inputs = inputs
         self.loss = loss
@@ -75,7 +74,7 @@ def load(context: Context) -> Subject:
     inputs = _inputs(context, asked, 0 if asked.get("batch") == "0" else batch)
     loss = _loss(torch, module, asked)
     try:
-        return Subject(context, model, inputs, loss, batch)
+        return Subject(model, inputs, loss, batch)
     except (RuntimeError, ValueError) as error:  # weights that get their shape from the first input, say
         said = "your model cannot be copied: {}; let the factory run it once on an input".format(headline(error))
         raise Refused(said, "build", "user_code_error") from error
@@ -85,14 +84,7 @@ def place(error: BaseException, asked: Dict[str, str]) -> str:
     """`` (net.py, line 12)``: the last line of the user's file that the exception went through; nothing without one."""
     wanted = asked.get("file") or (asked.get("module") or "").replace(".", "/") + ".py"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith("/" + wanted)]
-    if isinstance(error, SyntaxError) and (error.filename or "").endswith(wanted):
-        return " ({}, line {})".format(os.path.basename(wanted), error.lineno)
     return " ({}, line {})".format(os.path.basename(wanted), frames[-1].lineno) if frames else ""
-
-
-def finite(value: float) -> bool:
-    """Neither NaN nor Inf."""
-    return math.isfinite(value)
 
 
 def _name(asked: Dict[str, str]) -> str:
@@ -122,7 +114,7 @@ def _module(asked: Dict[str, str]) -> Any:
             said = "your {} cannot be imported: there is no module {} in this environment{}"
             said = said.format(what, missing, place(error, asked))
             if asked.get("file"):
-                said += "; only the file itself travels, what it imports must be installed"
+                said += "; only the file itself is sent, what it imports must be installed"
             raise Refused(said, "import", "python_module_missing", missing_module=missing) from error
         said = "your {} cannot be imported: {}{}".format(what, headline(error), place(error, asked))
         raise Refused(said, "import", "user_code_error") from error
@@ -143,7 +135,7 @@ def _attribute(module: Any, name: str, asked: Dict[str, str]) -> Any:
 
 def _why_not_built(context: Context, error: BaseException) -> Any:
     text = str(error)
-    if not context.on_gpu and ("not compiled with CUDA" in text or "NVIDIA driver" in text or "CUDA" in text):
+    if not context.on_gpu and ("CUDA" in text or "NVIDIA driver" in text):
         said = "{}: it asks for a GPU itself (.cuda()), and this runs on the CPU; leave the device to the caller"
         return said.format(headline(error)), "device_mismatch"
     if "out of memory" in text:

@@ -62,7 +62,7 @@ _WORDS = (
 )
 
 
-def classify(context: Context, subject: Any, tracker: Any, error: BaseException, metrics: Dict[str, Any]) -> Found:
+def classify(context: Context, tracker: Any, error: BaseException, metrics: Dict[str, Any]) -> Found:
     """The meaning of an exception; what is known goes into ``metrics`` too (layer, expected, got, cause)."""
     where = user_code.place(error, context.model)
     layer = tracker.current
@@ -75,7 +75,7 @@ def classify(context: Context, subject: Any, tracker: Any, error: BaseException,
 
 
 def _known_layer(context: Context, tracker: Any, metrics: Dict[str, Any]) -> Optional[Tuple[str, str]]:
-    """From the layer itself: what it is made for against what came in, with no torch's wording in between."""
+    """From the layer itself, whatever torch's words are: what it takes against what it got."""
     layer = tracker.current
     if layer is None or layer.shape is None:
         return None

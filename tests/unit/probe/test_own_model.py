@@ -93,7 +93,7 @@ FAULTS = {
     "scatters_float32_into_autocast": ("under autocast to bfloat16", "amp_dtype_mismatch", "precision", "amp", {}),
     "no_kernel_for_half": ("not implemented for 'BFloat16'", "amp_op_unsafe", "precision", "amp", {}),
     "overflows_in_half": ("under autocast to float16", "fp16_nan", "precision", "amp", {"amp": "float16"}),
-    "cancels": ("the layer 0 (Far) under autocast", "amp_disagrees", "precision", "amp", {}),
+    "cancels": ("the layer 0 (Far), under autocast", "amp_disagrees", "precision", "amp", {}),
 }
 
 

@@ -1,6 +1,6 @@
 """Each stub torch of tests/stubs is caught by the check that is there for it, with its cause, under every Python of this machine.
 
-The faults of a real torch need VALIDATOR_TEST_TORCH_PYTHON, as test_probe_torch.py does; the integration suite runs them in
+The faults of a real torch need VALIDATOR_TEST_TORCH_PYTHON, as test_torch.py does; the integration suite runs them in
 containers, too.
 """
 

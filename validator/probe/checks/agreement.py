@@ -43,7 +43,7 @@ def run(context: Context) -> Result:
         if not top.error <= tolerance:
             metrics["cause"] = "wrong_results"
             numbers = (top.name, top.kind, dtype, top.error, tolerance)
-            said = "{} ({}) under autocast to {} is ×{:.3g} of its norm away from float32; up to {:g} is rounding"
+            said = "{} ({}), under autocast to {}, differs from float32 by {:.3g} of its norm; {:g} is allowed"
             return Result("fail", said.format(*numbers), metrics)
         told.append("{} within {:.2g} (worst: {})".format(dtype, top.error, top.name))
     if not told:

@@ -15,13 +15,13 @@ _SIDE = 32
 _STEP_SECONDS = {"cuda": 0.02, "cpu": 0.04}
 #: Share of the free GPU memory that the net may take.
 _MEMORY_SHARE = 0.25
-#: Steps of each kind, in turn, so that a change of the machine's load meets all alike; the fastest counts.
+#: Steps of each kind, taking turns, so that a change in the machine's load affects all of them alike; the fastest counts.
 _ROUNDS = 5
 #: No further round after so many seconds: a CPU that emulates bfloat16 takes seconds for one step.
 _SECONDS = 6.0
-#: Below this speed ratio AMP is slower, beyond what a busy machine's clock may err.
+#: Below this speed ratio AMP is slower by more than the noise of timing on a busy machine.
 _SLOWER = 0.9
-#: From this ratio on a gain is one.
+#: A ratio from here on counts as a gain.
 _GAIN = 1.1
 
 
@@ -68,7 +68,7 @@ def run(context: Context) -> Result:
 
 
 def judged(context: Context, metrics: Dict[str, Any]) -> Result:
-    """The result that the ratios mean: slower, no faster for want of tensor cores, or nothing saved is a warning."""
+    """A warning where autocast is slower, gains nothing, or is no faster because there are no tensor cores."""
     speed, memory = metrics["speed_ratio"], metrics["memory_ratio"]
     told = "autocast to {} runs a training step ×{:.2f} as fast as float32".format(metrics["dtype"], speed)
     if memory is not None:
@@ -92,7 +92,7 @@ def _likely_reason(context: Context, metrics: Dict[str, Any]) -> Tuple[str, str]
     if (major, minor) < (7, 0) or "GTX 16" in name:  # Turing without tensor cores has the capability of Turing with them
         return "{} has no tensor cores".format(name), "fp16_no_speedup"
     if metrics["fp32_step_seconds"] < _STEP_SECONDS["cuda"] / 4:
-        return "the device was too fast for this net: handing out work took longer than the work", "amp_no_benefit"
+        return "the device is too fast for this net: launching the work took longer than the work itself", "amp_no_benefit"
     processors = context.torch.cuda.get_device_properties(0).multi_processor_count
     if processors < 16:
         return "{} is small ({} multiprocessors)".format(name, processors), "amp_no_benefit"
@@ -151,7 +151,7 @@ def _sized(context: Context) -> Tuple[_Net, Tuple[int, int], float]:
 def _fits(context: Context, width: int, images: int) -> bool:
     if not hasattr(context.torch.cuda, "mem_get_info"):
         return (width, images) <= (256, 64)
-    # Some 12 images of the activations' size are alive at once: layers, their gradients, the workspace of a convolution.
+    # About 12 tensors of the activations' size are alive at once: layers, their gradients, the workspace of a convolution.
     need = 12 * 4 * width * images * _SIDE * _SIDE
     return need < _MEMORY_SHARE * context.torch.cuda.mem_get_info()[0]
 

@@ -55,7 +55,7 @@ def judged(context: Context, metrics: Dict[str, Any], units: bool) -> Result:
     if units and fast:
         return Result("pass", "bfloat16 is native: {} has units for it, and {}".format(where, measured), metrics)
     if units:
-        said = "{} has bfloat16 units, and yet {}: they are not reached".format(where, measured)
+        said = "{} has bfloat16 units, yet {}: they are not used".format(where, measured)
         if not context.on_gpu:
             return Result("pass", said, metrics)  # a torch too old for them; amp_benefit says what it costs
         metrics["cause"] = "slow_device"

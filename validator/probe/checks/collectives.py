@@ -1,4 +1,4 @@
-"""``gloo`` and ``nccl``: processes, or GPUs, add up tensors together, and every one gets the sum."""
+"""``gloo`` and ``nccl``: processes or GPUs add up a tensor together, and each must get the sum."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def gloo(context: Context) -> Result:
     metrics: Dict[str, Any] = {"ranks": _RANKS, "values": _LENGTH}
     with tempfile.TemporaryDirectory() as folder:
         store = os.path.join(folder, "store")
-        # A fork is quick, and not to be trusted once CUDA is in use; there each rank is a new interpreter, as of torchrun.
+        # A fork is quick, and not to be trusted once CUDA is in use; there each rank is a new interpreter, as with torchrun.
         make = _fresh_rank if context.on_gpu else _forked_rank
         answers = children.run([make(torch, store, rank) for rank in range(_RANKS)], _SECONDS)
     expected = str(float(sum(range(1, _RANKS + 1))))
@@ -31,7 +31,7 @@ def gloo(context: Context) -> Result:
             metrics["cause"] = "hang"
             return Result("fail", "rank {} was still in all_reduce after {:g} s".format(rank, _SECONDS), metrics)
         if answer.status != "returned":
-            return Result("fail", "rank {} {}: {}".format(rank, answer.status, answer.text or "without a word"), metrics)
+            return Result("fail", "rank {} {}: {}".format(rank, answer.status, answer.text or "no message"), metrics)
         if answer.text != expected:
             metrics["cause"] = "wrong_results"
             return Result("fail", "rank {} got {}, the sum is {}".format(rank, answer.text, expected), metrics)
@@ -54,7 +54,7 @@ def nccl(context: Context) -> Result:
             with tempfile.TemporaryDirectory() as folder:
                 got, summed = _all_reduce(torch, "nccl", os.path.join(folder, "store"), 0, 1, "cuda"), 1.0
             if got != summed:
-                direct = "one rank got {} for {}".format(got, summed)
+                direct = "one rank got {}, the sum is {}".format(got, summed)
         context.sync()
     except RuntimeError as raised:  # torch.distributed's errors are kinds of it
         metrics["cause"] = "nccl_error"
@@ -67,7 +67,7 @@ def nccl(context: Context) -> Result:
 
 
 def lacks(torch: Any, backend: str) -> Optional[str]:
-    """That this torch was built without torch.distributed or the backend, in a sentence."""
+    """A sentence saying that this torch was built without torch.distributed or the backend; None where it has both."""
     distributed = getattr(torch, "distributed", None)
     available = getattr(distributed, "is_available", None)
     if available is None or not available():
@@ -79,9 +79,9 @@ def lacks(torch: Any, backend: str) -> Optional[str]:
 
 
 def gloo_rank(torch: Any, store: str, rank: int) -> Any:
-    """One of the processes: what it gets of the sum."""
+    """Take part as one of the processes, and return the sum."""
     torch.set_num_threads(1)  # the threads of the parent did not come along (see forking.py)
-    # Without a network a container's own name leads nowhere; loopback is there always.
+    # Without a network a container's own host name may not resolve; loopback is always there.
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     return _all_reduce(torch, "gloo", store, rank, _RANKS, "cpu")
 

@@ -50,7 +50,7 @@ def run(context: Context) -> Result:
 
 
 def toolchain(device: str) -> Dict[str, Any]:
-    """What kernels are made with, as far as it is there: compilers, Python's headers, triton."""
+    """What kernels are compiled with, where it is installed: compilers, Python's headers, triton."""
     headers = sysconfig.get_paths().get("include") or ""
     found: Dict[str, Any] = {
         "c_compiler": _program("CC", "cc", "gcc", "clang"),
@@ -96,8 +96,8 @@ def restrain() -> bool:
 def trust_instruction_sets(torch: Any, trusting: bool) -> None:
     """Whether the CPU's instruction sets are used as the kernel names them, or tried out with the compiler first.
 
-    Trying out takes as long again as the kernels. A compiler too old for the CPU is why it is there: where compiling fails,
-    it is done again as torch does it by itself.
+    Trying them out takes as long as compiling the kernels. torch does it because a compiler can be older than the CPU: where
+    compiling fails, it is done once more with torch's own settings.
     """
     if not trusting and "torch._inductor.config" not in sys.modules:
         return
@@ -120,7 +120,7 @@ def forget(names: Dict[str, Any]) -> None:
 
 
 def measured(torch: Any, device: str, dtype: str) -> float:
-    """How far the losses of a compiled net are from those of the same net as it is, as a share of the largest."""
+    """How far the losses of a compiled net are from those of the same net uncompiled, as a share of the largest."""
     with warnings.catch_warnings(), precision(torch, False):
         warnings.simplefilter("ignore")
         plain, compiled = (_losses(torch, device, dtype, wrap) for wrap in (lambda net: net, torch.compile))
@@ -161,7 +161,7 @@ def explained(torch: Any, raised: BaseException, metrics: Dict[str, Any], device
         return Result("skip", "torch {}: {}".format(version, headline(raised)), metrics)
     if "too old" in text and "GPU" in text or "Triton is only supported on devices of CUDA Capability" in text:
         # Triton makes code for 7.0 and newer only.
-        return Result("skip", "torch.compile does not serve this GPU: {}".format(_telling(text)), metrics)
+        return Result("skip", "torch.compile does not support this GPU: {}".format(_telling(text)), metrics)
     missing = lacking(text, metrics, device)
     if missing:
         metrics["cause"] = "gcc_or_triton_missing"
@@ -171,7 +171,7 @@ def explained(torch: Any, raised: BaseException, metrics: Dict[str, Any], device
 
 
 def lacking(text: str, metrics: Dict[str, Any], device: str) -> List[str]:
-    """What was missed, where both the failure's words and a look at the environment say so."""
+    """What is missing to compile with: only what both the failure's words and the environment say is missing."""
     missing = []
     compiler = metrics["c_compiler"] if device == "cuda" else metrics["cxx_compiler"]
     compiling = any(words in text for words in ("ompiler", "gcc", "g++", "clang", "C++ compile error"))
@@ -185,7 +185,7 @@ def lacking(text: str, metrics: Dict[str, Any], device: str) -> List[str]:
 
 
 def _telling(text: str) -> str:
-    """The line that says most: the compiler's or triton's own complaint, else the first."""
+    """The line that says most: the compiler's or triton's own complaint, else the first line."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for words in ("fatal error:", "error:", "ompiler", "riton", "Error"):
         found = next((line for line in lines if words in line), None)

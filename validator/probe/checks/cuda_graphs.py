@@ -26,7 +26,7 @@ def run(context: Context) -> Result:
     except RuntimeError as raised:
         if "CUDA graphs may only be used" not in str(raised):
             raise
-        # The classes are there, and a build for CUDA 10.2, which PyPI had for 1.10 to 1.12, has nothing behind them.
+        # A build for CUDA 10.2, which PyPI had for 1.10 to 1.12, has the classes and nothing behind them.
         return Result("skip", "torch {} cannot record: {}".format(torch.__version__, headline(raised)), {})
 
 

@@ -57,7 +57,7 @@ def _cuda(context: Context) -> Result:
 
 
 def _cause(torch: Any) -> Optional[str]:
-    """A build without CUDA explains itself; why another sees no GPU is in its words, and in what the host knows."""
+    """A build without CUDA is its own cause; why any other sees no GPU is for torch's words and the host to tell."""
     return "cpu_only_torch" if getattr(torch.version, "cuda", None) is None else None
 
 

@@ -17,9 +17,10 @@ def run(context: Context) -> Result:
     metrics["cpu_child"] = answer.status
     if answer.status == "hung":
         metrics["cause"] = "hang"
-        return Result("fail", "a forked child still computed after {:g} s, with one thread".format(_SECONDS), metrics)
+        said = "a forked child with a single thread had not finished a matrix product after {:g} s"
+        return Result("fail", said.format(_SECONDS), metrics)
     if (answer.status, answer.text) != ("returned", "True"):
-        return Result("fail", "a forked child {}: {}".format(answer.status, answer.text or "without a word"), metrics)
+        return Result("fail", "a forked child {}: {}".format(answer.status, answer.text or "no message"), metrics)
     if not context.on_gpu:
         return Result("pass", "a forked child computes on the CPU", metrics)
     torch.zeros(1, device="cuda")  # CUDA is in use from here on
@@ -37,13 +38,13 @@ def judged_on_gpu(answer: children.Answer, metrics: Dict[str, Any]) -> Result:
     if answer.status == "hung":
         metrics["cause"] = "hang"
         return Result("warn", "a child forked after CUDA was used hangs when it uses CUDA", metrics)
-    said = "a child forked after CUDA was used is not told so: {} ({})"
-    return Result("warn", said.format(answer.text or "without a word", answer.status), metrics)
+    said = "a child forked after CUDA was used is not told that it cannot use CUDA: {} ({})"
+    return Result("warn", said.format(answer.text or "no message", answer.status), metrics)
 
 
 def _on_cpu(torch: Any) -> bool:
-    # As torch's own data loaders do it in their workers. With more, a child whose parent had computed waits for threads
-    # of the OpenMP library that did not come along, for ever.
+    # As torch's own data loaders do it in their workers. With more threads, a child whose parent has computed waits for ever
+    # for threads of the OpenMP library that the fork did not copy.
     torch.set_num_threads(1)
     ones = torch.ones(64, 64)
     return bool((ones.matmul(ones) == 64).all().item())

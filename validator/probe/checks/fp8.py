@@ -9,18 +9,18 @@ _CAPABILITY = (8, 9)
 #: Inputs are rounded to fp8 before the reference is computed, so what is left is one rounding of the result to bfloat16 and
 #: NVIDIA's fast accumulation, which keeps about 14 bits: eight roundoffs of bfloat16.
 TOLERANCE = 8 * 2.0 ** -8
-#: Where the largest value of float8_e4m3fn lies is 448; inputs are scaled to stay well inside.
+#: What both inputs are multiplied by as they are read from fp8: a product that ignores its scales is wrong by their square.
 _SCALE = 2.0
 
 
 def run(context: Context) -> Result:
     """Multiply in fp8 and compare."""
     if not context.on_gpu:
-        return Result("skip", "fp8 products are a matter of NVIDIA GPUs", {})
+        return Result("skip", "fp8 products need an NVIDIA GPU", {})
     torch = context.torch
     capability = context.capability
     if capability < _CAPABILITY:
-        return Result("skip", "compute capability {}.{} has no fp8; 8.9 and newer have".format(*capability), {})
+        return Result("skip", "compute capability {}.{} has no fp8, which needs 8.9 or newer".format(*capability), {})
     missing = lacks(torch)
     if missing:
         return Result("skip", missing, {})
@@ -36,7 +36,7 @@ def run(context: Context) -> Result:
 
 
 def lacks(torch: Any) -> Optional[str]:
-    """What this torch does not have, in a sentence."""
+    """A sentence naming what this torch lacks; None where it has everything."""
     for name in ("_scaled_mm", "float8_e4m3fn"):
         if not hasattr(torch, name):
             return "torch {} has no {}".format(torch.__version__, name)

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Optional
 from ..context import Context, Result, headline
 from ..system import libc
 
-#: What works less well than it should: told in words, and the cause of the catalogue where this check knows it.
+#: Something that works less well than it should, in words, and its cause in the catalogue where this check knows it.
 Trouble = collections.namedtuple("Trouble", ("told", "cause"))
 #: Where images for CUDA carry the libraries of a newer driver, which NVIDIA's container tools put before the host's.
 COMPAT = "/usr/local/cuda/compat"
@@ -58,7 +58,7 @@ _LOADER_WORDS = (
 
 
 def _cause(error: Exception) -> Optional[str]:
-    """The cause of the catalogue that an import error stands for by its own kind; None where it needs to be read."""
+    """The catalogue's cause for an import error, where its type or the loader's words settle it; None otherwise."""
     if isinstance(error, ImportError) and error.name == "torch":
         return "python_module_missing"
     said = str(error)

@@ -29,7 +29,7 @@ def run(context: Context) -> Result:
         metrics["cause"] = "wrong_results"
         return Result("fail", said, metrics)
     with_nvrtc = "; NVRTC compiles kernels" if context.on_gpu else ""
-    return Result("pass", "a scripted function gives what the plain one gives{}".format(with_nvrtc), metrics)
+    return Result("pass", "a scripted function gives the same results as the plain one{}".format(with_nvrtc), metrics)
 
 
 def explained(raised: RuntimeError, metrics: Dict[str, Any]) -> Result:
@@ -68,7 +68,7 @@ def scripted(torch: Any, device: str) -> float:
 
 
 def runtime_compiled(torch: Any, device: str) -> float:
-    """The error of a kernel that was compiled from a text just now; of a special function made so, in older releases."""
+    """The error of a kernel compiled from text at run time; before 1.12, of a special function that is compiled that way."""
     torch.manual_seed(18)
     values = torch.randn(4096)
     jiterator = getattr(torch.cuda, "jiterator", None)

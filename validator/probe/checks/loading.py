@@ -11,11 +11,11 @@ from typing import Any, Dict, Iterator, List, Optional
 
 from ..context import Context, Result, headline
 
-#: Docker gives a container 64 MiB of /dev/shm unless told otherwise; a batch of images for training is often larger.
-DEFAULT_SHM_BYTES = 64 << 20
 _WORKERS = 2
 _BATCH = 3
-_ITEM_FLOATS = 6 << 20  # 24 MiB: a batch is 72 MiB, and each worker has one under way
+#: 24 MiB each, so a batch is 72 MiB, and each worker has one under way. Docker gives a container 64 MiB of /dev/shm unless told
+#: otherwise, and batches of images for training are often larger.
+_ITEM_FLOATS = 6 << 20
 _TIMEOUT_SECONDS = 60
 #: A socket's path holds 107 characters; /pymp-xxxxxxxx/listener-xxxxxxxx come after the folder.
 _FOLDER_CHARS = 107 - 32
@@ -56,7 +56,7 @@ def run(context: Context) -> Result:
     if wrong:
         metrics["cause"] = "wrong_results"
         return Result("fail", "batches {} arrive with other values than were loaded".format(wrong), metrics)
-    how = "pinned and copied to the GPU" if context.on_gpu else "whole"
+    how = "pinned and copied to the GPU" if context.on_gpu else "unchanged"
     told = "{} workers hand over batches of {} MiB, {}".format(_WORKERS, batch_bytes >> 20, how)
     return Result("pass", told, metrics)
 
@@ -74,7 +74,7 @@ def shared_memory() -> Any:
 def short_folder() -> Iterator[None]:
     """A short name for the folder of temporary files, where its own is too long for the sockets of workers.
 
-    That it lies deep is the probe's doing, not the environment's. A descriptor of it means the same in every forked worker.
+    The folder is deep because of the probe, not the environment. A descriptor of it means the same in every forked worker.
     """
     folder, config = tempfile.gettempdir(), getattr(multiprocessing.current_process(), "_config", None)
     if len(os.fsencode(folder)) <= _FOLDER_CHARS or config is None:
@@ -128,7 +128,7 @@ def explained(raised: BaseException, metrics: Dict[str, Any]) -> Result:
     size = metrics["shm_bytes"]
     if size is None:
         metrics["cause"] = "shm_too_small"
-        return Result("fail", "there is no /dev/shm, which workers hand their batches over in: {}".format(said), metrics)
+        return Result("fail", "there is no /dev/shm, through which workers hand over their batches: {}".format(said), metrics)
     # A worker's exception arrives with its whole traceback as its text; the line that names shared memory says most.
     lines = [line.strip() for line in chain.splitlines() if any(words in line for words in _SHM_WORDS)]
     said = lines[-1][:300] if lines else said

@@ -1,4 +1,4 @@
-"""``memory``: most of what the GPU says is free can be had, keeps what is written, and is given back."""
+"""``memory``: most of what the GPU says is free can be allocated, keeps what is written to it, and is given back."""
 
 from typing import Any, Dict, List, Optional
 
@@ -17,7 +17,7 @@ _PATTERN = 0xA5
 def run(context: Context) -> Result:
     """Take, write, read, give back; then ask for more than there is, and go on."""
     if not context.on_gpu:
-        return Result("skip", "asks for GPU memory", {})
+        return Result("skip", "needs a GPU", {})
     torch = context.torch
     torch.cuda.empty_cache()
     context.sync()
@@ -33,7 +33,7 @@ def run(context: Context) -> Result:
             raise
         torch.cuda.empty_cache()
         metrics["cause"] = "out_of_memory"
-        said = "{} bytes are free, and {} of them cannot be had: {}"
+        said = "{} bytes are free, but {} of them cannot be allocated: {}"
         return Result("fail", said.format(free, asked, headline(raised)), metrics)
     torch.cuda.empty_cache()
     context.sync()
@@ -49,7 +49,7 @@ def judged(metrics: Dict[str, Any], damaged: int) -> Result:
         metrics["cause"] = "wrong_results"
         return Result("fail", "{} bytes do not hold what was written to them".format(damaged), metrics)
     if metrics["refused_in_words"] is None:
-        return Result("warn", "asked for twice the GPU's memory, it gave it: memory is oversubscribed", metrics)
+        return Result("warn", "twice the GPU's memory was asked for and given: memory is oversubscribed", metrics)
     if free is not None and after is not None and free - after > KEPT_BYTES:
         return Result("warn", "{} bytes were free before, {} after all was given back".format(free, after), metrics)
     gib = metrics["asked_bytes"] / 2.0 ** 30

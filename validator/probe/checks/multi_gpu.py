@@ -12,11 +12,11 @@ _PAIRS = 64
 def run(context: Context) -> Result:
     """A product on every GPU, and a copy between every pair."""
     if not context.on_gpu:
-        return Result("skip", "needs GPUs", {})
+        return Result("skip", "needs several GPUs", {})
     torch = context.torch
     count = torch.cuda.device_count()
     if count < 2:
-        return Result("skip", "one GPU is visible", {})
+        return Result("skip", "only one GPU is visible", {})
     places = ["cuda:{}".format(index) for index in range(count)]
     metrics: Dict[str, Any] = {"gpus": count, "names": [torch.cuda.get_device_name(index) for index in range(count)]}
     faults = computed(torch, places)

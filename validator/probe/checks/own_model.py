@@ -5,6 +5,7 @@ float32 already: its code or its data. Float32 holds and autocast does not: the 
 fails under autocast too: the environment or the hardware, whatever the model.
 """
 
+import math
 from typing import Any, Dict, List, Optional
 
 from .. import amp, layers, loop, nets, user_code, user_errors
@@ -38,11 +39,11 @@ def run(context: Context) -> Result:
         with tracker:
             losses = _train(context, subject)
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything
-        return _in_float32(context, subject, tracker, error, metrics)
+        return _in_float32(context, tracker, error, metrics)
     metrics["fp32.losses"] = losses
-    if not all(map(user_code.finite, losses)):
+    if not all(map(math.isfinite, losses)):
         metrics.update(stage="fp32", blame="code", cause="training_broken")
-        broken = next(loss for loss in losses if not user_code.finite(loss))
+        broken = next(loss for loss in losses if not math.isfinite(loss))
         said = "your model's loss is {} in float32 already, before AMP comes into play: look at its weights and the loss"
         return Result("fail", said.format(broken), metrics)
     told: List[str] = []
@@ -64,15 +65,15 @@ def _dtypes(context: Context) -> List[str]:
     return ["float16", "bfloat16"] if context.capability >= (8, 0) else ["float16"]
 
 
-def _in_float32(context: Context, subject: Any, tracker: Any, error: BaseException, metrics: Dict[str, Any]) -> Result:
-    found = user_errors.classify(context, subject, tracker, error, metrics)
+def _in_float32(context: Context, tracker: Any, error: BaseException, metrics: Dict[str, Any]) -> Result:
+    found = user_errors.classify(context, tracker, error, metrics)
     metrics.update(stage="fp32", blame="hardware" if found.cause == "out_of_memory" else "code")
     said = "your model fails in float32, before AMP comes into play: {}{}"
     return Result("fail", said.format(found.said, found.place), metrics)
 
 
 def _under_autocast(context: Context, subject: Any, dtype: str, metrics: Dict[str, Any]) -> Optional[Result]:
-    """None when it holds, a pass or skip with a note, or the failure."""
+    """None where the model holds under autocast; otherwise a skip with its reason, or the failure."""
     torch = context.torch
     try:
         autocast = amp.autocast(torch, context.place, dtype)
@@ -86,10 +87,10 @@ def _under_autocast(context: Context, subject: Any, dtype: str, metrics: Dict[st
             differing = _differing(context, subject, autocast)
             losses = _train(context, subject, autocast, scaler)
     except Exception as error:  # noqa: BLE001 - the user's code may raise anything
-        found = user_errors.classify(context, subject, tracker, error, metrics)
+        found = user_errors.classify(context, tracker, error, metrics)
         said = "your model trains in float32 and fails under autocast to {}: {}{}".format(dtype, found.said, found.place)
         if found.cause == "out_of_memory" or "CUDA error" in str(error):
-            # After an error of a kernel nothing runs in this process any more, the reference net neither.
+            # After a kernel's error nothing runs in this process any more, not even the reference net.
             metrics.update(stage="amp", blame="hardware" if found.cause == "out_of_memory" else "precision")
             return Result("fail", said, metrics)
         return _blamed(context, dtype, said, metrics)
@@ -97,7 +98,7 @@ def _under_autocast(context: Context, subject: Any, dtype: str, metrics: Dict[st
     metrics["{}.losses".format(dtype)] = losses
     tolerance = TOLERANCE[dtype]
     bad = next((each for each in differing if not each.error <= tolerance), None)
-    broken = next((loss for loss in losses if not user_code.finite(loss)), None)
+    broken = next((loss for loss in losses if not math.isfinite(loss)), None)
     if bad is not None and not bad.finite:
         metrics.update(cause="fp16_nan", layer=bad.name)
         said = "your model trains in float32; under autocast to {} the layer {} ({}, {}) gives NaN or Inf"
@@ -110,7 +111,7 @@ def _under_autocast(context: Context, subject: Any, dtype: str, metrics: Dict[st
     if bad is not None:
         metrics.update(cause="amp_disagrees", layer=bad.name)
         numbers = (bad.name, bad.kind, dtype, bad.error, tolerance)
-        said = "your model's layer {} ({}) under autocast to {} is ×{:.2g} of its norm away from float32; up to {:g} is rounding"
+        said = "your model's layer {} ({}), under autocast to {}, differs from float32 by {:.2g} of its norm; {:g} is allowed"
         return _blamed(context, dtype, said.format(*numbers), metrics)
     if abs(losses[0] - first) > LOSS_TOLERANCE[dtype] * max(abs(first), 1e-3):
         metrics["cause"] = "amp_disagrees"
@@ -135,10 +136,10 @@ def _blamed(context: Context, dtype: str, said: str, metrics: Dict[str, Any]) ->
         faults = [headline(error)]
     if faults:
         metrics.update(blame="environment", cause="fp16_nan" if metrics.get("cause") == "fp16_nan" else "wrong_results")
-        said = "{}; the reference net fails too ({}), so it is the environment or the device".format(said, faults[0])
+        said = "{}; the reference net fails too ({}), so the fault is in the environment or the device".format(said, faults[0])
         return Result("fail", said, metrics)
     metrics["blame"] = "precision"
-    return Result("fail", "{}; the reference net holds, so it is the model's own".format(said), metrics)
+    return Result("fail", "{}; the reference net trains, so the fault is in the model".format(said), metrics)
 
 
 def _train(context: Context, subject: Any, autocast: Any = loop.no_autocast, scaler: Any = None) -> List[float]:

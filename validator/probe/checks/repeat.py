@@ -43,7 +43,8 @@ def determinism(context: Context) -> Result:
         return Result("fail", said, metrics)
     if worst == 0:
         return Result("pass", "two runs of one seed are the same to the last bit ({})".format(", ".join(apart)), metrics)
-    return Result("pass", "two runs of one seed differ by {:.1g} in the loss at most: not bit for bit".format(worst), metrics)
+    said = "two runs of one seed differ by at most {:.1g} in the loss: not the same bit for bit"
+    return Result("pass", said.format(worst), metrics)
 
 
 def checkpoint(context: Context) -> Result:
@@ -91,8 +92,8 @@ def checkpoint(context: Context) -> Result:
         return Result("fail", said.format(apart, _STEPS), dict(metrics, cause="training_broken"))
     with_scaler = " with the scaler's state" if saved_scale is not None else ""
     how = "the same to the last bit" if apart == 0 else "within {:.1g}".format(apart)
-    said = "a checkpoint{} of {} KiB goes on as the run did ({}; {})".format(with_scaler, size // 1024, dtype, how)
-    return Result("pass", said, metrics)
+    said = "a run resumed from a checkpoint{} of {} KiB goes on as the saved one did ({}; {})"
+    return Result("pass", said.format(with_scaler, size // 1024, dtype, how), metrics)
 
 
 class _Training:

@@ -9,7 +9,7 @@ from ..compare import ROUNDOFF, worst
 from ..context import Context, Result, headline
 from ..precision import forced, precision
 
-#: As for single operations (compare.py), twice in float32: the formula takes two products, one after the other.
+#: As for single operations (compare.py), but twice that in float32: the formula has two products, one after the other.
 TOLERANCE = {"float32": 2e-4, "float16": 16 * ROUNDOFF["float16"], "bfloat16": 16 * ROUNDOFF["bfloat16"]}
 _SHAPE = (2, 4, 128, 64)  # batch, heads, length, width: what every backend takes
 _BACKENDS = {"math": "MATH", "flash": "FLASH_ATTENTION", "efficient": "EFFICIENT_ATTENTION", "cudnn": "CUDNN_ATTENTION"}
@@ -38,7 +38,7 @@ def run(context: Context) -> Result:
                 if not unavailable(reason):
                     faults.append("{} in {} raised {}".format(name, dtype, reason))
         for dtype, off in errors.items():
-            allowed = TOLERANCE["float16" if dtype == "float32" and context.on_gpu and forced() else dtype]  # TF32 rounds as it
+            allowed = TOLERANCE["float16" if dtype == "float32" and context.on_gpu and forced() else dtype]  # TF32 rounds alike
             metrics["{}.{}.error_ratio".format(name, dtype)] = off
             if not off <= allowed:
                 said = "{} in {} is off by {:.2g} of the largest value, {:.2g} is allowed"

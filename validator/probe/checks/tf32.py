@@ -8,7 +8,7 @@ from ..context import Context, Result
 from ..precision import precision, switches
 
 #: The least error, as a share of the largest value, that tells TF32 from float32. Inputs rounded to 11 bits show about 3e-4 in
-#: a product of this size, float32 sums of 1024 terms about 1e-6: this lies in the middle of the two, on a scale of powers.
+#: a product of this size, float32 sums of 1024 terms about 1e-6: this lies halfway between them on a logarithmic scale.
 ROUNDS = 2e-5
 _SIDE = 1024
 _CAPABILITY = (8, 0)
@@ -17,13 +17,13 @@ _CAPABILITY = (8, 0)
 def run(context: Context) -> Result:
     """Multiply in float32 with the switch on, then off, and see how far each is from float64."""
     if not context.on_gpu:
-        return Result("skip", "TF32 is a mode of NVIDIA GPUs", {})
+        return Result("skip", "TF32 needs an NVIDIA GPU", {})
     torch = context.torch
     capability = context.capability
     if capability < _CAPABILITY:
-        return Result("skip", "compute capability {}.{} has no TF32; 8.0 and newer have".format(*capability), {})
+        return Result("skip", "compute capability {}.{} has no TF32, which needs 8.0 or newer".format(*capability), {})
     if not switches(torch):
-        return Result("skip", "torch {} knows no TF32".format(torch.__version__), {})
+        return Result("skip", "torch {} has no switch for TF32".format(torch.__version__), {})
     products, convolutions = measured(torch, "cuda")
     return judged(products, convolutions, os.environ.get("NVIDIA_TF32_OVERRIDE"))
 
@@ -68,5 +68,5 @@ def judged(products: Dict[bool, float], convolutions: Dict[bool, float], overrid
     if products[True] < ROUNDS:
         text = "TF32 is on and changes nothing: float32 products are as exact as with it off ({:.1e}){}"
         return Result("warn", text.format(products[True], said), metrics)
-    text = "on rounds ({:.1e}), off does not ({:.1e})"
+    text = "float32 products are rounded with TF32 on ({:.1e}) and not with it off ({:.1e})"
     return Result("pass", text.format(products[True], products[False]), metrics)

@@ -9,7 +9,7 @@ from ..context import Context, Result
 #: the figure, which is counted at the highest clock the driver allows; one held at its lowest clock, a power cap or a
 #: thermal limit shows a third or less.
 FAIR_SHARE = 0.4
-#: What is measured lasts about this long, after as long a run to bring the clock up.
+#: The measured work lasts about this long, after a run of the same length that brings the clock up.
 _SECONDS = 0.4
 _SIDES = (8192, 4096, 2048)
 

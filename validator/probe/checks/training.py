@@ -107,7 +107,7 @@ def compared(context: Context, runs: Dict[str, loop.Run], dtype: str, peak: Opti
             faults.append((said.format(dtype, kind, listed(run.activation_dtypes)), "autocast_inactive"))
         if not difference <= TWIN_TOLERANCE and run.first_bad_step is None:
             numbers = (kind, run.final_loss, twin.final_loss, TWIN_TOLERANCE)
-            said = "final loss of the {} net {:.4f} is not that of float32, {:.4f} (within {:g} of the first loss)"
+            said = "the final loss of the {} net, {:.4f}, is not that of float32, {:.4f} (within {:g} of the first loss)"
             faults.append((said.format(*numbers), "wrong_results"))
     more.update(
         autocast_active=all(_active(run, dtype) for run in runs.values()),

@@ -15,28 +15,35 @@ def run(context: Context) -> Result:
     wrong_cudnn = cudnn(torch, metrics)
     metrics["nccl_version"] = nccl(torch)
     packages = pinned(metrics)
-    # A GPU that is not there is `device`'s to tell, not torchvision's.
+    # That a GPU is missing is for `device` to say, not for torchvision.
     place = context.place if context.on_gpu and torch.cuda.is_available() else "cpu"
     apart = [fault for name in ("torchvision", "torchaudio") for fault in companions.look(torch, name, place, metrics)]
     return judged(metrics, differing, wrong_cudnn, packages, apart)
 
 
-def judged(metrics: Dict[str, Any], differing: List[str], cudnn: Optional[str], packages: List[str], apart: List[str]) -> Result:
+def judged(
+    metrics: Dict[str, Any],
+    differing: List[str],
+    cudnn: Optional[str],
+    packages: Dict[str, str],
+    apart: List[companions.Fault],
+) -> Result:
     """The verdict; a companion that cannot work fails, all else is a warning."""
-    faults = apart + ([cudnn] if cudnn else []) + packages
+    faults = [fault.said for fault in apart] + ([cudnn] if cudnn else []) + list(packages.values())
     if differing:
         # The cell's own reason has both values of each.
         faults.append("not as the matrix says: {}".format(", ".join(differing)))
-    if any(map(companions.other_torch, apart)):
+    if any(fault.other_torch for fault in apart):
         metrics["cause"] = "torchvision_mismatch"
-    elif cudnn or any("cudnn" in each for each in packages):
+    elif cudnn or any("cudnn" in name for name in packages):
         metrics["cause"] = "cudnn_mismatch"
     elif differing and not faults[:-1]:
         metrics["cause"] = "label_mismatch"
     if faults:
         return Result("fail" if apart else "warn", "; ".join(faults[:4]), metrics)
     told = ["{} {}".format(name, metrics[name + "_version"]) for name in _TOLD if metrics.get(name + "_version")]
-    return Result("pass", "fit together: {}".format(", ".join(told)) if told else "torch is alone, with nothing to fit", metrics)
+    said = "fit together: {}".format(", ".join(told)) if told else "nothing beside torch that would have to fit it"
+    return Result("pass", said, metrics)
 
 
 _TOLD = ("cudnn", "nccl", "triton", "torchvision", "torchaudio")
@@ -57,7 +64,7 @@ def not_as_asked(torch: Any, asked: Dict[str, Any], metrics: Dict[str, Any]) -> 
         metrics["asked_" + name] = wanted
         found = inside[name]
         if name == "cuda":
-            wanted = ".".join(wanted.split(".")[:2])  # torch says no more of it than 12.8
+            wanted = ".".join(wanted.split(".")[:2])  # torch gives the first two numbers, such as 12.8
         fits = distributions.same(wanted, found) if name == "torch" else _begins(found, wanted)
         if not fits:
             differing.append(name)
@@ -70,7 +77,7 @@ def _begins(found: str, wanted: str) -> bool:
 
 
 def cudnn(torch: Any, metrics: Dict[str, Any]) -> Optional[str]:
-    """What differs between the cuDNN that is loaded and the one torch was compiled against; None when it may."""
+    """What differs between the cuDNN that is loaded and the one torch was compiled against; None where they fit."""
     library = getattr(getattr(torch, "_C", None), "_cudnn", None)
     compiled = getattr(library, "getCompileVersion", None)
     loaded = getattr(library, "getRuntimeVersion", None)
@@ -102,9 +109,9 @@ def nccl(torch: Any) -> Optional[str]:
     return _dotted(found)
 
 
-def pinned(metrics: Dict[str, Any]) -> List[str]:
-    """Which packages that torch demands in one exact version are installed in another."""
-    faults = []
+def pinned(metrics: Dict[str, Any]) -> Dict[str, str]:
+    """The packages that torch demands in one exact version and that are installed in another, with a sentence each."""
+    faults = {}
     count = 0
     for name, wanted in sorted(distributions.pins("torch").items()):
         found = distributions.version(name)
@@ -112,7 +119,7 @@ def pinned(metrics: Dict[str, Any]) -> List[str]:
             continue  # torch loads what it needs from elsewhere, or `import` has failed already
         count += 1
         if not distributions.same(wanted, found):
-            faults.append("torch was built with {} {}, installed is {}".format(name, wanted, found))
+            faults[name] = "torch was built with {} {}, installed is {}".format(name, wanted, found)
     metrics["pins_compared"] = count
     metrics["triton_version"] = distributions.version("triton")
     return faults

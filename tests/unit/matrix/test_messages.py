@@ -294,6 +294,36 @@ def test_a_large_matrix_is_loaded(tmp_path: Path) -> None:
     assert len(load(file).environments) == 10_000
 
 
+# ---------------------------------------------------------------- keys and the source they belong to
+
+
+@pytest.mark.parametrize("source", ["image: a", "build: w", "interpreter: /opt/conda/bin/python"])
+@pytest.mark.parametrize(
+    ("key", "value", "sources"),
+    [
+        ("args", "{A: b}", ["build"]),
+        ("requirements", "[numpy]", ["build"]),
+        ("python_command", "python3.12", ["image", "build"]),
+        ("entrypoint", "none", ["image", "build"]),
+        ("torch", "2.6.0", ["image", "build", "interpreter"]),
+    ],
+)
+def test_a_key_is_refused_beside_a_source_for_which_it_means_nothing(
+    tmp_path: Path, source: str, key: str, value: str, sources: list[str]
+) -> None:
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "Dockerfile").touch()
+    text = HEAD + f"  - {source}\n    {key}: {value}\n"
+    kind = source.partition(":")[0]
+    if kind in sources:
+        (tmp_path / "matrix.yaml").write_text(text)
+        assert len(load(tmp_path / "matrix.yaml").environments) == 1
+    else:
+        only = " or ".join(f"`{name}`" for name in sources)
+        problem = f"4: `{key}` means nothing beside `{kind}`, only beside {only}; remove it"
+        assert problem in refused(tmp_path, text).what
+
+
 # ---------------------------------------------------------------- every kind of value at every key
 
 #: A place of a mapping → its model. Each key there gets every wrong kind of value.

@@ -189,6 +189,11 @@ def test_no_requirements(text: str) -> None:
         values.requirement(text)
 
 
+def test_the_reason_against_a_requirement_is_one_line() -> None:
+    with pytest.raises(ValueError, match=r"^'numpy 2' is not a requirement such as numpy<2: Expected [^\n^]*$"):
+        values.requirement("numpy 2")
+
+
 @pytest.mark.parametrize(
     "text", ["https://pypi.org/simple", "http://127.0.0.1:8080/", "file:///srv/wheels", "https://u:p@host/x"]
 )

@@ -11,9 +11,9 @@ import click
 from validator import __version__
 from validator.cli.options import facts_option, report_format_option, selection_options
 from validator.cli.output import Output
-from validator.cli.session import assumed_runner, load_facts, load_matrix, plan_for
+from validator.cli.session import load_facts, load_matrix, plan_for
 from validator.model import Plan
-from validator.runners.base import RunContext
+from validator.runners import RunContext, choose
 
 if TYPE_CHECKING:
     from validator.report.view import View
@@ -45,9 +45,9 @@ def command(
 
     matrix = load_matrix(matrix_file, output)
     facts = load_facts(facts_file, matrix)
-    chosen, reason, engine = assumed_runner(runner, matrix, RunContext("plan", owner()))
+    chosen, reason = choose(runner, matrix, RunContext("plan", owner()), ask=False)
     plan, host, _ = plan_for(
-        matrix, chosen, reason, engine, facts=facts, inspect=inspect, environments=environments, targets=targets
+        matrix, chosen, reason, facts=facts, inspect=inspect, environments=environments, targets=targets
     )
     chosen.close()
     if format_name == "json":

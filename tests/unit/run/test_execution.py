@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from values import CONTENT, answers, cell, environment, event, matrix, probe_plan, probe_report
+from values import CONTENT, answers, cell, environment, event, host, matrix, probe_plan, probe_report
 
 from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.model import (
@@ -17,6 +17,7 @@ from validator.model import (
     CellResult,
     Environment,
     Finding,
+    HostInfo,
     Outlook,
     Plan,
     Prediction,
@@ -26,7 +27,7 @@ from validator.model import (
 )
 from validator.run import execute
 from validator.run.execution import Execution
-from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
+from validator.runners import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]
 
@@ -43,13 +44,14 @@ class RunnerDouble:
     """Prepares and runs nothing: every environment passes, but for the troubles it is given."""
 
     name: str = "double"
+    contained: bool = False
     prepare_trouble: dict[str, Trouble] = field(default_factory=dict)
     run_trouble: dict[str, Trouble] = field(default_factory=dict)
     prepared: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
 
-    def available(self) -> str | None:
-        return None
+    def host(self) -> HostInfo:
+        return host()
 
     def supports(self, environment: Environment) -> str | None:
         return None

@@ -14,7 +14,8 @@ from docker.errors import APIError, NotFound
 from validator import probe_host
 from validator.base.errors import EngineUnavailableError
 from validator.base.interrupts import held_back
-from validator.model import Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
+from validator.host import read_host
+from validator.model import Cell, EngineInfo, Environment, Gpu, HostInfo, HostInterpreter, Limits, Matrix
 from validator.runners import labels
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
@@ -101,22 +102,19 @@ class DockerRunner:
     """Runs cells in containers."""
 
     name = "docker"
+    contained = True
 
     def __init__(self, matrix: Matrix, context: RunContext) -> None:
         self._matrix = matrix
         self._context = context
         self._client: docker.APIClient | None = None
-        self.engine = EngineInfo()
+        self._engine = context.engine
 
     # ------------------------------------------------------------ protocol
 
-    def available(self) -> str | None:
-        """Why no engine can be used, or None."""
-        try:
-            self._connected()
-        except EngineUnavailableError as error:
-            return error.why or error.what
-        return None
+    def host(self) -> HostInfo:
+        """This machine; an engine is taken to run on it, whatever its address."""
+        return read_host(self._engine)
 
     def supports(self, environment: Environment) -> str | None:
         """Interpreters of this machine have no image."""
@@ -144,7 +142,7 @@ class DockerRunner:
                 labels.OWNER: self._context.owner,
             },
             limits=limits,
-            devices=gpu_request(cell.gpu, self.engine),
+            devices=gpu_request(cell.gpu, self._engine),
         )
         return RunRequest(
             cell_id=cell.id,
@@ -157,7 +155,7 @@ class DockerRunner:
 
     def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
         """Create, start, read, wait, remove. A GPU that the engine would silently leave out is an error, and nothing starts."""
-        obstacle = engines.gpu_obstacle(self.engine)
+        obstacle = engines.gpu_obstacle(self._engine)
         if obstacle and "DeviceRequests" in request.payload["HostConfig"]:
             return RunOutcome(report=probe_host.EventStream(request.plan).close(), engine_problem=obstacle)
         try:
@@ -177,7 +175,7 @@ class DockerRunner:
     def _connected(self) -> docker.APIClient:
         if self._client is None:
             # A reconnect goes to the same engine: another one would know neither the images nor the containers.
-            self._client, self.engine = engines.connect(self.engine.address)
+            self._client, self._engine = engines.connect(self._engine.address)
         return self._client
 
     def _run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:

@@ -45,7 +45,7 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
             client = docker.APIClient(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
             info = _describe(client, address)
         except (DockerException, ValueError, *CONNECTION_ERRORS) as error:  # ValueError: an address that is no URL
-            failures.append(f"{address}: {_why(address, error)}")
+            failures.append(f"{address}: {_why(error)}")
             continue
         client.timeout = _CALL_TIMEOUT
         return client, info
@@ -143,7 +143,7 @@ def _describe(client: docker.APIClient, address: str) -> EngineInfo:
     )
 
 
-def _why(address: str, error: Exception) -> str:
+def _why(error: Exception) -> str:
     words = str(error)
     if "Permission denied" in words or "PermissionError" in words:
         return "permission denied; add yourself to the group that owns the socket (usually `docker`), or run as root"

@@ -75,7 +75,6 @@ def test_the_probe_reports_to_its_end_also_where_torch_cannot_be_imported() -> N
 def test_an_interpreter_is_measured_from_request_to_result() -> None:
     of = cpu_environment(source=HostInterpreter(Path(sys.executable)))
     runner = LocalRunner(matrix(of), CONTEXT)
-    assert runner.available() is None
     prepared = runner.prepare(of, print)
     assert Path(prepared.handle) == Path(sys.executable)
     outcome = runner.run(runner.request(cell(of), prepared), ignore)

@@ -121,6 +121,13 @@ def test_the_next_address_is_asked_where_one_does_not_answer(docker_host: pytest
         assert probe_engine().address == address
 
 
+def test_an_engine_that_is_only_described_is_left_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed: list[bool] = []
+    client = SimpleNamespace(close=lambda: closed.append(True))
+    monkeypatch.setattr(engines, "connect", lambda: (client, EngineInfo(name="docker")))
+    assert (probe_engine().name, closed) == ("docker", [True])
+
+
 def test_every_address_that_does_not_answer_is_named(docker_host: pytest.MonkeyPatch, tmp_path: Path) -> None:
     docker_host.setattr(engines, "_addresses", lambda: iter([f"unix://{tmp_path}/a.sock", f"unix://{tmp_path}/b.sock"]))
     problem = probe_engine().problem or ""

@@ -196,7 +196,7 @@ def test_no_entrypoint_is_said_in_the_way_docker_and_podman_both_take() -> None:
 
 def test_the_same_cell_of_the_same_run_has_the_same_name_and_a_nonce_of_its_own() -> None:
     first, second = requested(cell()), requested(cell())
-    assert first.name == second.name == container_name(CONTEXT.run_id, "torch2.7.1-cu126@host")
+    assert first.name == second.name == container_name(CONTEXT.run_id, "torch2.7.1-cu126@host", 1)
     assert first.plan.nonce != second.plan.nonce
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 from docker.errors import APIError, NotFound
+from urllib3.exceptions import HTTPError
 from values import T4, cell, environment, matrix, probe_plan
 
 from validator.base.errors import EngineUnavailableError
@@ -189,8 +190,9 @@ def test_a_container_that_the_engine_refuses_is_an_error_in_its_words(monkeypatc
     assert engine.called("start", "remove") == ["remove"]  # the refusal may have come after the creation
 
 
-def test_an_engine_that_goes_away_at_the_creation_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    outcome = run(monkeypatch, Engine({"create": [GONE]}))
+@pytest.mark.parametrize("kind", [requests.exceptions.ConnectionError, HTTPError, ConnectionResetError, TimeoutError])
+def test_an_engine_that_goes_away_at_the_creation_is_an_error(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = run(monkeypatch, Engine({"create": [kind("connection reset by peer")]}))
     assert outcome.engine_problem == "the engine went away: connection reset by peer"
 
 

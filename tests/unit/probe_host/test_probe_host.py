@@ -12,7 +12,7 @@ import pytest
 from validator import probe_host
 from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, GpuClocks, Level, UserModel
-from validator.probe_host import EventStream, ProbePlan
+from validator.probe_host import EventStream, ProbePlan, events
 
 NONCE = "0123456789abcdef" * 2
 
@@ -50,8 +50,8 @@ END = {"event": "end", "seconds": 1.5, "checks": 2}
 GOOD = [START, WORKER, check_start("import"), check_end("import"), check_start("device"), check_end("device"), END]
 
 
-def lines(events, nonce=NONCE):
-    return [json.dumps({**event, "nonce": nonce, "seq": seq}).encode() + b"\n" for seq, event in enumerate(events, 1)]
+def lines(stream, nonce=NONCE):
+    return [json.dumps({**event, "nonce": nonce, "seq": seq}).encode() + b"\n" for seq, event in enumerate(stream, 1)]
 
 
 def read(data, plan=PLAN):
@@ -314,6 +314,13 @@ def test_more_than_four_mebibytes_of_events_are_refused():
     assert "bytes of events" in report.violations[0]
     # 4 MiB hold 103 checks of 40 000 bytes and their wrapping; none is taken beyond.
     assert 95 < len(report.checks) < 105
+
+
+@pytest.mark.parametrize(("room", "taken"), [(0, True), (-1, False)])
+def test_events_are_taken_up_to_the_last_byte_of_the_bound(room, taken, monkeypatch):
+    size = sum(len(line) - 1 for line in lines(GOOD))  # without the newlines
+    monkeypatch.setattr(events, "_ACCEPTED_BYTES", size + room)
+    assert report_of(GOOD).complete is taken
 
 
 def test_a_flood_without_newlines_is_not_kept():

@@ -126,9 +126,12 @@ def test_an_integer_of_a_line_is_bounded_before_any_field_is_looked_at() -> None
             parse(f'{{"n": {digits}}}'.encode())
 
 
-@pytest.mark.parametrize(("depth", "taken"), [(1, True), (4, True), (5, False)])
-def test_a_line_is_nested_four_deep_at_most(depth: int, taken: bool) -> None:
-    line = ('{"n":' * depth + "1" + "}" * depth).encode()
+@pytest.mark.parametrize(
+    ("depth", "inmost", "taken"),
+    [(1, "1", True), (4, "1", True), (5, "1", False), (3, "{}", True), (4, "{}", False), (3, "[]", True), (4, "[]", False)],
+)
+def test_a_line_is_nested_four_deep_at_most(depth: int, inmost: str, taken: bool) -> None:
+    line = ('{"n":' * depth + inmost + "}" * depth).encode()
     if taken:
         assert parse(line) == json.loads(line)
     else:

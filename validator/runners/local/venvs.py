@@ -17,7 +17,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,10 @@ from pathlib import Path
 from validator.base.errors import AcquireError, InvalidInputError
 from validator.base.resources import shipped_folder
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions
+from validator.runners.base import OnLine
 from validator.runners.local.uv_process import run_uv
 from validator.runners.packages.channels import Channel, address, channel
 from validator.runners.packages.sources import PackageSources, configured, torch_requirement
-
-OnLine = Callable[[str], None]
 
 _LOCK_POLL_SECONDS = 0.5
 

@@ -176,4 +176,6 @@ def test_an_image_needs_an_engine() -> None:
     runner = LocalRunner(matrix(), CONTEXT)
     assert "container engine" in (runner.supports(environment(source=PulledImage("a:1"))) or "")
     assert runner.supports(environment(source=built())) is None
-    assert runner.supports(environment(source=HostInterpreter(Path("/usr/bin/python3")))) is None
+    assert runner.supports(environment(source=HostInterpreter(Path(sys.executable)))) is None
+    gone = environment(source=HostInterpreter(Path("/gone/python")))
+    assert runner.supports(gone) == "there is no /gone/python on this machine"

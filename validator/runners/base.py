@@ -17,8 +17,8 @@ OnEvent = Callable[[Mapping[str, object]], None]
 #: Called with each line of progress while an environment is made or pulled.
 OnLine = Callable[[str], None]
 
-#: What a runner adds to the probe's own total deadline before it kills from outside: time for the container to start and
-#: for the supervisor, which enforces the deadline itself, to report. Only a probe that cannot report is killed from outside.
+#: What a runner adds to the probe's own total deadline before it kills the probe: time for the container to start, and for the
+#: supervisor, which enforces the deadline itself, to report. Only a probe that cannot report is killed from outside.
 GRACE_SECONDS = 30.0
 
 
@@ -46,10 +46,10 @@ class Prepared:
     entrypoint: tuple[str, ...] = ()
     """The image's own ENTRYPOINT."""
     notes: tuple[str, ...] = ()
-    """What the report must say of how it came about."""
+    """What the report must say about how it was made."""
     seconds: float = 0.0
     image: Content = field(default_factory=Content)
-    """What the engine says of the image: its platform, and those of its variables and labels that decide about GPUs."""
+    """What the engine says of the image: its platform, and the variables and labels that matter for GPUs."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Runner(Protocol):
         """Run a request to its end. Whatever was started is gone when this returns or raises, unless it is to be kept."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 class RunnerFactory(Protocol):

@@ -38,7 +38,7 @@ def create(matrix: Matrix, context: RunContext) -> DockerRunner:
 
 
 def container_name(run_id: str, cell_id: str, attempt: int = 1) -> str:
-    """A valid, deterministic container name; the digest keeps ids apart that read the same once cleaned."""
+    """A valid, deterministic container name; the digest tells apart ids that look the same once cleaned."""
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", cell_id)[:80]
     digest = hashlib.sha256(cell_id.encode()).hexdigest()[:8]
     return f"validator-{run_id}-{slug}-{digest}-{attempt}"
@@ -170,7 +170,7 @@ class DockerRunner:
             self._client.close()
             self._client = None
 
-    # ------------------------------------------------------------ the way of a container
+    # ------------------------------------------------------------ the life of a container
 
     def _connected(self) -> docker.APIClient:
         if self._client is None:
@@ -197,7 +197,7 @@ class DockerRunner:
             known = self._state(request.name) or {}
             return RunOutcome(report=nothing, exit_code=known.get("ExitCode"), start_problem=engines.engine_words(error))
         except engines.CONNECTION_ERRORS:
-            pass  # not a verdict: it may have started; _follow reconnects and looks it up by name
+            pass  # no verdict: it may have started; _follow reconnects and looks it up by name
         started = time.monotonic()
         deadline = started + request.deadline_seconds
         collector, ended, state = self._follow(request, on_event, deadline)
@@ -268,7 +268,7 @@ class DockerRunner:
     def _end(self, request: RunRequest) -> None:
         """Remove the container, running or not; one that is to be kept is only stopped, so that it holds no GPU.
 
-        An engine that is gone is asked once more, by a fresh connection.
+        An engine that does not answer is asked once more, over a new connection.
         """
         for _ in range(2):
             try:

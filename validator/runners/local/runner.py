@@ -1,6 +1,6 @@
-"""The local runner: the probe in a virtual environment or a named interpreter of this machine; no engine needed.
+"""The local runner: the probe in a virtual environment or a named interpreter of this machine, without an engine.
 
-Only the deadline is enforced here. Memory, shm and pids limits are a container's; the report says which runner measured.
+Only the deadline is enforced here: limits on memory, shm and pids need a container. The report says which runner measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Environments of the local runner: virtual environments made by uv, one per thing that was asked for, kept for the next run.
+"""Environments of the local runner: virtual environments made by uv, one for each distinct request, kept for the next run.
 
 torch is installed in two steps: first torch alone from PyTorch's channel alone, then everything with the configured
 sources (the channel after them, for what lies nowhere else). In one step neither of uv's index strategies keeps torch on the
@@ -42,8 +42,9 @@ class MadeEnvironment:
     key: str
     """Hash of what was asked for; empty for an interpreter of the host."""
     notes: tuple[str, ...]
-    """What the report must say of how it came about."""
+    """What the report must say about how it was made."""
     reused: bool
+    """Whether it was there already."""
 
 
 def default_root() -> Path:
@@ -62,7 +63,7 @@ def ensure(
 ) -> MadeEnvironment:
     """The environment's interpreter: the one the matrix names, or that of a virtual environment under ``root``.
 
-    A virtual environment is made under another name and renamed when complete, so one that is there is whole; a lock keeps two
+    A virtual environment is made under another name and renamed when complete, so any that exists is whole; a lock keeps two
     runs from making the same one. ``on_line`` gets each line of progress. Raises AcquireError when it cannot be made within
     ``timeout_seconds``, and InvalidInputError for an interpreter that is not one or a configuration that cannot be read.
     """

@@ -190,7 +190,7 @@ def test_a_layer_is_told_when_it_has_arrived_and_once(status: str, told: bool, m
     messages = [{"status": status, "id": "a1b2"}, {"status": status, "id": "a1b2"}, {"status": status}]
     monkeypatch.setattr(EngineStandIn, "_progress", lambda self: iter(messages))
     engine, lines = EngineStandIn(), [""]
-    with pytest.raises(AcquireError, match="failed over the image"):  # the stand-in still has none
+    with pytest.raises(AcquireError, match="could not prepare the image"):  # the stand-in still has none
         acquire(engine, "missing", lines=lines)
     assert lines[2:] == ([f"pulling {REFERENCE}: layer a1b2 {status.lower()}"] if told else [])
 

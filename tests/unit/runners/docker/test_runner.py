@@ -361,8 +361,8 @@ def test_an_environment_is_made_ready_with_the_owner_on_what_is_built(monkeypatc
     seen: dict[str, Any] = {}
 
     class Images:
-        def __init__(self, client: object, of: object, labels: Mapping[str, str]) -> None:
-            seen.update(client=client, labels=labels)
+        def __init__(self, client: object, of: object, marks: Mapping[str, str]) -> None:
+            seen.update(client=client, marks=marks)
 
         def acquire(self, of: object, on_line: object) -> Prepared:
             return Prepared("sha256:1")
@@ -370,7 +370,7 @@ def test_an_environment_is_made_ready_with_the_owner_on_what_is_built(monkeypatc
     engine = Engine()
     monkeypatch.setattr(runners, "Images", Images)
     assert made(monkeypatch, engine).prepare(environment(), print) == Prepared("sha256:1")
-    assert seen == {"client": engine, "labels": {"validator.owner": "host:1"}}
+    assert seen == {"client": engine, "marks": {"validator.owner": "host:1"}}
 
 
 def test_the_request_of_a_run_is_what_the_engine_is_asked_to_make(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,7 @@ def command(
     from validator.host import nvml
     from validator.model import Action, Cell, Environment, HostInterpreter, Status, Target, Where
     from validator.report.view import finding_lines
-    from validator.runners import Prepared
+    from validator.runners.base import Prepared
     from validator.runners.local.runner import request_for, run_process
     from validator.verdict.findings import of_result
     from validator.verdict.judgement import judge

@@ -11,7 +11,7 @@ from validator.base.text import one_line
 from validator.catalogue import checks
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, Status, not_run
 from validator.run.protocols import Progress
-from validator.runners import Prepared, Runner, RunOutcome
+from validator.runners.base import Prepared, Runner, RunOutcome
 from validator.verdict.agreement import Rejudge, compared, foretold
 from validator.verdict.findings import joined, of_error, of_result
 from validator.verdict.judgement import judge

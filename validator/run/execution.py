@@ -12,7 +12,7 @@ from validator.base.interrupts import held_back
 from validator.model import Action, CellResult, HostInfo, Matrix, Plan, Status, not_run
 from validator.run.cell import CellRuns
 from validator.run.protocols import Keeper, Progress
-from validator.runners import Runner
+from validator.runners.base import Runner
 from validator.verdict.agreement import Rejudge
 from validator.verdict.findings import with_alternatives
 

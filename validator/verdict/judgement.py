@@ -25,7 +25,7 @@ from validator.model import (
     Status,
 )
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent
-from validator.runners import Prepared, RunOutcome
+from validator.runners.base import Prepared, RunOutcome
 
 #: What engines and shells say when the interpreter is not in the image, or cannot be run there. That is a fact about the image;
 #: every other failure to start is the engine's, and so an error.

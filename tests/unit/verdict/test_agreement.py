@@ -21,7 +21,7 @@ from validator.model import (
     Status,
     Target,
 )
-from validator.runners import Prepared, RunOutcome
+from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.agreement import agreement, compared, foretold, reason_of, words_of
 from validator.verdict.judgement import judge
 

@@ -23,7 +23,7 @@ from validator.model import (
     not_run,
 )
 from validator.probe_host import TOTAL_DEADLINE, CheckEvent, ProbeReport
-from validator.runners import Prepared, RunOutcome
+from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.judgement import judge
 
 TRUNCATED: dict[str, Any] = {"complete": False, "running": "train_amp_fp16"}

@@ -20,7 +20,7 @@ from validator.model import (
     Severity,
     Status,
 )
-from validator.runners import Prepared, RunOutcome
+from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.findings import engine_words
 from validator.verdict.findings.checks import Seen, of_check
 from validator.verdict.findings.context import context, limit_of

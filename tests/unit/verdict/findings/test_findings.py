@@ -13,7 +13,7 @@ from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.catalogue import checks
 from validator.catalogue.causes import catalogue
 from validator.model import UNKNOWN_CAUSE, Basis, Cell, CellResult, Finding, Limits, Severity, Status, not_run
-from validator.runners import Prepared, RunOutcome
+from validator.runners.base import Prepared, RunOutcome
 from validator.verdict.findings import engine_words, of_error, of_result, with_alternatives
 from validator.verdict.judgement import judge
 

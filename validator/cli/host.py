@@ -18,7 +18,7 @@ def command(output: Output, format_name: str) -> None:
     Asks NVML (the library beside nvidia-smi) and the container engine. What does not answer is said in words, with what to do;
     that is a description, not a failure, and the exit code is 0.
     """
-    from validator.host.machine import read_host
+    from validator.host import read_host
     from validator.runners.docker.engine import probe_engine
 
     output.result(answer.FORMATS[format_name](read_host(probe_engine()), output.width))

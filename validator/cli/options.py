@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from validator.report import FORMATS
+from validator.runners import AUTO, NAMES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 DEFAULT_OUT = Path(".validator")
@@ -38,8 +39,8 @@ def selection_options(function: _F) -> _F:
             ),
             click.option(
                 "--runner",
-                type=click.Choice(["auto", "docker", "local"]),
-                default="auto",
+                type=click.Choice([AUTO, *NAMES]),
+                default=AUTO,
                 show_default=True,
                 help="docker: containers, on Docker or Podman. local: virtual environments of this machine, no engine. "
                 "auto: docker if an engine answers, else local.",

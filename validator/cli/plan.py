@@ -9,8 +9,8 @@ import click
 from validator import __version__
 from validator.cli.options import facts_option, report_format_option, selection_options
 from validator.cli.output import Output
-from validator.cli.session import assumed_runner, load_facts, load_matrix, plan_for
-from validator.runners.base import RunContext
+from validator.cli.session import load_facts, load_matrix, plan_for
+from validator.runners import RunContext, choose
 
 
 @click.command("plan")
@@ -41,9 +41,9 @@ def command(
 
     matrix = load_matrix(matrix_file, output)
     facts = load_facts(facts_file, matrix)
-    chosen, reason, engine = assumed_runner(runner, matrix, RunContext("plan", owner()))
+    chosen, reason = choose(runner, matrix, RunContext("plan", owner()), ask=False)
     plan, host, _ = plan_for(
-        matrix, chosen, reason, engine, facts=facts, inspect=inspect, environments=environments, targets=targets
+        matrix, chosen, reason, facts=facts, inspect=inspect, environments=environments, targets=targets
     )
     chosen.close()
     cells = tuple(foretold(cell) for cell in plan.cells)

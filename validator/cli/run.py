@@ -15,9 +15,9 @@ from validator.base.errors import StoreError
 from validator.cli.exit_codes import exit_code
 from validator.cli.options import facts_option, out_option, report_format_option, selection_options
 from validator.cli.output import Output
-from validator.cli.session import choose_runner, load_facts, load_matrix, plan_for
+from validator.cli.session import load_facts, load_matrix, plan_for
 from validator.model import Report, RunInfo
-from validator.runners.base import RunContext
+from validator.runners import RunContext, choose
 
 
 @click.command("run")
@@ -68,13 +68,12 @@ def command(
     began = time.monotonic()
     started = datetime.now(timezone.utc)
     run_id = f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    chosen, reason, engine = choose_runner(runner, matrix, RunContext(run_id, owner(), keep))
+    chosen, reason = choose(runner, matrix, RunContext(run_id, owner(), keep))
     with as_keyboard_interrupt():
         plan, host, predictor = plan_for(
             matrix,
             chosen,
             reason,
-            engine,
             facts=facts,
             inspect=inspect,
             environments=environments,

@@ -1,4 +1,4 @@
-"""From options to values: the matrix, the facts, what must work, the runner, the plan."""
+"""From options to values: the matrix, the facts, what must work, the plan."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from validator.base.text import quoted, suggestion
 from validator.cli.output import Output
-from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report
-from validator.runners.base import RunContext, Runner
+from validator.model import HostInfo, Matrix, Plan, Report
+from validator.runners import Runner
 
 if TYPE_CHECKING:
     from validator.advice import Predictor
@@ -53,9 +53,9 @@ def needs_of(lists: tuple[str, ...], facts: Facts) -> tuple[str, ...]:
 
 def this_machine() -> HostInfo:
     """This machine, without asking any container engine."""
-    from validator.host.machine import read_host
+    from validator.host import read_host
 
-    return read_host(EngineInfo(problem="not asked: nothing is run"))
+    return read_host()
 
 
 def load_matrix(matrix_file: Path | None, output: Output) -> Matrix:
@@ -71,61 +71,22 @@ def load_matrix(matrix_file: Path | None, output: Output) -> Matrix:
     return load(matrix_file)
 
 
-def choose_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runner, str, EngineInfo]:
-    """The runner, why it is this one, and the engine there is.
-
-    Raises EngineUnavailableError when ``docker`` was asked for and no engine answers.
-    """
-    from validator.base.errors import EngineUnavailableError
-    from validator.runners import factory
-    from validator.runners.docker.engine import probe_engine
-
-    engine = probe_engine()
-    if name == "docker" and engine.problem:
-        raise EngineUnavailableError(
-            "no container engine answers",
-            why=engine.problem,
-            hint="start Docker or Podman's socket, set DOCKER_HOST, or measure this machine itself with --runner local",
-        )
-    if name == "auto":
-        name = "local" if engine.problem else "docker"
-        reason = f"no container engine answers ({engine.problem})" if engine.problem else f"{engine.name} answers"
-    else:
-        reason = "asked for"
-    return factory(name)(matrix, context), reason, engine
-
-
-def assumed_runner(name: str, matrix: Matrix, context: RunContext) -> tuple[Runner, str, EngineInfo]:
-    """The runner that ``run`` would choose, as far as that can be told without asking an engine anything."""
-    from validator.runners import factory
-    from validator.runners.docker.engine import expected
-
-    reason = "asked for"
-    if name == "auto":
-        address = expected()
-        name = "docker" if address else "local"
-        reason = f"assumed: {address} was not asked" if address else "assumed: no sign of a container engine on this machine"
-    return factory(name)(matrix, context), reason, EngineInfo(problem="not asked: nothing is run")
-
-
 def plan_for(
     matrix: Matrix,
     runner: Runner,
     reason: str,
-    engine: EngineInfo,
     *,
     facts: Facts,
     inspect: bool,
     environments: tuple[str, ...],
     targets: tuple[str, ...],
 ) -> tuple[Plan, HostInfo, Predictor]:
-    """The plan on this machine, the machine, and the rules that judged the cells."""
+    """The plan on the runner's machine, that machine, and the rules that judged the cells."""
     from validator.advice import Predictor
-    from validator.host.machine import read_host
     from validator.run import make_plan
 
-    host = read_host(engine)
-    predict = Predictor(facts, host, in_containers=runner.name == "docker")
+    host = runner.host()
+    predict = Predictor(facts, host, in_containers=runner.contained)
     plan = make_plan(
         matrix,
         host,

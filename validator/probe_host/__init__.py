@@ -1,4 +1,4 @@
-"""The host's half of the probe: packs it, words its plan, and reads its events as hostile input."""
+"""The host's half of the probe: packs it, writes its plan, and reads its events as hostile input."""
 
 from validator.probe_host.events import TOTAL_DEADLINE, CheckEvent, EventStream, ProbeReport
 from validator.probe_host.pack import BOOTSTRAP, MODEL_FOLDER, PART_CHARS, command, pack

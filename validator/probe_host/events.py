@@ -23,7 +23,7 @@ Event = Mapping[str, object]
 
 @dataclass(frozen=True)
 class CheckEvent:
-    """The end of one check as the probe told it."""
+    """The end of one check as the probe reported it."""
 
     name: str
     status: CheckStatus
@@ -55,7 +55,7 @@ class ProbeReport:
 
 
 class EventStream:
-    """Reads a probe's stdout as it arrives. No bytes make it raise, fill memory, or believe in an end that was not told."""
+    """Reads a probe's stdout as it arrives. No input makes it raise, fill memory, or take as ended what has not ended."""
 
     def __init__(self, plan: ProbePlan) -> None:
         self._plan = plan
@@ -128,7 +128,7 @@ class EventStream:
         self._stray = (self._stray + data[-_STRAY_BYTES:])[-_STRAY_BYTES:]
 
     def _accept(self, line: bytes) -> Event:
-        """Parse an event and move on by it, or raise EventRefused and leave everything as it was."""
+        """Parse an event and apply it, or raise EventRefused and leave everything as it was."""
         document = parse(line)
         if document.get("nonce") != self._plan.nonce:
             raise EventRefused("another nonce", ours=False)

@@ -15,8 +15,8 @@ from validator.model import UserModel
 
 #: Where the file of the user's model lies in the zipapp.
 MODEL_FOLDER = "validator_model"
-#: Runs under the environment's interpreter, any since 3.6. The plan goes on through a pipe, not the environment: the nonce
-#: in it must not be readable by what is validated. 64 KiB fit into a pipe unread; a plan is a few hundred bytes.
+#: Runs under the environment's interpreter, any since 3.6. The plan goes on through a pipe, not the environment: what is
+#: validated must not be able to read its nonce. A pipe holds 64 KiB unread; a plan is a few hundred bytes.
 BOOTSTRAP = """\
 import base64, json, os, sys, tempfile
 try:

@@ -31,9 +31,9 @@ class ProbePlan:
     """``cpu``, ``cuda``, or ``none`` where the environment is only opened."""
     host_gpu: Gpu | None
     deadline_seconds: float
-    """For all checks together; the probe then stops of itself and still reports."""
+    """For all checks together; past it the probe stops by itself and still reports."""
     scratch: str | None = None
-    """A folder inside the environment that can be written; None takes the interpreter's own choice of temporary folder."""
+    """A writable folder inside the environment; None takes the interpreter's own choice of temporary folder."""
     asked: Mapping[str, str | None] = field(default_factory=dict)
     """What the matrix says is inside: ``torch``, ``cuda`` (``cpu`` for a CPU build), ``python``; None where it does not say."""
     quick: bool = False

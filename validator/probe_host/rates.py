@@ -30,7 +30,7 @@ def fp16_flops_per_clock(compute_capability: str | None, name: str | None) -> in
 
 
 def of(gpu: Gpu) -> dict[str, Any]:
-    """What the probe is told of a GPU's rate: what it should do, and what NVML says may hold it back."""
+    """What the probe is told about a GPU's rate: what it should reach, and what NVML says may hold it back."""
     clocks = gpu.clocks or GpuClocks()
     return {
         "fp16_flops_per_clock": fp16_flops_per_clock(gpu.compute_capability, gpu.name),

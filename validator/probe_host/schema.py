@@ -14,7 +14,6 @@ from validator.model import CheckStatus, Metric, Metrics
 #: Characters kept of what an environment printed.
 OUTPUT_CHARS = 4000
 _DEPTH = 4
-_INTEGER = 2**63
 _METRICS = 128
 _VARIABLES = 64
 _LIST_ITEMS = 256
@@ -78,8 +77,8 @@ def _depth(value: object) -> int:
 
 
 def integer(value: object) -> int:
-    """An integer that fits 64 bits. Raises EventRefused."""
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _INTEGER:
+    """An integer that fits into 64 bits with its sign. Raises EventRefused."""
+    if not isinstance(value, int) or isinstance(value, bool) or not -(2**63) <= value < 2**63:
         raise EventRefused("not an integer of 64 bits")
     return value
 

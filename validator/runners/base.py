@@ -1,4 +1,4 @@
-"""What a runner is: three values (what was made ready, what will be sent, what came back) and one small protocol."""
+"""What a runner is: three values (what was made ready, what will be sent, what came back) and a small protocol."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from validator import probe_host
 from validator.catalogue import checks
-from validator.model import Action, Cell, Content, Environment, Matrix
+from validator.host import NOT_ASKED
+from validator.model import Action, Cell, Content, EngineInfo, Environment, HostInfo, Matrix
 from validator.probe_host import ProbePlan, ProbeReport
 
 #: Called with each accepted probe event while the probe runs.
@@ -16,8 +17,8 @@ OnEvent = Callable[[Mapping[str, object]], None]
 #: Called with each line of progress while an environment is made or pulled.
 OnLine = Callable[[str], None]
 
-#: What a runner adds to the probe's own total deadline before it kills from outside: time for the container to start and
-#: for the supervisor, which enforces the deadline itself, to report. Only a probe that cannot report is killed from outside.
+#: What a runner adds to the probe's own total deadline before it kills the probe: time for the container to start, and for the
+#: supervisor, which enforces the deadline itself, to report. Only a probe that cannot report is killed from outside.
 GRACE_SECONDS = 30.0
 
 
@@ -30,6 +31,8 @@ class RunContext:
     """Who runs it (``host:pid``), as a label."""
     keep: bool = False
     """Leave containers in place for a person to look at."""
+    engine: EngineInfo = NOT_ASKED
+    """The container engine of this machine, as far as it was asked."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,10 @@ class Prepared:
     entrypoint: tuple[str, ...] = ()
     """The image's own ENTRYPOINT."""
     notes: tuple[str, ...] = ()
-    """What the report must say of how it came about."""
+    """What the report must say about how it was made."""
     seconds: float = 0.0
     image: Content = field(default_factory=Content)
-    """What the engine says of the image: its platform, and those of its variables and labels that decide about GPUs."""
+    """What the engine says of the image: its platform, and the variables and labels that matter for GPUs."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,12 @@ class Runner(Protocol):
     """Makes environments ready and runs probes in them. Small on purpose."""
 
     name: str
+    contained: bool
+    """Whether environments run in containers, so that the rules about containers hold for all of them: what an image requires
+    of the driver, which libraries of the driver are brought inside."""
 
-    def available(self) -> str | None:
-        """Why this runner cannot be used now, or None when it can."""
+    def host(self) -> HostInfo:
+        """The machine that cells are measured on. What cannot be read of it is stated, never raised."""
 
     def supports(self, environment: Environment) -> str | None:
         """Why this runner cannot run that environment, or None when it can."""
@@ -103,7 +109,7 @@ class Runner(Protocol):
         """Run a request to its end. Whatever was started is gone when this returns or raises, unless it is to be kept."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
 
 
 class RunnerFactory(Protocol):

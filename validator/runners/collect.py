@@ -27,7 +27,7 @@ class Collector:
         self._on_event = on_event
         self._stderr = bytearray()
         self.failure: Exception | None = None
-        """Why a source broke off, when it did not end of itself."""
+        """Why a source broke off; None while none has."""
 
     def pump(self, sources: Iterable[Chunks], deadline_seconds: float) -> bool:
         """Read every source to its end, each in a thread of its own; False when the deadline passed first.

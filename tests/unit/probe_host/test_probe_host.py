@@ -12,7 +12,7 @@ import pytest
 from validator import probe_host
 from validator.catalogue.checks import CheckSpec
 from validator.model import CheckStatus, Gpu, GpuClocks, Level, UserModel
-from validator.probe_host import EventStream, ProbePlan
+from validator.probe_host import EventStream, ProbePlan, events
 
 NONCE = "0123456789abcdef" * 2
 
@@ -50,8 +50,8 @@ END = {"event": "end", "seconds": 1.5, "checks": 2}
 GOOD = [START, WORKER, check_start("import"), check_end("import"), check_start("device"), check_end("device"), END]
 
 
-def lines(events, nonce=NONCE):
-    return [json.dumps({**event, "nonce": nonce, "seq": seq}).encode() + b"\n" for seq, event in enumerate(events, 1)]
+def lines(stream, nonce=NONCE):
+    return [json.dumps({**event, "nonce": nonce, "seq": seq}).encode() + b"\n" for seq, event in enumerate(stream, 1)]
 
 
 def read(data, plan=PLAN):
@@ -127,6 +127,10 @@ def test_a_probe_that_never_spoke_leaves_what_was_printed():
         pytest.param([*GOOD[:3], END], id="end while a check runs"),
         pytest.param([START, *GOOD[2:]], id="check without a worker"),
         pytest.param([START, {**WORKER, "worker": 2}, *GOOD[2:]], id="worker out of order"),
+        pytest.param([START, WORKER, {**WORKER, "pid": 13}, *GOOD[2:]], id="the same worker twice"),
+        pytest.param([*GOOD[:3], {**WORKER, "worker": 2}, *GOOD[3:]], id="worker while a check runs"),
+        pytest.param([*GOOD[:4], check_start("device", worker=2), *GOOD[5:]], id="check of a worker that is not there"),
+        pytest.param([START, check_start("import", worker=0), *GOOD[3:]], id="check of no worker"),
         pytest.param([*GOOD[:2], check_end("import"), *GOOD[4:]], id="pass without start"),
         pytest.param([*GOOD[:2], check_end("import", "fail"), *GOOD[4:]], id="fail without start or death"),
         pytest.param([*GOOD[:3], check_end("device"), *GOOD[4:]], id="end of a check other than the running one"),
@@ -251,7 +255,7 @@ def test_text_is_cleaned_before_anyone_sees_it():
 def test_violations_are_bounded_in_number_and_length():
     bad = json.dumps({"nonce": NONCE, "seq": 1, "event": "x" * 30_000}).encode() + b"\n"
     report = read(bad * 200)
-    assert 0 < len(report.violations) <= 20
+    assert len(report.violations) == 20
     assert all(len(text) < 500 for text in report.violations)
 
 
@@ -260,6 +264,31 @@ def test_overlong_lines_are_dropped_and_the_next_event_counts():
     report = read(start + b"x" * 300_000 + b"\n" + b"".join(rest))
     assert report.complete
     assert len(report.stray) <= 4000
+
+
+@pytest.mark.parametrize(("size", "taken"), [(64 * 1024, True), (64 * 1024 + 1, False)])
+@pytest.mark.parametrize("cut", [100, 64 * 1024])
+def test_a_line_of_64_kibibytes_is_the_longest_that_is_read(size, taken, cut):
+    *rest, end = lines(GOOD)
+    padded = end[:-1] + b" " * (size - len(end) + 1)
+    stream = EventStream(PLAN)
+    for part in (*rest, padded[:cut], padded[cut:], b"\n"):
+        stream.feed(part)
+    assert stream.close().complete is taken
+
+
+def test_of_what_is_not_an_event_the_end_is_kept():
+    stream = EventStream(PLAN)
+    stream.feed(b"first\n" + b"x" * 70_000 + b"last of a long line\n")
+    stream.feed(b"a" * 10_000 + b"\n" + b"the very last\n")
+    stray = stream.close().stray
+    assert stray.endswith("a\nthe very last")
+    assert "first" not in stray
+
+
+def test_an_overlong_line_is_kept_by_its_end_and_ends_where_it_ends():
+    report = read(b"x" * 70_000 + b"last of a long line\nnext\n")
+    assert report.stray.endswith("xlast of a long line\nnext")
 
 
 def test_an_overlong_line_cannot_end_in_an_event():
@@ -285,6 +314,13 @@ def test_more_than_four_mebibytes_of_events_are_refused():
     assert "bytes of events" in report.violations[0]
     # 4 MiB hold 103 checks of 40 000 bytes and their wrapping; none is taken beyond.
     assert 95 < len(report.checks) < 105
+
+
+@pytest.mark.parametrize(("room", "taken"), [(0, True), (-1, False)])
+def test_events_are_taken_up_to_the_last_byte_of_the_bound(room, taken, monkeypatch):
+    size = sum(len(line) - 1 for line in lines(GOOD))  # without the newlines
+    monkeypatch.setattr(events, "_ACCEPTED_BYTES", size + room)
+    assert report_of(GOOD).complete is taken
 
 
 def test_a_flood_without_newlines_is_not_kept():
@@ -384,6 +420,35 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
         ],
     }
     assert json.loads(probe_host.environment(PLAN)["VALIDATOR_PROBE_PLAN"])["host_gpu"] is None
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        UserModel("net.py", b"", None, "build", "3x8x8", "float16", "auto", "2", "bfloat16", "/home/me/nets"),
+        UserModel(None, None, "nets.small", "build", "128"),
+    ],
+)
+def test_a_model_is_told_by_what_is_known_of_it(model):
+    told = json.loads(probe_host.environment(replace(PLAN, model=model, quick=True))["VALIDATOR_PROBE_PLAN"])
+    known = {name: value for name, value in vars(model).items() if value is not None and name != "content"}
+    assert told["model"] == known
+    assert told["quick"] is True
+
+
+def test_the_probe_is_packed_the_same_every_time_and_compressed():
+    first = probe_host.pack()
+    probe_host.pack.cache_clear()
+    assert probe_host.pack() == first
+    archive = zipfile.ZipFile(io.BytesIO(first))
+    sizes = [(entry.compress_type, entry.date_time) for entry in archive.infolist()]
+    assert set(sizes) == {(zipfile.ZIP_DEFLATED, (1980, 1, 1, 0, 0, 0))}
+    assert {"__main__.py", "validator_probe/main.py"} <= set(archive.namelist())
+    assert not any(name.startswith(probe_host.MODEL_FOLDER) for name in archive.namelist())
+
+
+def test_an_installed_model_leaves_the_packed_probe_as_it_is():
+    assert probe_host.pack(UserModel(None, None, "nets.small", "build", "128")) == probe_host.pack()
 
 
 def test_the_file_of_a_model_travels_with_the_probe_in_as_many_variables_as_it_takes():

@@ -21,6 +21,7 @@ from validator.model import (
     Environment,
     Finding,
     Gpu,
+    HostInfo,
     Outlook,
     Plan,
     Prediction,
@@ -32,7 +33,7 @@ from validator.model import (
 from validator.probe_host import ProbeReport
 from validator.run import execute
 from validator.run.execution import Execution
-from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
+from validator.runners import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]
 
@@ -49,6 +50,7 @@ class RunnerDouble:
     """Prepares and runs nothing: every environment passes, but for the troubles it is given."""
 
     name: str = "double"
+    contained: bool = False
     prepare_trouble: dict[str, Trouble] = field(default_factory=dict)
     run_trouble: dict[str, Trouble] = field(default_factory=dict)
     answers: dict[str, ProbeReport] = field(default_factory=dict)
@@ -56,8 +58,8 @@ class RunnerDouble:
     prepared: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
 
-    def available(self) -> str | None:
-        return None
+    def host(self) -> HostInfo:
+        return host()
 
     def supports(self, environment: Environment) -> str | None:
         return None

@@ -47,7 +47,7 @@ class BuildRequest:
     key: str
     """SHA-256 of everything that decides the content, without secrets."""
     notes: tuple[str, ...]
-    """What the report must say of how it came about."""
+    """What the report must say about how it was made."""
     network: str | None
     """Network mode of the build; None leaves it to the engine."""
     files: Mapping[str, Path] = field(repr=False)
@@ -132,7 +132,7 @@ def _member(name: str, *, size: int = 0, executable: bool = False, link: str | N
 
 
 def _context_files(environment: Environment, folder: Path) -> dict[str, Path]:
-    """The files of the user's folder, less what its .dockerignore names."""
+    """The files of the user's folder, without those that its .dockerignore names."""
     if not (folder / _DOCKERFILE).is_file():
         raise MatrixError(
             f"{environment.where}: {folder} holds no Dockerfile"
@@ -206,7 +206,7 @@ def _wheels(find_links: tuple[str, ...]) -> dict[str, Path]:
 
 
 def _tail_digest(path: Path) -> str:
-    """Size and hash of a package's end: its content's checksums, read in no time also for gigabytes."""
+    """Size and hash of a package's end, which holds its content's checksums: read quickly even for gigabytes."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(size - _TAIL_BYTES, 0))

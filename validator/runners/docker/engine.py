@@ -15,7 +15,7 @@ from docker.errors import APIError, DockerException
 from validator.base.errors import EngineUnavailableError
 from validator.base.text import one_line
 from validator.base.versions import Dotted
-from validator.host.machine import toolkit
+from validator.host import toolkit
 from validator.model import EngineInfo
 
 #: Seconds the engine may take to answer one call. Pulls, builds, logs and waits stream and have their own limits.
@@ -35,8 +35,8 @@ CONNECTION_ERRORS = (
 def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     """A client of the first engine that answers, and what it says of itself.
 
-    ``only`` is the one address to ask. Without it ``DOCKER_HOST`` alone counts when it is set; else the current docker context,
-    then the usual sockets of Docker and Podman.
+    ``only`` is the only address to try. Without it, ``DOCKER_HOST`` alone is tried where it is set; otherwise the current docker
+    context, then the usual sockets of Docker and Podman.
     Raises EngineUnavailableError naming every address tried and why it did not answer.
     """
     failures = []
@@ -45,7 +45,7 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
             client = docker.APIClient(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
             info = _describe(client, address)
         except (DockerException, ValueError, *CONNECTION_ERRORS) as error:  # ValueError: an address that is no URL
-            failures.append(f"{address}: {_why(address, error)}")
+            failures.append(f"{address}: {_why(error)}")
             continue
         client.timeout = _CALL_TIMEOUT
         return client, info
@@ -58,7 +58,7 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
 
 
 def expected() -> str | None:
-    """Where an engine would be asked for; None where nothing on this machine points at one. Asks none."""
+    """The first address that would be tried, without trying it; None where nothing on this machine points to an engine."""
     return next(iter(_addresses()), None)
 
 
@@ -101,7 +101,7 @@ def _context_address() -> str | None:
     try:
         context = docker.ContextAPI.get_current_context()
     except (DockerException, OSError, ValueError, KeyError, TypeError):
-        return None  # an unreadable ~/.docker is the CLI's affair; the usual sockets are tried
+        return None  # an unreadable ~/.docker is the CLI's problem; the usual sockets are tried
     if context is None or context.name == "default":
         return None
     host = context.Host
@@ -143,7 +143,7 @@ def _describe(client: docker.APIClient, address: str) -> EngineInfo:
     )
 
 
-def _why(address: str, error: Exception) -> str:
+def _why(error: Exception) -> str:
     words = str(error)
     if "Permission denied" in words or "PermissionError" in words:
         return "permission denied; add yourself to the group that owns the socket (usually `docker`), or run as root"

@@ -26,9 +26,9 @@ from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
 BUILT_REPOSITORY = "validator/env"
 #: Lines of a failed build that are quoted.
 _TAIL_LINES = 12
-#: Seconds without a word from the engine during a build step: a large wheel is unpacked in silence.
+#: Seconds that a build step may go without output: unpacking a large wheel prints nothing.
 _SILENCE_SECONDS = 1800
-#: What decides whether and how a GPU is let in, and what names the versions inside.
+#: Variables that decide whether and how a GPU is let in, and those that name the versions inside.
 _VARIABLES = re.compile(r"(?:NVIDIA_(?:REQUIRE_\w{1,40}|DISABLE_REQUIRE|VISIBLE_DEVICES|DRIVER_CAPABILITIES|\w{1,20}_VERSION)|"
                         r"LD_LIBRARY_PATH|(?:NV_)?CUDA_(?:LIB_|DRIVER_)?VERSION|(?:PYTORCH|TORCH|CUDNN|NCCL)_VERSION)", re.ASCII)
 _LABELS = re.compile(r"com\.nvidia\.[\w.]{1,80}|[\w./-]{0,60}(?:torch|cuda)[\w./-]{0,60}", re.ASCII | re.IGNORECASE)
@@ -38,18 +38,18 @@ _VALUE_CHARACTERS = 8000
 
 
 class Images:
-    """Acquires the images of one matrix from one engine."""
+    """Acquires the images of one matrix from one engine; ``marks`` are labels put on every image that is built."""
 
-    def __init__(self, client: docker.APIClient, matrix: Matrix, labels: Mapping[str, str]) -> None:
+    def __init__(self, client: docker.APIClient, matrix: Matrix, marks: Mapping[str, str]) -> None:
         self._client = client
         self._matrix = matrix
-        self._labels = labels
+        self._marks = marks
 
     def acquire(self, environment: Environment, on_line: OnLine) -> Prepared:
         """The environment's image, ready in the engine.
 
-        Raises AcquireError with the engine's own words. A pull that was asked for and fails is an error even where an older
-        image lies in the engine: a stale image would be measured under the new one's name.
+        Raises AcquireError with the engine's own words. A pull that was asked for and fails is an error even where the
+        engine has an older image: a stale image would be measured under the new one's name.
         """
         began = time.monotonic()
         notes: tuple[str, ...] = ()
@@ -62,10 +62,10 @@ class Images:
                 raise AcquireError(f"{environment.id} has no image", hint="measure it with --runner local")
             image = self._client.inspect_image(reference)
         except APIError as error:
-            raise AcquireError(f"the engine failed over the image of {environment.id}", why=engine_words(error)) from error
+            raise AcquireError(f"the engine could not prepare the image of {environment.id}", why=engine_words(error)) from error
         except CONNECTION_ERRORS as error:
             raise AcquireError(
-                f"the engine stopped answering over the image of {environment.id}",
+                f"the engine stopped answering while it prepared the image of {environment.id}",
                 why=engine_words(error),
                 hint="look at the engine (`docker info`) and run again",
             ) from error
@@ -148,7 +148,7 @@ class Images:
                 custom_context=True,
                 dockerfile=request.dockerfile,
                 buildargs=dict(request.args),
-                labels={labels.BUILT: environment.id, **self._labels},
+                labels={labels.BUILT: environment.id, **self._marks},
                 network_mode=request.network,
                 tag=tag,
                 rm=True,
@@ -188,7 +188,7 @@ def _split_tag(name: str) -> tuple[str, str | None]:
 
 
 def described(image: Mapping[str, Any]) -> Content:
-    """What an image says of itself that decides about GPUs: platform, variables, labels. All of it is untrusted text."""
+    """What an image says of itself that matters for GPUs: platform, variables, labels. All of it is untrusted text."""
     config = image.get("Config") or {}
     pairs = (str(entry).partition("=") for entry in config.get("Env") or ())
     platform = "/".join(str(image[key]) for key in ("Os", "Architecture") if image.get(key))

@@ -14,7 +14,8 @@ from docker.errors import APIError, NotFound
 from validator import probe_host
 from validator.base.errors import EngineUnavailableError
 from validator.base.interrupts import held_back
-from validator.model import Cell, EngineInfo, Environment, Gpu, HostInterpreter, Limits, Matrix
+from validator.host import read_host
+from validator.model import Cell, EngineInfo, Environment, Gpu, HostInfo, HostInterpreter, Limits, Matrix
 from validator.runners import labels
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
@@ -37,7 +38,7 @@ def create(matrix: Matrix, context: RunContext) -> DockerRunner:
 
 
 def container_name(run_id: str, cell_id: str, attempt: int = 1) -> str:
-    """A valid, deterministic container name; the digest keeps ids apart that read the same once cleaned."""
+    """A valid, deterministic container name; the digest tells apart ids that look the same once cleaned."""
     slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", cell_id)[:80]
     digest = hashlib.sha256(cell_id.encode()).hexdigest()[:8]
     return f"validator-{run_id}-{slug}-{digest}-{attempt}"
@@ -101,22 +102,19 @@ class DockerRunner:
     """Runs cells in containers."""
 
     name = "docker"
+    contained = True
 
     def __init__(self, matrix: Matrix, context: RunContext) -> None:
         self._matrix = matrix
         self._context = context
         self._client: docker.APIClient | None = None
-        self.engine = EngineInfo()
+        self._engine = context.engine
 
     # ------------------------------------------------------------ protocol
 
-    def available(self) -> str | None:
-        """Why no engine can be used, or None."""
-        try:
-            self._connected()
-        except EngineUnavailableError as error:
-            return error.why or error.what
-        return None
+    def host(self) -> HostInfo:
+        """This machine; an engine is taken to run on it, whatever its address."""
+        return read_host(self._engine)
 
     def supports(self, environment: Environment) -> str | None:
         """Interpreters of this machine have no image."""
@@ -144,7 +142,7 @@ class DockerRunner:
                 labels.OWNER: self._context.owner,
             },
             limits=limits,
-            devices=gpu_request(cell.gpu, self.engine),
+            devices=gpu_request(cell.gpu, self._engine),
         )
         return RunRequest(
             cell_id=cell.id,
@@ -157,7 +155,7 @@ class DockerRunner:
 
     def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
         """Create, start, read, wait, remove. A GPU that the engine would silently leave out is an error, and nothing starts."""
-        obstacle = engines.gpu_obstacle(self.engine)
+        obstacle = engines.gpu_obstacle(self._engine)
         if obstacle and "DeviceRequests" in request.payload["HostConfig"]:
             return RunOutcome(report=probe_host.EventStream(request.plan).close(), engine_problem=obstacle)
         try:
@@ -172,12 +170,12 @@ class DockerRunner:
             self._client.close()
             self._client = None
 
-    # ------------------------------------------------------------ the way of a container
+    # ------------------------------------------------------------ the life of a container
 
     def _connected(self) -> docker.APIClient:
         if self._client is None:
             # A reconnect goes to the same engine: another one would know neither the images nor the containers.
-            self._client, self.engine = engines.connect(self.engine.address)
+            self._client, self._engine = engines.connect(self._engine.address)
         return self._client
 
     def _run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
@@ -199,7 +197,7 @@ class DockerRunner:
             known = self._state(request.name) or {}
             return RunOutcome(report=nothing, exit_code=known.get("ExitCode"), start_problem=engines.engine_words(error))
         except engines.CONNECTION_ERRORS:
-            pass  # not a verdict: it may have started; _follow reconnects and looks it up by name
+            pass  # no verdict: it may have started; _follow reconnects and looks it up by name
         started = time.monotonic()
         deadline = started + request.deadline_seconds
         collector, ended, state = self._follow(request, on_event, deadline)
@@ -270,7 +268,7 @@ class DockerRunner:
     def _end(self, request: RunRequest) -> None:
         """Remove the container, running or not; one that is to be kept is only stopped, so that it holds no GPU.
 
-        An engine that is gone is asked once more, by a fresh connection.
+        An engine that does not answer is asked once more, over a new connection.
         """
         for _ in range(2):
             try:

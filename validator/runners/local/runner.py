@@ -1,6 +1,6 @@
-"""The local runner: the probe in a virtual environment or a named interpreter of this machine; no engine needed.
+"""The local runner: the probe in a virtual environment or a named interpreter of this machine, without an engine.
 
-Only the deadline is enforced here. Memory, shm and pids limits are a container's; the report says which runner measured.
+Only the deadline is enforced here: limits on memory, shm and pids need a container. The report says which runner measured.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import IO
 
 from validator import probe_host
 from validator.base.interrupts import held_back
-from validator.model import Cell, Environment, Gpu, HostInterpreter, Matrix, PulledImage
+from validator.host import read_host
+from validator.model import Cell, Environment, Gpu, HostInfo, HostInterpreter, Matrix, PulledImage
 from validator.probe_host import ProbePlan
 from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
 from validator.runners.collect import STDERR, STDOUT, Collector
@@ -43,14 +44,15 @@ class LocalRunner:
     """Runs cells as processes of this machine."""
 
     name = "local"
+    contained = False
 
     def __init__(self, matrix: Matrix, context: RunContext) -> None:
         self._matrix = matrix
         self._context = context
 
-    def available(self) -> str | None:
-        """Always usable."""
-        return None
+    def host(self) -> HostInfo:
+        """This machine."""
+        return read_host(self._context.engine)
 
     def supports(self, environment: Environment) -> str | None:
         """An image cannot be opened without an engine."""

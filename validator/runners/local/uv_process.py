@@ -1,4 +1,4 @@
-"""One run of uv: its output as it comes, its end in time, and its failures in words that say what to do."""
+"""One run of uv: its output as it arrives, its deadline, and its failures in words that say what to do."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DROPPED = re.compile(
 )
 _TAIL_LINES = 40
 _QUOTED_LINES = 12
-#: Seconds that output may still arrive after uv itself has ended: a build tool it started may hold the pipe open for ever.
+#: Seconds to wait for more output after uv itself has ended: a build tool it started may hold the pipe open for ever.
 _DRAIN_SECONDS = 2.0
 
 #: What uv says, and what to do about it; the first that fits is used.

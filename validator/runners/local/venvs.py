@@ -1,4 +1,4 @@
-"""Environments of the local runner: virtual environments made by uv, one per thing that was asked for, kept for the next run.
+"""Environments of the local runner: virtual environments made by uv, one for each distinct request, kept for the next run.
 
 torch is installed in two steps: first torch alone from PyTorch's channel alone, then everything with the configured
 sources (the channel after them, for what lies nowhere else). In one step neither of uv's index strategies keeps torch on the
@@ -17,7 +17,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +25,10 @@ from pathlib import Path
 from validator.base.errors import AcquireError, InvalidInputError
 from validator.base.resources import shipped_folder
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions
+from validator.runners.base import OnLine
 from validator.runners.local.uv_process import run_uv
 from validator.runners.packages.channels import Channel, address, channel
 from validator.runners.packages.sources import PackageSources, configured, torch_requirement
-
-OnLine = Callable[[str], None]
 
 _LOCK_POLL_SECONDS = 0.5
 
@@ -43,8 +42,9 @@ class MadeEnvironment:
     key: str
     """Hash of what was asked for; empty for an interpreter of the host."""
     notes: tuple[str, ...]
-    """What the report must say of how it came about."""
+    """What the report must say about how it was made."""
     reused: bool
+    """Whether it was there already."""
 
 
 def default_root() -> Path:
@@ -63,7 +63,7 @@ def ensure(
 ) -> MadeEnvironment:
     """The environment's interpreter: the one the matrix names, or that of a virtual environment under ``root``.
 
-    A virtual environment is made under another name and renamed when complete, so one that is there is whole; a lock keeps two
+    A virtual environment is made under another name and renamed when complete, so any that exists is whole; a lock keeps two
     runs from making the same one. ``on_line`` gets each line of progress. Raises AcquireError when it cannot be made within
     ``timeout_seconds``, and InvalidInputError for an interpreter that is not one or a configuration that cannot be read.
     """

@@ -42,7 +42,7 @@ class Channel:
 
     @property
     def identity(self) -> str | None:
-        """What decides what is found there, without secrets; for cache keys. None where it is not used."""
+        """What decides which packages are found there, without secrets; for cache keys. None where it is not used."""
         return redact(self.url) if self.url and self.reachable else None
 
 
@@ -60,7 +60,7 @@ def address(environment: Environment, options: PackageOptions, sources: PackageS
 def channel(environment: Environment, options: PackageOptions, sources: PackageSources) -> Channel:
     """The channel for an environment, after one quick request for its page of torch, made once per process.
 
-    Anything but a good answer means that it is not used, and the note says why; nothing is raised for it.
+    Without a good answer the channel is not used, and the note says why; nothing is raised.
     """
     url = address(environment, options, sources)
     if url is None:
@@ -85,7 +85,7 @@ def _template(options: PackageOptions) -> str:
 
 
 def _obstacle(url: str, sources: PackageSources) -> str | None:
-    """Why a page cannot be had, in a few words; None when it can."""
+    """Why a page cannot be fetched, in a few words; None when it can."""
     try:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:

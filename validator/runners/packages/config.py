@@ -106,7 +106,7 @@ def _pip_files(environ: Mapping[str, str]) -> Iterator[Path]:
 def _parsed_ini(file: Path) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser()  # Raw: a percent sign in a URL is itself
     try:
-        parser.read_string(_text(file), source=str(file))
+        parser.read_string(_text(file))
     except configparser.Error as error:
         line = getattr(error, "lineno", None)
         if isinstance(error, configparser.ParsingError) and line is None and error.errors:

@@ -249,6 +249,10 @@ def test_the_key_follows_everything_that_decides_the_content(tmp_path: Path, whe
     keys.append(key())
     (folder / "setup.sh").chmod(0o755)
     keys.append(key())
+    for to in ("setup.sh", "Dockerfile"):
+        (folder / "link").unlink(missing_ok=True)
+        (folder / "link").symlink_to(to)
+        keys.append(key())
     assert len(set(keys)) == len(keys)
 
 
@@ -285,6 +289,15 @@ def test_a_dockerignore_is_honoured_and_links_stay_links(tmp_path: Path) -> None
     with tarfile.open(fileobj=io.BytesIO(packed(request(context=folder)))) as tar:
         own = {member.name: member.linkname for member in tar if not member.name.startswith("sources/")}
     assert own == {".dockerignore": "", "Dockerfile": "", "kept.txt": "", "link": "kept.txt"}
+
+
+def test_a_dockerignore_that_names_everything_leaves_the_dockerfile(tmp_path: Path) -> None:
+    folder = user_folder(tmp_path)
+    (folder / ".dockerignore").write_text("*\n")
+    (folder / "data").write_text("x")
+    own = [name for name in content(request(context=folder)) if not name.startswith("sources/")]
+    assert "Dockerfile" in own
+    assert "data" not in own
 
 
 @pytest.mark.parametrize(

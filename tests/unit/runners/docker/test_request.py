@@ -26,8 +26,7 @@ CONTEXT = RunContext("20261101-120000-ab12", owner="buildbox:4711")
 
 
 def requested(of: Cell, *, prepared: Prepared | None = None, engine: EngineInfo = DOCKER, **settings: Any) -> RunRequest:
-    runner = DockerRunner(matrix(of.environment, **settings), CONTEXT)
-    runner.engine = engine
+    runner = DockerRunner(matrix(of.environment, **settings), replace(CONTEXT, engine=engine))
     return runner.request(of, prepared or Prepared("sha256:1234"))
 
 
@@ -157,8 +156,7 @@ def test_a_gpu_is_asked_for_by_uuid_in_the_form_the_engine_takes(
 
 def test_an_engine_that_would_silently_leave_the_gpu_out_is_not_asked() -> None:
     of = cell(gpu=T4)
-    runner = DockerRunner(matrix(of.environment), CONTEXT)
-    runner.engine = replace(PODMAN, version="4.9.4")
+    runner = DockerRunner(matrix(of.environment), replace(CONTEXT, engine=replace(PODMAN, version="4.9.4")))
     outcome = runner.run(runner.request(of, Prepared("sha256:1234")), lambda event: None)
     assert outcome.engine_problem is not None
     assert "Podman 4.9.4" in outcome.engine_problem
@@ -198,7 +196,7 @@ def test_no_entrypoint_is_said_in_the_way_docker_and_podman_both_take() -> None:
 
 def test_the_same_cell_of_the_same_run_has_the_same_name_and_a_nonce_of_its_own() -> None:
     first, second = requested(cell()), requested(cell())
-    assert first.name == second.name == container_name(CONTEXT.run_id, "torch2.7.1-cu126@host")
+    assert first.name == second.name == container_name(CONTEXT.run_id, "torch2.7.1-cu126@host", 1)
     assert first.plan.nonce != second.plan.nonce
 
 

@@ -75,7 +75,6 @@ def test_the_probe_reports_to_its_end_also_where_torch_cannot_be_imported() -> N
 def test_an_interpreter_is_measured_from_request_to_result() -> None:
     of = cpu_environment(source=HostInterpreter(Path(sys.executable)))
     runner = LocalRunner(matrix(of), CONTEXT)
-    assert runner.available() is None
     prepared = runner.prepare(of, print)
     assert Path(prepared.handle) == Path(sys.executable)
     outcome = runner.run(runner.request(cell(of), prepared), ignore)
@@ -177,4 +176,6 @@ def test_an_image_needs_an_engine() -> None:
     runner = LocalRunner(matrix(), CONTEXT)
     assert "container engine" in (runner.supports(environment(source=PulledImage("a:1"))) or "")
     assert runner.supports(environment(source=built())) is None
-    assert runner.supports(environment(source=HostInterpreter(Path("/usr/bin/python3")))) is None
+    assert runner.supports(environment(source=HostInterpreter(Path(sys.executable)))) is None
+    gone = environment(source=HostInterpreter(Path("/gone/python")))
+    assert runner.supports(gone) == "there is no /gone/python on this machine"

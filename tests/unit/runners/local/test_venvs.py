@@ -35,7 +35,7 @@ pytestmark = pytest.mark.timeout(120)
 def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No index unless a test names one, an empty cache, and no patience for addresses that do not answer."""
     for name in list(os.environ):
-        if name.startswith(("PIP_", "UV_")) or name.upper().endswith("_PROXY"):
+        if name.startswith(("PIP_", "UV_")) or name.upper().endswith(("_PROXY", "CERT_FILE", "CA_BUNDLE")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home/.config"))
@@ -180,6 +180,93 @@ def test_a_dockerfile_of_the_users_own_is_not_silently_ignored(packages: Path, t
     assert made.notes == (
         f"a virtual environment with torch and the requirements was made; the Dockerfile in {tmp_path / 'mine'} was not used",
     )
+
+
+@pytest.fixture
+def asked_of_uv(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """What uv is asked to do, arguments and variables, in place of doing it: only the interpreter appears."""
+    asked: list[tuple[list[str], dict[str, str]]] = []
+
+    def record(arguments: tuple[str, ...], variables: dict[str, str], **_: object) -> None:
+        asked.append((list(arguments), dict(variables)))
+        if arguments[0] == "venv":
+            python = Path(arguments[-1], "bin", "python")
+            python.parent.mkdir(parents=True)
+            python.touch()
+
+    monkeypatch.setattr(venvs, "run_uv", record)
+    return asked
+
+
+def test_torch_alone_from_the_channel_then_everything_from_everywhere(
+    asked_of_uv: list[tuple[list[str], dict[str, str]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_CERT", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("PIP_CLIENT_CERT", "/me.pem")
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "h1 h2")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setattr(channels, "_answers", {"https://c/cu128": None})
+    options = PackageOptions(
+        index="https://i", extra_indexes=("https://e",), find_links=("/w one", "/w2"), channel_url="https://c/{channel}"
+    )
+    made = ensure(environment("numpy", "six"), options, tmp_path / "envs")
+    partial = str(tmp_path / "envs" / f"{made.key}.partial")
+    install = ["pip", "install", "--python", f"{partial}/bin/python"]
+    common = {
+        "HTTPS_PROXY": "http://proxy:3128",
+        "UV_INSECURE_HOST": "h1 h2",
+        "SSL_CERT_FILE": str(tmp_path / "ca.pem"),
+        "SSL_CLIENT_CERT": "/me.pem",
+    }
+    everywhere = {"UV_DEFAULT_INDEX": "https://i", "UV_INDEX": "https://e https://c/cu128", "UV_FIND_LINKS": "/w one,/w2"}
+    assert asked_of_uv == [
+        (["venv", "--relocatable", "--python", sys.executable, partial], common),
+        ([*install, "--no-deps", "torch==2.13.0"], common | {"UV_DEFAULT_INDEX": "https://c/cu128"}),
+        ([*install, "--index-strategy=unsafe-best-match", "torch==2.13.0", "numpy", "six"], common | everywhere),
+    ]
+
+
+def test_without_a_channel_and_an_index_there_is_one_step_and_it_may_use_no_index(
+    asked_of_uv: list[tuple[list[str], dict[str, str]]], tmp_path: Path
+) -> None:
+    ensure(environment(python="3.12"), PackageOptions(), tmp_path / "envs")  # PIP_NO_INDEX is set
+    made, step = asked_of_uv
+    assert made[0][:4] == ["venv", "--relocatable", "--python", "3.12"]
+    assert step[0][-3:] == ["--index-strategy=unsafe-best-match", "--no-index", "torch==2.13.0"]
+    assert step[1] == {}
+
+
+@pytest.mark.usefixtures("asked_of_uv")
+def test_everything_that_decides_the_content_decides_which_environment_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setattr(channels, "_answers", {"https://c/cu128": None, "https://d/cu128": "refused"})
+
+    def key(*requirements: str, torch: str = "2.13.0", python: str | None = None, **options: object) -> str:
+        packages = PackageOptions(**({"channel_url": ""} | options))  # type: ignore[arg-type]
+        return ensure(environment(*requirements, torch=torch, python=python), packages, tmp_path / "envs").key
+
+    keys = [
+        key(),
+        key("numpy"),
+        key(torch="2.12.0"),
+        key(python="3.12"),
+        key(index="https://i"),
+        key(channel_url="https://c/{channel}"),
+    ]
+    monkeypatch.setattr("platform.python_version", lambda: "3.99.0")
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+    # A channel that is not used decides nothing.
+    assert key(channel_url="https://d/{channel}") == keys[-1]
+
+
+@pytest.mark.usefixtures("asked_of_uv")
+def test_a_folder_of_the_shipped_family_needs_no_note(tmp_path: Path) -> None:
+    assert ensure(environment(), PackageOptions(), tmp_path / "envs").notes == ()
 
 
 # ---------------------------------------------------------------- whole or not at all

@@ -21,7 +21,7 @@ from validator.model import BuiltImage, Environment, PackageOptions, Where
 from validator.runners.packages import channels
 from validator.runners.packages import config as package_config
 from validator.runners.packages.channels import channel
-from validator.runners.packages.sources import PackageSources, configured, torch_requirement
+from validator.runners.packages.sources import PackageSources, configured, local_folder, torch_requirement
 
 CPU = Environment(id="cpu", source=BuiltImage(Path("images/wheel")), where=Where("matrix.yaml", 3), torch="2.13.0", cuda="cpu")
 
@@ -213,6 +213,102 @@ def test_an_address_that_would_be_two_lines_of_a_pip_conf_is_refused_without_its
     with pytest.raises(InvalidInputError) as caught:
         configured(PackageOptions(index="https://u:s3cret@h/simple\nno-index = true"), machine)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["index", "extra_indexes", "find_links"])
+@pytest.mark.parametrize("value", ["https://h/a b", "/w\nno-index = true", "/w\x1b[31m"])
+def test_no_address_may_hold_what_cannot_be_one_line(machine: dict[str, str], option: str, value: str) -> None:
+    options = {option: value if option == "index" else ("https://fine", value)}
+    with pytest.raises(InvalidInputError, match="is not the address of a package source") as caught:
+        configured(PackageOptions(**options), machine)  # type: ignore[arg-type]
+    assert "matrix.yaml" in caught.value.why
+
+
+def test_a_folder_may_have_a_space_in_its_name_and_a_tilde_in_front(
+    machine: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    sources = configured(PackageOptions(find_links=("/with space", "~/wheels", "./~odd")), machine)
+    assert sources.find_links == ("/with space", f"{tmp_path}/wheels", "./~odd")
+
+
+# ---------------------------------------------------------------- what is shown, what is a key
+
+
+def test_no_part_of_the_sources_shows_its_credentials(machine: dict[str, str]) -> None:
+    secret = "https://ci:s3cret@mirror"
+    sources = PackageSources(index=secret, extra_indexes=(secret,), find_links=(secret,), proxies={"HTTP_PROXY": secret})
+    assert "s3cret" not in repr(sources) + "".join(sources.identity())
+
+
+def test_everything_that_decides_which_packages_are_found_is_in_the_key() -> None:
+    variants = [
+        PackageSources(),
+        PackageSources(index="https://i"),
+        PackageSources(extra_indexes=("https://i",)),
+        PackageSources(find_links=("https://i",)),
+        PackageSources(no_index=True),
+    ]
+    assert len({variant.identity() for variant in variants}) == len(variants)
+    # How they are reached is not what is found there.
+    reached = PackageSources(certificate=Path("/ca"), trusted_hosts=("h",), origins=("uv",))
+    assert reached.identity() == PackageSources().identity()
+
+
+def test_an_index_that_is_also_an_extra_one_is_asked_once(machine: dict[str, str]) -> None:
+    sources = configured(PackageOptions(index="https://i", extra_indexes=("https://i", "https://e")), machine)
+    assert sources.extra_indexes == ("https://e",)
+
+
+def test_certificates_and_hosts_of_pip_are_taken_over(machine: dict[str, str], tmp_path: Path) -> None:
+    client = tmp_path / "client.pem"
+    machine |= {"PIP_CLIENT_CERT": str(client), "PIP_TRUSTED_HOST": "a b", "UV_INSECURE_HOST": "c a"}
+    sources = configured(PackageOptions(), machine)
+    assert sources.client_certificate == client
+    assert sources.trusted_hosts == ("c", "a", "b")  # uv's go first
+    assert sources.origins == ("UV_INSECURE_HOST", "PIP_TRUSTED_HOST", "PIP_CLIENT_CERT")
+
+
+def test_a_folder_of_certificates_is_left_to_the_tools(machine: dict[str, str], tmp_path: Path) -> None:
+    file = write(tmp_path / "ca.pem", "")
+    machine |= {"SSL_CERT_FILE": str(tmp_path), "REQUESTS_CA_BUNDLE": str(file)}
+    sources = configured(PackageOptions(), machine)
+    assert (sources.certificate, sources.origins) == (file, ("REQUESTS_CA_BUNDLE",))
+    del machine["REQUESTS_CA_BUNDLE"]
+    assert configured(PackageOptions(), machine).certificate is None
+
+
+def test_the_switch_of_uv_goes_before_that_of_pip(machine: dict[str, str]) -> None:
+    assert configured(PackageOptions(), {**machine, "UV_NO_INDEX": "1", "PIP_NO_INDEX": "0"}).no_index
+    assert not configured(PackageOptions(), {**machine, "UV_NO_INDEX": "0", "PIP_NO_INDEX": "1"}).no_index
+
+
+def test_a_proxy_of_pip_with_its_scheme_is_taken_as_it_is(machine: dict[str, str]) -> None:
+    machine |= {"PIP_PROXY": "https://corp:3128", "all_proxy": "socks5://s:1"}
+    assert configured(PackageOptions(), machine).proxies == {
+        "HTTP_PROXY": "https://corp:3128",
+        "HTTPS_PROXY": "https://corp:3128",
+        "ALL_PROXY": "socks5://s:1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("link", "is_folder"),
+    [
+        ("{0}", True),
+        ("file://{0}", True),
+        ("{0}/gone", False),
+        ("file://{0}/gone", False),
+        ("https://mirror{0}", False),
+        ("{0}/page.html", False),
+    ],
+)
+def test_a_folder_of_this_machine_is_told_from_a_page(tmp_path: Path, link: str, is_folder: bool) -> None:
+    folder = tmp_path / "with space"
+    folder.mkdir()
+    (folder / "page.html").touch()
+    quoted = str(folder).replace(" ", "%20") if link.startswith("file:") else str(folder)
+    assert local_folder(link.format(quoted)) == (folder if is_folder else None)
 
 
 # ---------------------------------------------------------------- torch's requirement

@@ -2,7 +2,7 @@
 
 import pytest
 
-from validator.host import nvml
+from validator.host.nvml import reading
 from validator.probe import nvml_now
 
 NAMES = [
@@ -126,4 +126,4 @@ def test_each_reason_has_its_bit_and_idle_is_none():
 
 
 def test_the_words_are_the_hosts():
-    assert dict(nvml_now._REASONS) == {int(bit): name for bit, name in nvml._THROTTLE.items()}
+    assert dict(nvml_now._REASONS) == {int(bit): name for bit, name in reading._THROTTLE.items()}

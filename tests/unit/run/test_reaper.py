@@ -59,6 +59,7 @@ def test_a_container_is_named_and_goes_with_its_volumes() -> None:
         ("exited", labels.owner(), False),
         ("running", None, False),
     ],
+    ids=["running, of a living run", "running, of another machine", "running, of a dead run", "ended", "of nobody"],
 )
 def test_a_container_is_in_use_while_it_runs_and_its_owner_lives(state: str, owner: str | None, in_use: bool) -> None:
     owners = {labels.OWNER: owner} if owner else {}

@@ -4,12 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 from judging import verdict
-from validator.rates import fp16_flops_per_clock, of
 
 from validator.model import Gpu, GpuClocks
 from validator.probe import nvml_now
 from validator.probe.checks import throughput
 from validator.probe.context import Context
+from validator.probe_host.rates import fp16_flops_per_clock, of
 
 MIB = 1 << 20
 

@@ -56,7 +56,7 @@ def look(torch: Any, name: str, device: str, metrics: Dict[str, Any]) -> List[Fa
 
 
 def _cannot(torch: Any, name: str, raised: BaseException, metrics: Dict[str, Any]) -> List[Fault]:
-    """That it cannot be imported, by the first reason in the chain, and for which torch it was built where that is another."""
+    """Why it cannot be imported, by the first reason in the chain, and for which torch it was built where that is another."""
     found = distributions.version(name) or "of unknown version"
     metrics[name + "_version"] = found
     reason = raised
@@ -75,7 +75,7 @@ def _cuda(module: Any) -> Optional[str]:
 
 
 def _pinned(torch: Any, name: str, found: str) -> List[Fault]:
-    """That the package's own metadata demands another torch."""
+    """A fault where the package's own metadata demands another torch."""
     wanted = distributions.pins(name).get("torch")
     if wanted is None or distributions.same(distributions.public(wanted), str(torch.__version__)):
         return []
@@ -84,7 +84,7 @@ def _pinned(torch: Any, name: str, found: str) -> List[Fault]:
 
 
 def _other_cuda(torch: Any, name: str, cuda: Optional[str]) -> List[Fault]:
-    """That the package was built for CUDA of another major version, which torch's own extension loader refuses too."""
+    """A fault where it was built for CUDA of another major version, which torch's own extension loader refuses too."""
     ours = getattr(torch.version, "cuda", None)
     if cuda and ours and cuda.split(".")[0] != ours.split(".")[0]:
         return [Fault("{} is built for CUDA {}, torch for {}".format(name, cuda, ours), True)]
@@ -92,7 +92,7 @@ def _other_cuda(torch: Any, name: str, cuda: Optional[str]) -> List[Fault]:
 
 
 def _nms(torch: Any, module: Any, device: str) -> List[Fault]:
-    """That torchvision's own operator does not run on the device, or gives other boxes than it must."""
+    """A fault where torchvision's own operator does not run on the device, or keeps the wrong boxes."""
     boxes = torch.tensor([[0.0, 0.0, 10.0, 10.0], [1.0, 1.0, 11.0, 11.0], [50.0, 50.0, 60.0, 60.0]])
     scores = torch.tensor([0.9, 0.8, 0.7])
     try:

@@ -8,9 +8,9 @@ from typing import Any, Iterable, Tuple
 ROUNDOFF = {"float32": 2.0 ** -24, "tf32": 2.0 ** -11, "float16": 2.0 ** -11, "bfloat16": 2.0 ** -8}
 
 #: Largest error allowed, as a share of the largest value of the reference. Inputs are rounded to the dtype before the reference
-#: is computed, so what is left is the arithmetic. A half-precision result is rounded a few times; seen on a CPU were 2 to 5
-#: roundoffs, 5 in the gradients of a layer norm's weights, whose sums are rounded too. So 16 are allowed: a wrong operation is
-#: off by far more. In float32, sums of a few thousand terms and Winograd convolutions reach some 1e-6 to 1e-5; TF32 in its
+#: is computed, so what is left is the arithmetic. A half-precision result is rounded a few times; 2 to 5 roundoffs were
+#: seen on a CPU, 5 in the gradients of a layer norm's weights, whose sums are rounded too. So 16 are allowed: a wrong operation
+#: is off by far more. In float32, sums of a few thousand terms and Winograd convolutions reach some 1e-6 to 1e-5; TF32 in its
 #: place shows about 3e-4 and must not pass. So 1e-4 lies between the two, ten and three times away.
 TOLERANCE = {
     "float32": 1e-4,
@@ -33,7 +33,7 @@ def error(found: Any, reference: Any) -> float:
     if reference.numel() == 0:
         return 0.0
     difference = float((found - reference).abs().max().item())
-    # max() of the old torches passes NaN by, a sum does not.
+    # max() of old releases ignores NaN, a sum does not.
     if not math.isfinite(difference) or not math.isfinite(float(found.sum().item())):
         return math.inf
     scale = float(reference.abs().max().item())

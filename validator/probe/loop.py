@@ -1,4 +1,4 @@
-"""The training loop, in float32 or under automatic mixed precision, with everything it saw recorded."""
+"""The training loop, in float32 or under automatic mixed precision, which records everything it sees."""
 
 import contextlib
 import math

@@ -1,4 +1,4 @@
-"""A torch of lists for the checks (tests/small_torch.py), and the two places that they run in."""
+"""A torch of lists for the checks (tests/small_torch), and the two places that they run in."""
 
 import sys
 

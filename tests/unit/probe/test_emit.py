@@ -78,3 +78,10 @@ def test_each_event_has_the_nonce_the_next_number_and_a_line_of_its_own():
         {"protocol": 1, "nonce": "secret", "seq": 1, "event": "start"},
         {"seconds": 1.5, "nonce": "secret", "seq": 2, "event": "end"},
     ]
+
+
+def test_a_number_that_json_does_not_have_is_an_error_and_no_line():
+    with pytest.raises(ValueError, match="JSON"):
+        emit.encode({"seconds": float("nan")})
+    with pytest.raises(ValueError, match="JSON"):
+        emit.encode({"output": "x" * 70000, "seconds": float("nan")})

@@ -4,7 +4,7 @@ import math
 from types import SimpleNamespace
 
 import pytest
-import small_torch
+from small_torch.training import GradScaler
 
 from validator.probe import loop, nets
 
@@ -151,7 +151,7 @@ def test_no_hook_is_left_on_the_model(small, monkeypatch):
 # ---------------------------------------------------------------- the overflow
 
 
-class Broken(small_torch.GradScaler):
+class Broken(GradScaler):
     """A scaler that does one thing wrong at a step that overflows."""
 
     def __init__(self, fault):
@@ -215,7 +215,7 @@ def test_the_loss_of_two_halves_is_that_of_the_whole_and_so_are_the_gradients(sm
     gradients = [weight.grad.tolist() for weight in model.parameters()]
     assert step.forward_backward(loop.halves(batch)) == pytest.approx(whole, rel=1e-5)
     for weight, before in zip(model.parameters(), gradients, strict=True):
-        assert small_torch.Tensor.tolist(weight.grad) == [pytest.approx(each, abs=1e-5) for each in before]
+        assert weight.grad.tolist() == [pytest.approx(each, abs=1e-5) for each in before]
 
 
 def test_halves_of_a_batch_are_its_first_and_its_last_rows(small):

@@ -1,4 +1,4 @@
-"""``compile``: torch.compile makes kernels of a training step, and they give what the step gives without it."""
+"""``compile``: torch.compile compiles a training step, and the step gives the same losses as without it."""
 
 import functools
 import importlib

@@ -1,4 +1,4 @@
-"""``cuda_graphs``: a training step recorded as a CUDA graph gives on replay what it gives step by step."""
+"""``cuda_graphs``: a training step that was recorded as a CUDA graph gives the same weights when it is replayed."""
 
 from typing import Any, Dict
 
@@ -6,7 +6,7 @@ from ..compare import error
 from ..context import Context, Result, headline
 from ..precision import precision
 
-#: The same kernels on the same numbers; only atomic sums may come in another order.
+#: The same kernels on the same numbers; only the order of atomic sums may differ.
 TOLERANCE = 1e-5
 _WARM_UP = 3
 _REPLAYS = 3

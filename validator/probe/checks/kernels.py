@@ -1,4 +1,4 @@
-"""``kernels``: the operations that networks are made of give the right numbers, in each dtype that is trained in."""
+"""``kernels``: the operations that networks are made of give the right numbers, in each dtype used for training."""
 
 from typing import Any, Callable, Dict, List, Tuple
 

@@ -6,7 +6,7 @@ from ..context import Context, Result, headline
 
 #: Share of the free memory that is asked for, in blocks: what is left covers fragments and the display of a desktop.
 SHARE = 0.8
-#: Where the GPU's memory is the machine's own, what is free is also every other process's: taking most of it gets one killed.
+#: Where the GPU's memory is the machine's own, other processes need what is free too: taking most of it gets one of them killed.
 SHARED_SHARE = 0.2
 _BLOCKS = 8
 #: Free memory after all was given back may be this much less: libraries that were loaded meanwhile keep their workspace.

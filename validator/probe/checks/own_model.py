@@ -13,9 +13,9 @@ from ..context import Context, Result, headline
 
 _STEPS = 3
 _LEARNING_RATE = 1e-3
-#: How far a layer of a user's model may be under autocast from float32, as a share of its norm. A reference net of two layers
+#: How far a layer of a user's model may differ under autocast from float32, as a share of its norm. A reference net of two layers
 #: is within 0.001 (float16) and 0.009 (bfloat16) of it; roundings of one layer after the other add up like the square root of
-#: their number, so a hundred layers come to 0.007 and 0.06. Seven and four times that is no rounding any more.
+#: their number, so a hundred layers come to 0.007 and 0.06. Seven and four times that is more than rounding.
 TOLERANCE = {"float16": 0.05, "bfloat16": 0.25}
 #: How far the first loss may be, as a share of itself.
 LOSS_TOLERANCE = {"float16": 0.05, "bfloat16": 0.25}

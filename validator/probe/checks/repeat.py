@@ -9,11 +9,11 @@ from .. import amp, loop, nets
 from ..context import Context, Result
 
 _STEPS = 8
-#: How far the losses of two runs of one seed may be apart. On a CPU of one thread they are the same to the last bit. On a GPU
-#: atomic additions of some kernels end in another order each time; where TF32, bfloat16 or float16 rounds what follows, a last
-#: bit becomes a rounding of theirs, and steps enlarge it: at worst to what a run in that dtype differs from one in float32,
-#: which is 0.015 (training.py). Twice that is allowed. A run that goes on one batch late is 0.12 off, one without the
-#: optimizer's state 0.5.
+#: How far apart the losses of two runs of one seed may be. With one thread on a CPU they are the same to the last bit. On a GPU
+#: some kernels add atomically, in another order each time. Where TF32, bfloat16 or float16 rounds what follows, a difference in
+#: the last bit becomes a difference of one rounding, which training enlarges: at worst to what separates a run in that dtype
+#: from one in float32, 0.015 (training.py). Twice that is allowed. A run that goes on one batch late is 0.12 off, one without
+#: the optimizer's state 0.5.
 TOLERANCE = {"cpu": 1e-3, "cuda": 0.03}
 
 

@@ -1,4 +1,4 @@
-"""``sdpa``: each backend of scaled dot product attention that says it is available gives what the formula gives."""
+"""``sdpa``: each available backend of scaled dot product attention gives the same results as the formula."""
 
 import contextlib
 import math
@@ -58,7 +58,7 @@ def run(context: Context) -> Result:
 
 
 def unavailable(reason: str) -> bool:
-    """Whether torch says by this that a backend does not apply here, as opposed to having failed."""
+    """Whether these are torch's words for a backend that does not apply here, as opposed to one that failed."""
     known = ("No available kernel", "No viable backend", "not implemented for", "Invalid backend")
     return any(words in reason for words in known)
 
@@ -72,7 +72,7 @@ def dtypes(torch: Any, device: str, backend: str) -> List[str]:
 
 
 def backends(torch: Any, device: str) -> List[Tuple[str, Callable[[], Any]]]:
-    """Each backend with what makes the context that leaves only that one."""
+    """Each backend, with a function that makes the context in which it is the only one."""
     default: List[Tuple[str, Callable[[], Any]]] = [("default", contextlib.ExitStack)]
     module = getattr(torch.nn, "attention", None)
     if hasattr(module, "sdpa_kernel"):

@@ -86,7 +86,7 @@ def judged(rate: float, should: Optional[float], rates: Dict[str, Any], metrics:
 
 
 def circumstances(rates: Dict[str, Any], busy: Dict[str, Any]) -> List[str]:
-    """What may explain a low rate, a sentence each: by NVML in here while the GPU was busy, and by the host's before the run."""
+    """What may explain a low rate, a sentence each: from NVML here while the GPU was busy, and from the host before the run."""
     found = []
     for when, clock in (("while busy", busy.get("busy_clock_hz")), ("before the run", rates.get("clock_hz"))):
         if clock and rates.get("clock_max_hz"):

@@ -7,8 +7,8 @@ from .. import amp, loop, nets
 from ..context import Context, Result
 
 #: The final loss must be below this share of the first. A net that learns nothing stays near 1. Over 40 seeds on a CPU
-#: (torch 2.13) the worst full run came to 0.105 and the worst short one to 0.20, under autocast as in float32, so twice that
-#: is no accident of rounding.
+#: (torch 2.13) the worst full run came to 0.105 and the worst short one to 0.20, under autocast as in float32, so rounding
+#: alone does not reach twice that.
 LOSS_RATIO = 0.4
 #: How far the final loss under AMP may be from the float32 run's, as a share of the first loss. One rounding costs 2**-9
 #: (bfloat16) or 2**-12 (float16) of a value; tens of them add up at random and training enlarges them, more on some seeds
@@ -65,7 +65,7 @@ def _amp(context: Context, dtype: str, scaled: bool) -> Result:
     except amp.MissingDtype as missing:  # torch 1.6 to 1.9: mixed precision is there, in float16
         return Result("skip", str(missing), {"cause": "torch_too_old"})
     except amp.Missing as missing:
-        # A CPU that cannot do it is no fault of the combination; on a GPU it is the very thing that is asked.
+        # That a CPU cannot do it is no fault of the environment; on a GPU it is exactly what is asked.
         return Result("fail" if context.on_gpu else "skip", str(missing), {"cause": "torch_too_old_for_amp"})
     runs: Dict[str, loop.Run] = {}
     context.steady()

@@ -178,6 +178,66 @@ def test_a_torch_that_cannot_tell_the_free_memory_stops_at_a_middling_net(nets, 
     assert benefit._sized(gpu)[1] == (256, 64)
 
 
+# ---------------------------------------------------------------- a step
+
+
+@pytest.fixture
+def real_net(torch, gpu):
+    """The net itself; its layers are noted and pass on what they get, the last one as one number for each channel."""
+    made = []
+
+    def noted(name, forward=lambda values: values):
+        class Layer(torch.nn.Module):
+            def __init__(self, *sizes, padding=0):
+                made.append((name, *sizes, padding))
+
+            def forward(self, values):
+                return forward(values)
+
+        return Layer
+
+    for name in ("Conv2d", "BatchNorm2d", "ReLU"):
+        setattr(torch.nn, name, noted(name))
+    torch.nn.AdaptiveAvgPool2d = noted("AdaptiveAvgPool2d", lambda values: torch.ones(values.shape[0], 4).to(values.device))
+    return benefit._Net(gpu, 4, 2), made
+
+
+def test_the_net_is_three_blocks_of_convolutions_and_a_classifier(real_net, torch):
+    net, made = real_net
+    block = [("BatchNorm2d", 4, 0), ("ReLU", 0), ("Conv2d", 4, 4, 3, 1)]
+    assert made == [("Conv2d", 3, 4, 3, 1), *block * 3, ("AdaptiveAvgPool2d", 1, 0)]
+    assert (net.inputs.shape, net.inputs.device) == ((2, 3, 32, 32), "cuda")
+    assert (net.labels.shape, net.labels.device, net.labels.dtype) == ((2,), "cuda", torch.int64)
+    assert net.head.weight.shape == (8, 4)
+    assert set(net.optimizer.param_groups[0]["params"]) == {net.head.weight, net.head.bias}
+
+
+def test_a_step_forgets_the_last_gradients_and_moves_the_weights(real_net, torch):
+    net, _ = real_net
+    before = net.head.weight.tolist()
+    net.step()
+    moved, gradient = net.head.weight.tolist(), net.head.weight.grad.tolist()
+    assert moved != before
+    net.step()
+    assert net.head.weight.grad.tolist() == [pytest.approx(row, rel=0.05) for row in gradient]
+
+
+def test_a_step_under_autocast_scales_its_loss(real_net, torch):
+    net, _ = real_net
+    scaler, seen = torch.amp.GradScaler(), []
+    for name in ("scale", "step", "update"):
+        real = getattr(scaler, name)
+        setattr(scaler, name, lambda *of, name=name, real=real: seen.append(name) or real(*of))
+    dtypes = []
+    forward = net.head.forward
+    net.head.forward = lambda values: dtypes.append(forward(values).dtype.name) or forward(values)
+    before = net.head.weight.tolist()
+    net.step(lambda: torch.autocast("cuda", torch.float16), scaler)
+    assert dtypes == ["float16"]
+    assert seen == ["scale", "step", "update"]
+    assert net.head.weight.tolist() != before
+
+
 # ---------------------------------------------------------------- times and memory
 
 

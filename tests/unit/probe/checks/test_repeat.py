@@ -4,8 +4,9 @@ import os
 import tempfile
 
 import pytest
-import small_torch
 from judging import verdict
+from small_torch.layers import Module
+from small_torch.training import SGD, GradScaler
 
 from validator.probe import nets
 from validator.probe.checks import repeat
@@ -158,14 +159,14 @@ def test_a_cpu_that_cannot_do_float16_goes_on_in_float32_and_a_gpu_must(small, c
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        (small_torch.Module, "goes on differently: by"),
-        (small_torch.SGD, "goes on differently: by"),
-        (small_torch.GradScaler, "the gradient scaler's scale was 2.0 when it was saved and is 65536.0 after reading it back"),
+        (Module, "goes on differently: by"),
+        (SGD, "goes on differently: by"),
+        (GradScaler, "the gradient scaler's scale was 2.0 when it was saved and is 65536.0 after reading it back"),
     ],
 )
 def test_a_part_that_does_not_take_its_state_back_is_caught(small, gpu, monkeypatch, kind, said):
     monkeypatch.setattr(kind, "load_state_dict", lambda self, state: None)
-    if kind is small_torch.GradScaler:
+    if kind is GradScaler:
         monkeypatch.setattr(kind, "update", lambda self: setattr(self, "scale_now", 2.0))
     result = repeat.checkpoint(gpu)
     assert verdict(result) == ("fail", "training_broken")

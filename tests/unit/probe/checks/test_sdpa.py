@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from judging import verdict
-from small_torch import attention
+from small_torch.functions import attention
 
 from validator.probe.checks import sdpa
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from judging import verdict
-from small_torch import FLOAT32, _shortened
+from small_torch.tensors import FLOAT32, shortened
 
 from validator.probe.checks import tf32
 
@@ -16,7 +16,7 @@ def ampere(torch, monkeypatch):
     def conv2d(images, kernels, padding):
         assert padding == 1
         rounds = images.device == "cuda" and images.dtype is FLOAT32 and torch.backends.cudnn.allow_tf32
-        return images._each(lambda value: _shortened(value, 10)) if rounds else images
+        return images._each(lambda value: shortened(value, 10)) if rounds else images
 
     monkeypatch.setattr(tf32, "_SIDE", 8)
     real = torch.randn

@@ -13,6 +13,7 @@ from validator.diagnose.showing import SHOWN, excerpt
     [
         ("it  Failed\x1b[0m \x07", "failed", "it Failed \N{REPLACEMENT CHARACTER}"),
         ("x" * 240, "x", "x" * 240),
+        ("x" * 234 + "FAILED", "failed", "x" * 234 + "FAILED"),
         ("x" * 241, "x", "x" * 239 + "…"),
         # what was found ends 60 characters before the end of what is shown, or later
         ("x" * 174 + "FAILED" + "y" * 100, "failed", "x" * 174 + "FAILED" + "y" * 59 + "…"),

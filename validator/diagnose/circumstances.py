@@ -85,10 +85,10 @@ def _stated(evidence: Evidence) -> dict[str, str]:
     if evidence.nvml is not None:
         if evidence.nvml.driver_version:
             stated.setdefault("driver", evidence.nvml.driver_version)
-        gpu = next((gpu for gpu in evidence.nvml.gpus if gpu.name), None)
-        if gpu is not None and gpu.name:
-            stated.setdefault("gpu", gpu.name)
-            stated.setdefault("cc", gpu.compute_capability or "")
+        for gpu in evidence.nvml.gpus:
+            if gpu.name:
+                stated.setdefault("gpu", gpu.name)
+                stated.setdefault("cc", gpu.compute_capability or "")
     return stated
 
 

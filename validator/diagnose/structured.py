@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from validator.catalogue.causes import catalogue
 from validator.diagnose.evidence import Evidence, Line
 from validator.diagnose.signs import Sign
-from validator.model import CheckResult, CheckStatus, Prediction, Severity
+from validator.model import CheckResult, CheckStatus, NvmlInfo, Prediction, Severity
 
 #: NVML's own word for its problem (``problem_kind``) → cause, weight.
 _NVML: Mapping[str, tuple[str, float]] = {
@@ -36,16 +36,17 @@ def structured_signs(evidence: Evidence) -> list[Sign]:
         found += _check(check)
     if evidence.oom_killed:
         found.append(_sign("killed_by_oom_killer", 94, Line("the memory limit was reached", source="engine")))
-    ended = evidence.signal or _EXIT.get(evidence.exit_code or 0)
-    if ended is not None and ended in _SIGNALS and not evidence.timed_out:
+    ended = evidence.signal or _EXIT.get(evidence.exit_code or 0, "")
+    if ended in _SIGNALS and not evidence.timed_out:
         cause, weight = _SIGNALS[ended]
         found.append(_sign(cause, weight, Line(f"ended by {ended}", source="exit")))
     if evidence.timed_out:
         found.append(_sign("hang", 55, Line("still running when the time was up", source="exit")))
-    kind = evidence.nvml.problem_kind if evidence.nvml is not None else None
-    if evidence.nvml is not None and kind is not None and kind in _NVML:
+    nvml = evidence.nvml or NvmlInfo()
+    kind = nvml.problem_kind or ""
+    if kind in _NVML:
         cause, weight = _NVML[kind]
-        found.append(_sign(cause, weight, Line(evidence.nvml.problem or kind, source="nvml")))
+        found.append(_sign(cause, weight, Line(nvml.problem or kind, source="nvml")))
     return found
 
 

@@ -79,6 +79,21 @@ def test_what_others_put_before_a_line(prefix: str) -> None:
     assert of(wrapped).cause == "arch_not_supported"
 
 
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("INFO - WARNING | ERROR - debug | Killed", "Killed"),
+        ("INFO - WARNING | ERROR - debug | info - Killed", "info - Killed"),  # four are enough
+        ("[rank0]: [ERROR] ", "[ERROR] "),
+        ("[ERROR]", "[ERROR]"),
+        ("it is Killed", "it is Killed"),
+        ("", ""),
+    ],
+)
+def test_prefixes_behind_each_other_and_nothing_else(line: str, rest: str) -> None:
+    assert without_prefix(line) == rest
+
+
 def test_a_message_in_a_box_or_in_json() -> None:
     assert of("│ RuntimeError: CUDA error: no kernel   image is available for execution │\n").cause == "arch_not_supported"
     json = '{"log":"Traceback\\nRuntimeError: CUDA error: no kernel image is available for execution on the device\\n"}'

@@ -424,6 +424,44 @@ def test_modules_in_the_current_folder_are_not_taken(ask: Ask, tmp_path: Path, m
     assert ask(SCENARIO) == MACHINE
 
 
+@pytest.mark.parametrize(
+    ("code", "errors", "kind", "said"),
+    [
+        (-11, b"", "crashed", "signal 11 (SIGSEGV)"),
+        (-40, b"", "crashed", "signal 40 (unknown)"),  # a real-time signal has no name
+        (0, b"", "unknown", "exit code 0; it said: nothing"),
+        (3, b"first\nlast\xff words\n\n", "unknown", "exit code 3; it said: last\ufffd words"),
+    ],
+)
+def test_a_child_that_gives_no_answer_is_told_by_how_it_ended(code: int, errors: bytes, kind: str, said: str) -> None:
+    info = child._interpret(code, b"not JSON", errors)
+
+    assert (info.problem_kind, info.gpus) == (kind, ())
+    assert said in (info.problem or "")
+    assert kind == "crashed" or "-m validator.host.nvml`" in (info.problem or "")
+
+
+def test_an_answer_counts_whatever_the_status_it_was_given_with() -> None:
+    assert child._interpret(1, child.to_json(MACHINE).encode(), b"failed to shut down") == MACHINE
+
+
+def test_the_child_is_given_twenty_seconds_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+
+    class Child:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def wait(self, timeout: float | None = None) -> int:
+            given.append(timeout)
+            return -11
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    nvml.query()
+    nvml.query(5)
+
+    assert given == [20.0, 5]
+
+
 # ---------------------------------------------------------------- no library
 
 

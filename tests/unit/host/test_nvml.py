@@ -183,6 +183,36 @@ def test_clocks_are_read_in_units_and_being_idle_is_no_reason(ask: Ask) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("bit", "reason"),
+    [
+        (1, None),
+        (2, "applications_clocks"),
+        (4, "power_cap"),
+        (8, "hardware_slowdown"),
+        (16, "sync_boost"),
+        (32, "thermal"),
+        (64, "hardware_thermal"),
+        (128, "hardware_power_brake"),
+        (256, "display_clocks"),
+    ],
+)
+def test_each_reason_has_its_bit(ask: Ask, bit: int, reason: str | None) -> None:
+    (gpu,) = ask(f"{ONE_GPU}clocks 210 1410 250000 400000 {bit}\n").gpus
+
+    assert gpu.clocks is not None
+    assert gpu.clocks.throttle_reasons == ((reason,) if reason else ())
+
+
+@pytest.mark.parametrize(
+    ("code", "mode"), [(0, "default"), (1, "exclusive_thread"), (2, "prohibited"), (3, "exclusive_process"), (9, None)]
+)
+def test_each_compute_mode_has_its_number(ask: Ask, code: int, mode: str | None) -> None:
+    (gpu,) = ask(ONE_GPU.replace(" 0 NVIDIA A100", f" {code} NVIDIA A100")).gpus
+
+    assert gpu.compute_mode == mode
+
+
 def test_clocks_that_are_refused_are_no_problem_of_the_gpu(ask: Ask) -> None:
     (gpu,) = ask(ONE_GPU + "clocks 210 1410 250000 400000 0\nfail nvmlDeviceGetEnforcedPowerLimit 4\n").gpus
 

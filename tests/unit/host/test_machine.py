@@ -68,6 +68,19 @@ def test_only_the_processors_that_may_be_used_count() -> None:
         os.sched_setaffinity(0, allowed)
 
 
+def test_where_the_system_does_not_say_which_processors_may_be_used_all_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity")
+    for found, counted in ((12, 12), (None, 1)):
+        monkeypatch.setattr(os, "cpu_count", lambda found=found: found)
+        assert host._cpu_count() == counted
+
+
+def test_a_machine_that_is_only_described_has_an_engine_that_was_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nvml, "query", lambda seconds: NvmlInfo(problem=f"asked for {seconds} s"))
+    info = host.read_host()
+    assert (info.engine, info.nvml.problem) == (EngineInfo(problem="not asked: nothing is run"), "asked for 20.0 s")
+
+
 def test_system_without_os_release_is_told_by_its_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent() -> dict[str, str]:
         raise FileNotFoundError("/etc/os-release")

@@ -183,6 +183,36 @@ def test_clocks_are_read_in_units_and_being_idle_is_no_reason(ask: Ask) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("bit", "reason"),
+    [
+        (1, None),
+        (2, "applications_clocks"),
+        (4, "power_cap"),
+        (8, "hardware_slowdown"),
+        (16, "sync_boost"),
+        (32, "thermal"),
+        (64, "hardware_thermal"),
+        (128, "hardware_power_brake"),
+        (256, "display_clocks"),
+    ],
+)
+def test_each_reason_has_its_bit(ask: Ask, bit: int, reason: str | None) -> None:
+    (gpu,) = ask(f"{ONE_GPU}clocks 210 1410 250000 400000 {bit}\n").gpus
+
+    assert gpu.clocks is not None
+    assert gpu.clocks.throttle_reasons == ((reason,) if reason else ())
+
+
+@pytest.mark.parametrize(
+    ("code", "mode"), [(0, "default"), (1, "exclusive_thread"), (2, "prohibited"), (3, "exclusive_process"), (9, None)]
+)
+def test_each_compute_mode_has_its_number(ask: Ask, code: int, mode: str | None) -> None:
+    (gpu,) = ask(ONE_GPU.replace(" 0 NVIDIA A100", f" {code} NVIDIA A100")).gpus
+
+    assert gpu.compute_mode == mode
+
+
 def test_clocks_that_are_refused_are_no_problem_of_the_gpu(ask: Ask) -> None:
     (gpu,) = ask(ONE_GPU + "clocks 210 1410 250000 400000 0\nfail nvmlDeviceGetEnforcedPowerLimit 4\n").gpus
 
@@ -422,6 +452,44 @@ def test_modules_in_the_current_folder_are_not_taken(ask: Ask, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
 
     assert ask(SCENARIO) == MACHINE
+
+
+@pytest.mark.parametrize(
+    ("code", "errors", "kind", "said"),
+    [
+        (-11, b"", "crashed", "signal 11 (SIGSEGV)"),
+        (-40, b"", "crashed", "signal 40 (unknown)"),  # a real-time signal has no name
+        (0, b"", "unknown", "exit code 0; it said: nothing"),
+        (3, b"first\nlast\xff words\n\n", "unknown", "exit code 3; it said: last\ufffd words"),
+    ],
+)
+def test_a_child_that_gives_no_answer_is_told_by_how_it_ended(code: int, errors: bytes, kind: str, said: str) -> None:
+    info = child._interpret(code, b"not JSON", errors)
+
+    assert (info.problem_kind, info.gpus) == (kind, ())
+    assert said in (info.problem or "")
+    assert kind == "crashed" or "-m validator.host.nvml`" in (info.problem or "")
+
+
+def test_an_answer_counts_whatever_the_status_it_was_given_with() -> None:
+    assert child._interpret(1, child.to_json(MACHINE).encode(), b"failed to shut down") == MACHINE
+
+
+def test_the_child_is_given_twenty_seconds_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+
+    class Child:
+        def __init__(self, *_: object, **__: object) -> None: ...
+
+        def wait(self, timeout: float | None = None) -> int:
+            given.append(timeout)
+            return -11
+
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    nvml.query()
+    nvml.query(5)
+
+    assert given == [20.0, 5]
 
 
 # ---------------------------------------------------------------- no library

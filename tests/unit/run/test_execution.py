@@ -33,7 +33,7 @@ from validator.model import (
 from validator.probe_host import ProbeReport
 from validator.run import execute
 from validator.run.execution import Execution
-from validator.runners import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
+from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
 
 Trouble = Callable[[], object]
 

@@ -123,3 +123,10 @@ def test_stderr_is_shown_inert() -> None:
     reader = collector()
     reader.pump([iter([(STDERR, b"\x1b[2Jcut \xff\xe2\x80\xae")])], 60)
     assert reader.stderr == "cut \ufffd\ufffd"
+
+
+def test_of_stderr_the_last_16_kibibytes_are_kept_however_they_arrive() -> None:
+    for pieces in ([b"lost" + b"k" * 16_384], [b"lost", b"k" * 10_000, b"k" * 6_384]):
+        reader = collector()
+        reader.pump([iter([(STDERR, piece) for piece in pieces])], 60)
+        assert reader.stderr == "k" * 16_384

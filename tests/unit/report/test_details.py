@@ -403,13 +403,21 @@ def test_the_table_in_markdown() -> None:
         result(Status.SKIP, "a|b", "t4", "why"),
         by_rules("c", ARCH, "t4"),
         result(Status.SKIP, "d", reason="opened", checks=(WARNED,)),
+        replace(result(Status.SKIP, "e", reason="opened, not trained"), basis=Basis.INSPECTED),
+        result(Status.ERROR, "f", reason="gone", basis=None),
+        by_rules("g", replace(ARCH, severity=Severity.INFO)),
+        result(env="h", reason=""),
     )
     page = render("markdown", report(*rows)).splitlines()
-    start = page.index("| environment | host | t4 |")
-    assert page[start : start + 5] == [
-        "| environment | host | t4 |",
-        "|---|---|---|",
-        f"| a\\|b | **fail** (measured)<br>**unexpected**<br>{TITLE} | **skip** |",
-        "| c | not in this run | **fail** (predicted)<br>arch\\_not\\_supported |",
-        "| d | **skip** | not in this run |",
+    start = page.index("| environment | host | t4 | x |")
+    assert page[start : start + 9] == [
+        "| environment | host | t4 | x |",
+        "|---|---|---|---|",
+        f"| a\\|b | **fail** (measured)<br>**unexpected**<br>{TITLE} | **skip** | not in this run |",
+        "| c | not in this run | **fail** (predicted)<br>arch\\_not\\_supported | not in this run |",
+        "| d | **skip** | not in this run | not in this run |",
+        "| e | **skip** (inspected)<br>opened, not trained | not in this run | not in this run |",
+        "| f | **error**<br>gone | not in this run | not in this run |",
+        "| g | not in this run | not in this run | **degraded** (predicted) |",
+        "| h | **pass** (measured) | not in this run | not in this run |",
     ]

@@ -235,6 +235,20 @@ def test_few_reasons_are_all_there() -> None:
     ]
 
 
+def test_the_gravest_cause_comes_first_and_then_the_most_frequent() -> None:
+    light, odd = replace(ARCH, severity=Severity.DEGRADED), Finding("made_up", Severity.DEGRADED, "strange")
+    cells = [by_rules("a", odd), by_rules("b", light), by_rules("c", light), by_rules("d", replace(odd, cause="bad"))]
+    assert [(group.cause, group.severity, group.cells) for group in view(report(*cells)).causes] == [
+        ("arch_not_supported", "degraded", 2),
+        ("made_up", "degraded", 1),
+        ("bad", "degraded", 1),
+    ]
+    [first, *_] = view(report(*cells, by_rules("e", ARCH, "y"))).causes
+    assert (first.severity, first.cells) == ("fail", 3)
+    last = view(report(*cells, by_rules("f", replace(odd, cause="bad", severity=Severity.FAIL)))).causes
+    assert [group.cause for group in last] == ["bad", "arch_not_supported", "made_up"]
+
+
 def test_reasons_in_markdown_are_whole() -> None:
     unknown = Finding("made_up", Severity.DEGRADED, "strange")
     assert whole_reasons("markdown", by_rules("a", ARCH), by_rules("b", ARCH), by_rules("c", unknown)) == [

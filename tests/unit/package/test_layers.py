@@ -7,8 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from validator.cli import cli
+
+#: Every command's module: `--help` and completion import one each.
+COMMANDS = ", ".join(f"validator.cli.{name}" for name in cli.list_commands(click.Context(cli)))
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -25,6 +30,7 @@ def test_the_import_contracts_of_pyproject_hold() -> None:
     ("module", "heavy"),
     [
         ("validator.cli", ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
+        (COMMANDS, ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
         ("validator.run.execution", ["docker", "pynvml", "uv", "requests"]),
         ("validator.runners", ["docker", "requests", "validator.runners.docker.runner", "validator.runners.local.runner"]),
         ("validator.runners.local.runner", ["docker", "requests"]),

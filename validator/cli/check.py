@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from validator.facts import Facts
     from validator.model import Prediction
 
-#: Characters; an image reference with registry and digest has less.
+#: Characters; an image reference with registry and digest has fewer.
 _LONGEST_VALUE = 500
 #: The CUDA build as the end of a torch version says it.
 _BUILD = re.compile(r"\+(cpu|cu\d{2,4})$", re.IGNORECASE)
@@ -60,7 +60,7 @@ def command(output: Output, /, overlay: Path | None, format_name: str, **given: 
     Every option may be left out: what is not given is not judged, and the answer says under which assumption it holds.
 
     \b
-    Exit codes: 0 pass or degraded, 1 fail, 4 unknown (the facts do not reach that far), 3 a value that is none.
+    Exit codes: 0 pass or degraded, 1 fail, 4 unknown (the facts do not reach that far), 3 not a valid value.
     Example:
       validator check --torch 2.7.1 --cuda 12.8 --gpu "Tesla V100-SXM2-32GB" --driver 570.124.06
     """
@@ -73,7 +73,7 @@ def command(output: Output, /, overlay: Path | None, format_name: str, **given: 
 
 
 def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
-    """Raises InvalidInputError where nothing is given, or a value is none."""
+    """What the rules say of the values given. Raises InvalidInputError if there are none, or one is not valid."""
     from validator.rules import Place, Subject, judge
 
     values: dict[str, Any] = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
@@ -116,7 +116,7 @@ def _judge(given: dict[str, Any], facts: Facts) -> Prediction:
 
 
 def _agree(values: dict[str, Any]) -> None:
-    """Raises InvalidInputError where a version is none, or two values say different things of one."""
+    """Raises InvalidInputError if a version is not valid, or --torch and --cuda contradict each other."""
     from validator.base.versions import Dotted, channel_of, torch_version
 
     for name, read, example in (("numpy", torch_version, "1.26.4"), ("glibc", Dotted, "2.27")):

@@ -1,4 +1,4 @@
-"""``validator diagnose``: the cause behind a log that somebody brings."""
+"""``validator diagnose``: the cause behind a log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _stated(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> d
 
 
 def _packed(log: Path) -> str | None:
-    """The kind of archive that a file is, by its first bytes; None for what is none, or cannot be read twice."""
+    """How a file is packed, by its first bytes; None if it is not, or cannot be read a second time."""
     try:
         with log.open("rb") as stream:
             head = stream.read(6) if log.is_file() else b""
@@ -56,7 +56,7 @@ def _packed(log: Path) -> str | None:
     multiple=True,
     metavar="NAME=VALUE",
     callback=_stated,
-    help="What is known of the place: torch, cuda, python, gpu, driver, image, os, in_container, or any other name.",
+    help="What is known of machine and environment: torch, cuda, python, gpu, driver, image, os, in_container, or others.",
 )
 @answer_format_option(answer.FORMATS)
 @click.pass_obj

@@ -35,7 +35,7 @@ def selection_options(function: _F) -> _F:
                 "--matrix",
                 "matrix_file",
                 type=click.Path(path_type=Path),
-                help="The matrix; ./matrix.yaml, or the one shipped with validator where there is none.",
+                help="The matrix file (default: ./matrix.yaml, or else the one shipped with validator).",
             ),
             click.option(
                 "--runner",
@@ -65,7 +65,7 @@ def facts_option(function: _F) -> _F:
         "facts_file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Facts of your own, laid over the shipped ones (docs/facts.md); goes before `facts:` of the matrix.",
+        help="Facts of your own, laid over the shipped ones (docs/facts.md); in place of `facts:` of the matrix.",
     )(function)
 
 
@@ -89,11 +89,12 @@ def answer_format_option(formats: Iterable[str]) -> Callable[[_F], _F]:
 
 def report_format_option(function: _F) -> _F:
     """``--format`` of the commands that show a report: one of ``report.FORMATS``."""
+    written = " and ".join(each.file for each in FORMATS.values() if each.file)
     return click.option(
         "--format",
         "format_name",
         type=click.Choice(list(FORMATS)),
         default="table",
         show_default=True,
-        help="What is printed; `validator run` writes report.md and results.json in any case.",
+        help=f"What is printed; `validator run` always writes {written} too.",
     )(function)

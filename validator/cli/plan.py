@@ -31,9 +31,9 @@ def command(
     """Show the whole table as predicted, and what a run would do; runs nothing.
 
     Every cell is judged by the rules, from the shipped facts: no container engine is asked, no torch is needed, nothing is
-    pulled. Then every cell that a run would measure or open, by its id. The ids are what -e and -t select by: the part before
-    the @ is the environment, the part after it the target. With --runner auto an engine is taken to answer where its socket or
-    DOCKER_HOST points.
+    pulled. Below the table is every cell that a run would measure or open, by its id. -e and -t select by these ids: the part
+    before the @ is the environment, the part after it the target. With --runner auto, an engine is assumed to answer if
+    DOCKER_HOST is set or the socket of one is there.
     """
     from validator.report import Forecast, render
     from validator.runners.labels import owner

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("recommend")
 @place_options
-@click.option("--python", metavar="X.Y", help="The Python you need: then wheels, for images hold one of their own.")
+@click.option("--python", metavar="X.Y", help="The Python you need; then only wheels count, as an image brings its own.")
 @click.option("--need", metavar="LIST", default="", help="What it must do besides AMP training: bf16,fp8,fp4,compile …")
 @click.option("-m", "--matrix", "matrix_file", type=click.Path(path_type=Path), help="Choose among the environments of a matrix.")
 @click.option(
@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Show which environments should train on a GPU and driver, best first, and why the others do not.
 
-    Without --gpu and --driver this machine is meant. Without --matrix the candidates are the recent releases of torch in every
+    Without --gpu and --driver, this machine is meant. Without --matrix, the candidates are the recent releases of torch in every
     CUDA build there is, and older ones where none of those fits. Each comes with a line to copy. Exit code 1 when nothing fits,
     4 when that cannot be told.
 
@@ -81,7 +81,7 @@ def command(
 
 
 def _target(gpu: str | None, cc: str | None, driver: str | None, host: HostInfo) -> Target:
-    """The place asked about; what is not given is this machine's, where NVML says it. Raises InvalidInputError."""
+    """The GPU and driver asked about; without a GPU those of this machine, as NVML names them. Raises InvalidInputError."""
     from validator.base.errors import InvalidInputError
     from validator.host import usable_gpu
     from validator.model import Target

@@ -20,8 +20,8 @@ from validator.cli.session import load_results
 def command(output: Output, file: Path | None, run_id: str | None, out: Path, format_name: str) -> None:
     """Show the report of an earlier run again, in any format.
 
-    FILE is a results.json, of this machine or another. Without it the history in the results folder is read: also a run that
-    was killed half-way has its report there.
+    FILE is a results.json, of this machine or another. Without it, the history in the results folder is read; a run that was
+    killed half-way has its report there too.
     """
     from validator.report import render
     from validator.results import Store

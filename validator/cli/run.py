@@ -99,12 +99,13 @@ def command(
         unwritten = None
         with held_back():
             store.finish_run(info)
+            texts = files(report)
             try:
-                store.write_reports(run_id, files(report))
+                store.write_reports(run_id, texts)
             except StoreError as error:
                 unwritten = error  # what was measured is shown first
     output.result(render(format_name, report, width=output.width, color=output.color))
     if unwritten:
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has the run all the same")
-    output.note(f"written: {out / 'latest' / 'report.md'} and {out / 'latest' / 'results.json'}")
+    output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in texts)}")
     raise click.exceptions.Exit(exit_code(report, strict=strict))

@@ -79,7 +79,7 @@ def command(
 
 
 def _check(change: Change, facts: Any) -> None:
-    """Refuse what is no version at all. Raises InvalidInputError."""
+    """Raises InvalidInputError if a value is not a version."""
     from validator.base.errors import InvalidInputError
     from validator.base.versions import Dotted, torch_version
     from validator.facts.driver_names import parse

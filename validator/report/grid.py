@@ -22,6 +22,8 @@ STYLES = {"pass": "green", "degraded": "yellow", "fail": "bold red", "error": "m
 _NARROWEST_COLUMN = 24
 #: In the form with idents, a column needs no more than the longest part of one ("supported"), or of a target's id ("535.183.01").
 _IDENT_COLUMN = 10
+#: Columns of the terminal that such a table takes besides: on its left and right, and between two of its columns.
+_EDGES, _BETWEEN = 2, 2
 #: More tables than this under each other are harder to read than lines.
 _MOST_TABLES = 4
 
@@ -96,7 +98,7 @@ def _ident_tables(shown: View, console: Console) -> list[Table]:
     """The targets over as few tables as fit beside the environments; none when those would be many."""
     first = max((cell_len(part) for row in shown.rows for part in _parts(row.environment)), default=0)
     first = max(first, len("environment"))
-    per_table = (console.width - first - 2) // (_IDENT_COLUMN + 1)
+    per_table = (console.width - _EDGES - (first + 1)) // (_IDENT_COLUMN + _BETWEEN)
     if per_table < 1:
         return []
     number = -(-len(shown.targets) // per_table)

@@ -15,7 +15,7 @@ from values import L4_HOST, environment, report, result
 
 from validator.base.errors import InvalidInputError, ReportFileError
 from validator.cli import cli
-from validator.model import HostInfo, NvmlInfo, Status
+from validator.model import Content, HostInfo, NvmlInfo, Status
 from validator.results import dump
 
 MATRIX = """\
@@ -183,6 +183,44 @@ def test_recommend_without_a_gpu_here_wants_to_know_which() -> None:
     assert "--gpu" in done.exception.hint
 
 
+@pytest.mark.parametrize(
+    ("options", "target", "asked_about"),
+    [
+        ((), "NVIDIA L4, driver 580.95.05", ("NVIDIA L4", None, "580.95.05")),
+        (("--driver", "535.183.01"), "NVIDIA L4, driver 535.183.01", ("NVIDIA L4", None, "535.183.01")),
+        (("--gpu", "T4"), "T4", ("T4", None, None)),
+        (("--cc", "9.0", "--driver", "580"), "compute capability 9.0, driver 580", (None, "9.0", "580")),
+    ],
+)
+def test_recommend_takes_from_this_machine_what_is_not_given(
+    options: tuple[str, ...], target: str, asked_about: tuple[str | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("validator.host.nvml.query", lambda _timeout: L4_HOST.nvml)
+    assert asked("recommend", "-m", "matrix.yaml", *options).stdout.startswith(f"For {target} (facts of ")
+    assert tuple(answer("recommend", "-m", "matrix.yaml", *options)["target"].values()) == asked_about
+
+
+def test_recommend_wants_a_name_or_a_capability_and_not_both() -> None:
+    done = asked("recommend", "--gpu", "T4", "--cc", "7.5")
+    assert (done.exit_code, "--gpu or --cc, not both" in done.output) == (2, True)
+
+
+def test_recommend_among_a_matrix_for_a_python_leaves_out_what_holds_another() -> None:
+    matrix = MATRIX.replace('{torch: "2.10.0", cuda: "13.0"}', '{torch: "2.10.0", cuda: "13.0", python: "3.11"}')
+    Path("matrix.yaml").write_text(matrix, encoding="utf-8")
+    place = ("recommend", "--gpu", "L4", "--driver", "580.95.05", "-m", "matrix.yaml", "--python")
+    assert len(answer(*place, "3.11")["recommended"]) == 2
+    assert len(answer(*place, "3.12")["recommended"]) == 1
+
+
+def test_recommend_shows_five_or_all_and_where_nothing_fits_exits_1() -> None:
+    few, every = (asked("recommend", "--gpu", "L4", "--driver", "580.95.05", *more).stdout for more in ((), ("--all",)))
+    assert "\n5. " in few
+    assert "\n6. " not in few
+    assert "\n6. " in every
+    assert asked("recommend", "--gpu", "Quadro K6000", "--driver", "470.82.01").exit_code == 1
+
+
 def test_recommend_without_a_driver_says_that_none_was_judged() -> None:
     done = asked("recommend", "--gpu", "L4")
     assert re.search(r"^ +assumed: no driver is given: this holds from driver 580.65.06 on", done.stdout, re.MULTILINE)
@@ -230,6 +268,42 @@ def test_upgrade_starts_from_what_was_measured() -> None:
     assert effect[f"torch2.10.0-cu126@{L4_NEW}"]["effect"] == "unaffected"
     assert effect[f"torch2.10.0-cu126@{L4_NEW}"]["before"] == {"verdict": "fail", "basis": "measured"}
     assert effect[f"torch2.10.0-cu126@{L4_OLD}"]["effect"] == "stops working"
+
+
+def test_upgrade_judges_by_what_was_found_inside_while_an_environment_stays_as_it_is() -> None:
+    """The run read a CUDA 13 build out of what the matrix calls 12.6: an old driver stops it, unless it is replaced as well."""
+    inside = Content(torch="2.10.0+cu130", cuda="13.0", arch_list=("sm_80", "sm_90"))
+    found = result(Status.PASS, environment("torch2.10.0-cu126", cuda="12.6", torch="2.10.0"), on=L4_NEW, content=inside)
+    Path("results.json").write_text(dump(report(found, host=L4_HOST)), encoding="utf-8")
+
+    def effect(*change: str) -> str:
+        rows = answer("upgrade", *change, "--results", "results.json")["cells"]
+        return str({row["id"]: row["effect"] for row in rows}[f"torch2.10.0-cu126@{L4_NEW}"])
+
+    assert effect("--driver", "535.183.01") == "stops working"
+    assert effect("--driver", "535.183.01", "--torch", "2.9.1") == "unaffected"
+
+
+def test_upgrade_of_which_nothing_can_be_told_exits_4() -> None:
+    Path("matrix.yaml").write_text(MATRIX[: MATRIX.index("  - {gpu")], encoding="utf-8")
+    done = asked("upgrade", "--gpu", "Voodoo 2")
+    assert done.exit_code == 4
+    assert "unknown: 2 of 2 cells" in done.stdout
+
+
+@pytest.mark.parametrize("change", [("--driver", "580.95.05"), ("--cuda", "twelve"), ("--torch", "x")])
+def test_upgrade_says_which_value_is_wrong(change: tuple[str, str]) -> None:
+    exception = asked("upgrade", *change).exception
+    assert isinstance(exception, InvalidInputError) is (change[0] != "--driver")
+    if isinstance(exception, InvalidInputError):
+        assert exception.what.startswith(f"{change[0]}: ")
+
+
+def test_upgrade_says_what_it_compares_with() -> None:
+    assert "(compared with what is predicted):" in asked("upgrade", "--driver", "580.95.05").stdout
+    Path("results.json").write_text(dump(report(result(), host=L4_HOST)), encoding="utf-8")
+    with_results = asked("upgrade", "--driver", "580.95.05", "--results", "results.json").stdout
+    assert "(compared with what run 20261124T120000Z-a1b2c3 measured" in with_results
 
 
 def test_upgrade_without_a_change_and_with_nonsense() -> None:

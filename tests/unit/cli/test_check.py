@@ -125,3 +125,11 @@ def test_a_value_of_absurd_length_is_not_repeated() -> None:
         result = _check(option, "9" * 50_000)
         assert isinstance(result.exception, InvalidInputError)
         assert "50000 characters" in str(result.exception)
+
+
+@pytest.mark.parametrize(("length", "is_judged"), [(500, True), (501, False)])
+def test_the_longest_value_that_is_judged(length: int, is_judged: bool) -> None:
+    result = _check("--torch", "2.7.1", "--image", "a" * length)
+    assert (result.exit_code in (0, 4)) is is_judged
+    if not is_judged:
+        assert str(result.exception) == "--image has 501 characters\n  why: no value has more than 500"

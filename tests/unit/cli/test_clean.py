@@ -131,6 +131,19 @@ def test_images_go_only_where_they_are_named(monkeypatch: pytest.MonkeyPatch) ->
     assert engine.removed == ["built"]
 
 
+def test_all_is_everything_of_ours(monkeypatch: pytest.MonkeyPatch, results: Path) -> None:
+    from validator.runners.local.venvs import default_root
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(results / "cache"))
+    default_root().mkdir(parents=True)
+    engine = Engine()
+    done = clean(engine, monkeypatch, "--all", "--yes", "--out", str(results))
+    assert engine.removed == ["old", "built"]
+    assert not default_root().exists()
+    assert not list(results.glob("*.sqlite3*"))
+    assert [line.split()[1] for line in done.stdout.splitlines()][:3] == ["container", "image", "folder"]
+
+
 def test_what_cannot_be_removed_is_said_and_the_rest_goes_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Engine(lambda: APIError("no", explanation="it is stuck"))
     done = clean(engine, monkeypatch, "--containers", "--images", "--yes")

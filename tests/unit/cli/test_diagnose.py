@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -156,3 +158,55 @@ def test_an_answer_is_plain_json() -> None:
     from validator.diagnose import Evidence, diagnose
 
     assert json.loads(json.dumps(as_json(diagnose(Evidence(log=LOG))))) == as_json(diagnose(Evidence(log=LOG)))
+
+
+@pytest.mark.parametrize(("length", "code"), [(1000, 0), (1001, 2)])
+def test_the_longest_value_that_is_taken_for_one(log: Path, length: int, code: int) -> None:
+    assert call("diagnose", str(log), "--env", "note=" + "x" * length).exit_code == code
+
+
+def test_names_of_the_place_are_read_in_any_case_and_without_spaces(log: Path) -> None:
+    found = json.loads(call("diagnose", str(log), "--env", " IN_CONTAINER = true ", "--format", "json").output)
+    assert found["cause"] == "no_gpu_in_container"
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_a_stdin_that_is_closed_is_said_to_be(stream: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr("validator.cli.diagnose.sys", SimpleNamespace(stdin=closed if stream else None))
+    done = call("diagnose", "-")
+    assert isinstance(done.exception, InvalidInputError)
+    assert done.exception.what == "stdin is closed"
+
+
+@pytest.mark.parametrize(
+    ("head", "unpack"),
+    [
+        (b"\x1f\x8b", "zcat"),
+        (b"\xfd7zXZ\x00", "xzcat"),
+        (b"\x28\xb5\x2f\xfd", "zstdcat"),
+        (b"BZh", "bzcat"),
+        (b"PK\x03\x04", "unzip -p"),
+        (b"hello", None),
+    ],
+)
+def test_what_unpacks_a_log_is_told(head: bytes, unpack: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(head + b"\x00\x01" * 20)
+    said = call("diagnose", str(path)).stderr
+    assert (f"): give the text, such as `{unpack} {path} | validator diagnose -`" in said) is bool(unpack)
+    assert said.startswith(f"{path} is packed (") is bool(unpack)
+
+
+def test_one_cause_is_an_object_in_json_and_a_section_in_markdown() -> None:
+    assert json.loads(call("causes", "shm_too_small", "--format", "json").output)["cause"] == "shm_too_small"
+    page = call("causes", "shm_too_small", "--format", "markdown").output
+    assert '<a id="shm_too_small">' in page
+    assert page.count("<a id=") == 1
+
+
+def test_a_cause_that_is_like_no_other_is_pointed_to_the_list() -> None:
+    done = call("causes", "zzzzzz")
+    assert isinstance(done.exception, InvalidInputError)
+    assert done.exception.hint == "`validator causes` lists them"

@@ -8,13 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from validator.cli import cli
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
 
+#: Every command's module: `--help` and completion import one each.
+COMMANDS = ", ".join(f"validator.cli.{name}" for name in cli.list_commands(click.Context(cli)))
 CHECKOUT = Path(__file__).resolve().parents[3]
 
 
@@ -57,6 +62,7 @@ def test_every_room_is_in_the_table_of_the_docs_and_has_a_door_of_its_own() -> N
     ("module", "heavy"),
     [
         ("validator.cli", ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
+        (COMMANDS, ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
         ("validator.run.execution", ["docker", "pynvml", "uv", "requests"]),
         ("validator.runners", ["docker", "requests", "validator.runners.docker.runner", "validator.runners.local.runner"]),
         ("validator.runners.local.runner", ["docker", "requests"]),

@@ -197,7 +197,7 @@ def test_a_plan_says_what_it_is_and_has_no_run(name: str) -> None:
     assert "INTERRUPTED" not in said.upper()
     assert "measure: a GPU is here" in said
     assert "open: opened without a GPU" in said
-    assert "run nothing for the other 1 cells: they keep what is predicted" in said
+    assert "run nothing for the other cell: it keeps what is predicted" in said
     assert "--inspect" not in said  # something is opened already
 
 
@@ -205,7 +205,7 @@ def test_a_plan_says_what_it_is_and_has_no_run(name: str) -> None:
 def test_a_plan_that_opens_nothing_says_how_to(name: str) -> None:
     only = forecast().plan.cells[2]
     shown = replace(forecast(), plan=Plan((only,), "docker", "assumed"), cells=(foretold(only),))
-    assert "they keep what is predicted (--inspect opens the images as well)" in words(name, shown)
+    assert "it keeps what is predicted (--inspect opens the images as well)" in words(name, shown)
 
 
 def test_what_would_be_measured_stands_before_what_would_be_opened() -> None:

@@ -7,7 +7,7 @@ from validator.report.view.lines import line
 
 
 def gpus_line(nvml: NvmlInfo) -> str:
-    """Driver and GPUs, or why there is none."""
+    """Driver and GPUs, or why there are none."""
     parts = []
     if nvml.driver_version:
         parts.append(f"driver {nvml.driver_version}")

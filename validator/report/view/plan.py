@@ -23,5 +23,6 @@ def actions_of(cells: Iterable[Cell]) -> Iterable[SkipGroup]:
     for (action, reason), ids in sorted(groups.items(), key=lambda item: item[0][0] is not Action.MEASURE):
         yield SkipGroup(line(f"{_VERBS[action]}: {reason}"), tuple(ids))
     if rest:
+        others = "the other cell: it keeps" if rest == 1 else f"the other {rest} cells: they keep"
         hint = "" if any(action is Action.INSPECT for action, _ in groups) else " (--inspect opens the images as well)"
-        yield SkipGroup(f"run nothing for the other {rest} cells: they keep what is predicted{hint}", ())
+        yield SkipGroup(f"run nothing for {others} what is predicted{hint}", ())

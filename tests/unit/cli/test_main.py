@@ -94,11 +94,11 @@ def test_closed_streams_are_no_reason_to_stumble(monkeypatch: pytest.MonkeyPatch
     assert ended.value.code == 0
 
 
-@pytest.mark.parametrize(("typed", "said"), [("plna", "Did you mean 'plan'?"), ("xyzzy", "There are: run, plan, check, ")])
+@pytest.mark.parametrize(("typed", "said"), [("plna", "did you mean 'plan'?"), ("xyzzy", "the commands are run, plan, check, ")])
 def test_a_command_that_is_not_there_gets_a_suggestion(typed: str, said: str) -> None:
     done = CliRunner().invoke(cli, [typed])
     assert done.exit_code == 2
-    assert f"No such command '{typed}'. {said}" in done.output
+    assert f"No such command '{typed}'; {said}" in done.output
 
 
 @pytest.mark.parametrize("option", ["-h", "--help"])

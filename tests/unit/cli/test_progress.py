@@ -41,7 +41,7 @@ def test_nothing_is_said_when_it_is_to_be_quiet(monkeypatch: pytest.MonkeyPatch)
 
 def test_lines_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told(Output(), monkeypatch, PASSED).splitlines() == [
-        "[2/7] torch@host: measure: a GPU is here",
+        "[2/7] torch@host: measure: asked for",
         "      check import",
         "      pass: trains: fp32",
     ]

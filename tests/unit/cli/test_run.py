@@ -14,7 +14,7 @@ from values import BARE_HOST
 
 from validator.base.errors import StoreError
 from validator.cli import cli
-from validator.model import Basis, CellResult, EngineInfo, Plan, Status, not_run
+from validator.model import Basis, CellResult, HostInfo, Plan, Status, not_run
 from validator.results import Store
 from validator.run import Execution
 from validator.runners.base import RunContext
@@ -31,9 +31,13 @@ class Runner:
     """A runner that can do everything and is asked for nothing."""
 
     name = "docker"
+    contained = True
 
     def __init__(self) -> None:
         self.closed = False
+
+    def host(self) -> HostInfo:
+        return BARE_HOST
 
     def supports(self, _: object) -> None:
         return None
@@ -52,9 +56,9 @@ class Bench:
         self.of: Callable[[Any], CellResult] = lambda each: measured(each, Status.PASS)
         self.interrupted = False
 
-        def choose(name: str, _: object, context: RunContext) -> tuple[Runner, str, EngineInfo]:
+        def choose(name: str, _: object, context: RunContext) -> tuple[Runner, str]:
             self.asked_for, self.context = (name,), context
-            return self.runner, "it answers", EngineInfo("docker", "27.1")
+            return self.runner, "it answers"
 
         def execute(plan: Plan, _matrix: object, runner: object, keeper: Store, *_: object) -> Execution:
             assert runner is self.runner
@@ -63,9 +67,8 @@ class Bench:
                 keeper.keep(each)
             return Execution(results, self.interrupted)
 
-        monkeypatch.setattr("validator.cli.run.choose_runner", choose)
+        monkeypatch.setattr("validator.cli.run.choose", choose)
         monkeypatch.setattr("validator.run.execute", execute)
-        monkeypatch.setattr("validator.host.machine.read_host", lambda _: BARE_HOST)
 
     def run(self, *options: str) -> Result:
         done = CliRunner(env={"COLUMNS": "120"}).invoke(cli, ["run", *options])

@@ -11,7 +11,9 @@ from validator.catalogue.causes import anchor, catalogue
 from validator.model import (
     UNKNOWN_CAUSE,
     Action,
+    ActionReason,
     Basis,
+    Because,
     CellResult,
     CheckStatus,
     Finding,
@@ -320,6 +322,11 @@ def test_what_was_skipped_and_why() -> None:
     ]
 
 
+def said(words: str) -> ActionReason:
+    """A reason in a runner's own words."""
+    return ActionReason(Because.NOT_SUPPORTED, words)
+
+
 def planned(*cells: object) -> Forecast:
     plan = Plan(cells, "docker", "assumed")  # type: ignore[arg-type]
     return Forecast(plan, tuple(map(foretold, plan.cells)), L4_HOST, "my.yaml", "2026-11-25", "0.1.0")
@@ -329,8 +336,8 @@ def test_what_a_run_would_do() -> None:
     good, elsewhere = Prediction(Outlook.PASS), Target("x")
     shown = planned(
         *(cell(environment(f"s{n}"), elsewhere, action=Action.SKIP, predicted=good) for n in range(2)),
-        *(cell(environment(f"o{n}"), elsewhere, action=Action.INSPECT, reason="no GPU", predicted=good) for n in range(7)),
-        cell(environment("m"), HOST_TARGET, reason="here", predicted=good),
+        *(cell(environment(f"o{n}"), elsewhere, action=Action.INSPECT, why=said("no GPU"), predicted=good) for n in range(7)),
+        cell(environment("m"), HOST_TARGET, why=said("here"), predicted=good),
     )
     lines = render("table", shown, width=100).splitlines()
     assert lines[lines.index("A run would") - 1 :] == [
@@ -354,7 +361,7 @@ def test_what_a_run_would_do() -> None:
 
 
 def test_a_run_of_everything_leaves_no_rest() -> None:
-    shown = planned(cell(environment("m"), HOST_TARGET, reason="here", predicted=Prediction(Outlook.PASS)))
+    shown = planned(cell(environment("m"), HOST_TARGET, why=said("here"), predicted=Prediction(Outlook.PASS)))
     assert "run nothing" not in render("table", shown)
 
 

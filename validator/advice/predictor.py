@@ -9,7 +9,7 @@ from validator.facts import Facts
 from validator.facts.image_names import read_image
 from validator.host.gpus import usable_gpu
 from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
-from validator.rules import judge
+from validator.rules import Judge
 from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.
@@ -25,6 +25,7 @@ class Predictor:
 
     def __init__(self, facts: Facts, host: HostInfo | None, *, in_containers: bool, needs: tuple[str, ...] = ()) -> None:
         self.facts = facts
+        self._judge = Judge(facts)
         self._host = host
         self._in_containers = in_containers
         self._needs = needs
@@ -46,7 +47,7 @@ class Predictor:
         if not place.has_gpu and (inside or environment.cuda) != "cpu":
             return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE,))
         try:
-            prediction = judge(subject, place, self.facts)
+            prediction = self._judge(subject, place)
             if prediction.status.works and not self._names_torch(subject):
                 missing = f"which torch is in {environment.id}: the matrix does not say"
                 return replace(prediction, status=Outlook.UNKNOWN, missing=(missing, *prediction.missing))

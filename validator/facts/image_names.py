@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from validator.base.versions import Dotted
 from validator.facts.loader import Facts
@@ -42,16 +43,9 @@ class ImageFacts:
     assumptions: tuple[str, ...] = ()
 
 
+@cache
 def read_image(reference: str, facts: Facts) -> ImageFacts:
-    """What the reference tells; remembered by reference."""
-    key = ("image", reference)
-    known = facts.memory.get(key)
-    if known is None:
-        known = facts.memory[key] = _read(reference, facts)
-    return known
-
-
-def _read(reference: str, facts: Facts) -> ImageFacts:
+    """What the reference tells."""
     repository, tag = _split(reference)
     row = facts.tags.get(f"{repository}:{tag}")
     for pattern in facts.patterns:

@@ -43,9 +43,9 @@ TABLES = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Facts:
-    """Everything that is known before anything is run."""
+    """Everything that is known before anything is run. Two sets of facts are never equal, so that answers can be kept by them."""
 
     toolkits: Mapping[str, rows.Toolkit]
     floors: Mapping[int, rows.Floor]
@@ -70,11 +70,6 @@ class Facts:
     """The newest date of any source: nothing later is known."""
     raw: Mapping[str, Mapping[str, Any]] = field(repr=False, default_factory=dict)
     """The rows as they stand in the files, by table and key, to be shown."""
-    memory: dict[Any, Any] = field(repr=False, compare=False, default_factory=dict)
-    """Answers of the rules that depend on these facts and on few values; never seen from outside."""
-
-    def __hash__(self) -> int:
-        return id(self)
 
     @property
     def newest_torch(self) -> Version:

@@ -111,17 +111,14 @@ def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     """fp16, bf16, fp8 and fp4 on the GPU."""
     if view.is_cpu or place.capability is None or not place.has_gpu:
         return NOTHING
-    key = ("amp", view.key, place.key)
-    if key not in facts.memory:
-        facts.memory[key] = Answer(
-            findings=(
-                *_fp16(view, place),
-                *_bf16(view, place, facts),
-                *_small_types(view, place, facts),
-                *_compile(view, place, facts),
-            )
+    return Answer(
+        findings=(
+            *_fp16(view, place),
+            *_bf16(view, place, facts),
+            *_small_types(view, place, facts),
+            *_compile(view, place, facts),
         )
-    return facts.memory[key]  # type: ignore[no-any-return]
+    )
 
 
 def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.rows import Capability
@@ -143,24 +145,25 @@ def _known_to(cuda: Dotted, capability: Capability, facts: Facts) -> bool:
     )
 
 
+@cache
+def _builds_for(cuda: Dotted, platform: str, facts: Facts) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every torch published for a CUDA version, with what it has code for."""
+    return tuple(
+        (str(release.version), arch)
+        for release in facts.releases.values()
+        for build in release.builds.values()
+        if build.cuda == cuda and (arch := build.arch.get(platform))
+    )
+
+
 def _by_all_builds(view: SubjectView, place: PlaceView, capability: Capability, cuda: Dotted, facts: Facts) -> Answer:
     """What the published builds for a CUDA version have in common, where the torch is not known."""
     if view.torch is not None and view.build is None and view.release is not None:
         return NOTHING  # there is no such build; rules.published says so
     device = device_of(capability)
-    key = ("every-build", cuda.numbers, device, view.platform)
-    if key not in facts.memory:
-        builds = [
-            (str(release.version), arch)
-            for release in facts.releases.values()
-            for build in release.builds.values()
-            if build.cuda == cuda and (arch := build.arch.get(view.platform))
-        ]
-        facts.memory[key] = (
-            [version for version, arch in builds if has_sass(arch, device, capability.jetson)],
-            [version for version, arch in builds if not has_sass(arch, device, capability.jetson)],
-        )
-    have, have_not = facts.memory[key]
+    builds = _builds_for(cuda, view.platform, facts)
+    have = [version for version, arch in builds if has_sass(arch, device, capability.jetson)]
+    have_not = [version for version, arch in builds if not has_sass(arch, device, capability.jetson)]
     if view.torch is not None or not (have or have_not):
         who = view.label if view.torch is not None else f"the torch that goes with CUDA {cuda}"
         if view.torch is None:

@@ -12,7 +12,7 @@ from validator.base.versions import Dotted, torch_version
 from validator.facts import Facts
 from validator.facts.image_names import ImageFacts, read_image
 from validator.facts.rows import PLATFORMS, Build, Release
-from validator.model import Basis, Finding
+from validator.model import Basis
 from validator.rules.subject import Inspected, Subject
 
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
@@ -26,7 +26,7 @@ _NOTHING_INSIDE = Inspected()
 
 @dataclass
 class SubjectView:
-    """An environment, resolved against the facts."""
+    """An environment, resolved against the facts. ``view_subject`` fills it; nothing changes it after that."""
 
     platform: str
     torch: Version | None = None
@@ -59,15 +59,21 @@ class SubjectView:
     from_source: bool = False
     """A torch that was compiled by somebody else than PyTorch (NGC, a nightly, a local version)."""
     basis: Basis = Basis.PREDICTED
-    findings: list[Finding] = field(default_factory=list)
-    """What the rules found that depends on the environment alone."""
-    assumptions: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    assumptions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    def assume(self, text: str) -> None:
+        """Notes what is taken for granted, while the view is made."""
+        self.assumptions += (text,)
+
+    def lack(self, text: str) -> None:
+        """Notes what would have to be known, while the view is made."""
+        self.missing += (text,)
 
     @cached_property
-    def key(self) -> tuple[object, ...]:
-        """What the rules of precision go by."""
-        return str(self.torch), self.cuda, self.needs
+    def precision(self) -> tuple[object, ...]:
+        """All that the rules of precision (fp16, bf16 …) go by: subjects that are alike in it get the same answer."""
+        return str(self.torch), self.cuda, self.is_cpu, self.needs
 
     @cached_property
     def label(self) -> str:
@@ -105,14 +111,14 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
     """An image whose content its name does not tell, or a CUDA version by itself, which people say of nvidia/cuda images."""
     if view.cuda is None:
         if subject.image is not None and subject.inspected is None:
-            view.missing.append(f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda")
+            view.lack(f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda")
         return
     if subject.image is None and subject.inspected is None and view.platform != "windows":
         gate = facts.gates.get(view.cuda.major_minor)
         view.requirement = _gate_on(view.platform, gate.requirement if gate else f"cuda>={view.cuda.major_minor}")
         view.requirement_from = str(gate.origin) if gate else ""
         view.requirement_assumed = view.has_compat = True
-        view.assumptions.append(
+        view.assume(
             f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate; a compat library in it is "
             "not counted on (--image names the image)"
         )
@@ -135,7 +141,7 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
     if same_minor:
         nearest = min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
         view.release = same_minor[-1] if in_part else nearest
-        view.assumptions.append(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
+        view.assume(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
 
 
 def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
@@ -148,7 +154,7 @@ def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
     row = next((row for row in facts.tags.values() if row.torch == str(view.torch)), None) if public != view.torch else None
     if row is not None and view.image == ImageFacts():
         view.image = read_image(row.reference, facts)
-        view.assumptions.append(f"torch {view.torch} is the one of {row.reference}")
+        view.assume(f"torch {view.torch} is the one of {row.reference}")
 
 
 def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
@@ -157,7 +163,7 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     if stated is None and view.release is not None and not view.from_source:
         stated = view.release.default_on(view.platform)
         what = "the CPU build" if stated == "cpu" else f"the build for CUDA {stated}"
-        view.assumptions.append(f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}")
+        view.assume(f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}")
     if stated is None:
         return
     if other := _OTHER_ACCELERATOR.match(stated):
@@ -171,7 +177,7 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     if view.build is None and view.torch is not None and view.torch.is_prerelease:
         view.from_source, view.release = True, None  # nightlies come for other CUDA versions than the release
     elif view.build is not None and view.torch is not None and view.torch.is_prerelease:
-        view.assumptions.append(f"torch {view.torch} is taken to be built like its release, {view.level}")
+        view.assume(f"torch {view.torch} is taken to be built like its release, {view.level}")
 
 
 def _whole(view: SubjectView, stated: str) -> str:
@@ -183,7 +189,7 @@ def _whole(view: SubjectView, stated: str) -> str:
     chosen = default or max(builds, key=lambda build: build.cuda, default=None)
     if chosen is None:
         return stated
-    view.assumptions.append(f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}")
+    view.assume(f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}")
     return chosen.cuda.text
 
 
@@ -228,7 +234,7 @@ def _code(view: SubjectView, inside: Inspected) -> None:
         view.arch_from = str(view.build.origin)
         if view.arch is None and view.platform == "windows" and "linux_x86_64" in view.build.arch:
             view.arch = view.build.arch["linux_x86_64"]
-            view.assumptions.append(f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
+            view.assume(f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
 
 
 def _python_and_libraries(view: SubjectView, inside: Inspected, subject: Subject) -> None:
@@ -260,7 +266,7 @@ def _container(view: SubjectView, inside: Inspected) -> None:
     view.has_compat = inside.has_compat_libs if inside.has_compat_libs is not None else view.image.compat
     view.compat_driver = _read_version(inside.compat_driver)
     if inside.disable_require:
-        view.assumptions.append("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
+        view.assume("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
     elif inside.require_cuda is not None:
         view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
     elif view.image.requirement is not None:

@@ -8,13 +8,25 @@ from dataclasses import replace
 from validator.facts import Facts
 from validator.facts.image_names import read_image
 from validator.host.gpus import usable_gpu
-from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
+from validator.model import (
+    Cell,
+    Content,
+    Environment,
+    HostInfo,
+    HostInterpreter,
+    Missing,
+    MissingKind,
+    Outlook,
+    Prediction,
+    PulledImage,
+    Target,
+)
 from validator.rules import Judge
 from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.
 _PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}
-NO_GPU_HERE = "this machine has no NVIDIA GPU that answers"
+NO_GPU_HERE = Missing(MissingKind.NO_GPU_HERE, "this machine has no NVIDIA GPU that answers")
 
 
 class Predictor:
@@ -49,11 +61,11 @@ class Predictor:
         try:
             prediction = self._judge(subject, place)
             if prediction.status.works and not self._names_torch(subject):
-                missing = f"which torch is in {environment.id}: the matrix does not say"
+                missing = Missing(MissingKind.INPUT, f"which torch is in {environment.id}: the matrix does not say")
                 return replace(prediction, status=Outlook.UNKNOWN, missing=(missing, *prediction.missing))
             return prediction
-        except ValueError as error:  # a version that is none: the matrix allows spellings that no rule can read
-            return Prediction(Outlook.UNKNOWN, missing=(str(error),))
+        except ValueError as error:  # the matrix allows spellings of a version that no rule can read
+            return Prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.INPUT, str(error)),))
 
     def _names_torch(self, subject: Subject) -> bool:
         """Whether it is known which torch is judged: of one that nobody names nothing could speak against it."""

@@ -140,7 +140,7 @@ def _works(outlook: Outlook) -> bool | None:
 
 def _reason(effect: Effect, before: Outlook, then: Prediction) -> str:
     if effect is Effect.UNKNOWN:
-        return then.missing[0] if then.missing else "whether it works today is not known"
+        return then.missing[0].text if then.missing else "whether it works today is not known"
     if grave := gravest(then):
         return "; ".join(finding.message for finding in grave)
     return "no rule speaks against it" if effect is Effect.STARTS else f"{before.value} before and after"

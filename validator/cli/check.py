@@ -165,8 +165,8 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
             }
             for row in prediction.findings
         ],
-        "assumptions": list(prediction.assumptions),
-        "missing": list(prediction.missing),
+        "assumptions": [each.text for each in prediction.assumptions],
+        "missing": [each.text for each in prediction.missing],
     }
 
 

@@ -17,7 +17,7 @@ from validator.cli.session import load_facts, load_matrix, load_results, this_ma
 if TYPE_CHECKING:
     from validator.advice.recommendation import Candidate, Recommendation
     from validator.facts import Facts
-    from validator.model import Environment, HostInfo, Target
+    from validator.model import Assumption, Environment, HostInfo, Target
 
 #: Environments shown in text unless --all; JSON has every one.
 _SHOWN = 5
@@ -139,6 +139,8 @@ def _candidate(each: Candidate, facts: Facts) -> dict[str, Any]:
 
 
 def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everything: bool, facts: Facts) -> str:
+    from validator.model import AssumptionKind
+
     wanted = f", able to do {', '.join(needs)}" if needs else ""
     text = [f"For {target.id}{wanted} (facts of {facts.as_of}):"]
     if not found.good:
@@ -149,7 +151,9 @@ def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everyth
         rank = _rank(each, shown[number - 2] if number > 1 else None)
         text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value}): {rank}"]
         text += [f"   {each.reason}"] if each.measured or each.outlook.value != "pass" else []
-        own = [line for line in each.prediction.assumptions if line not in assumed and not _of_its_image(line, each.environment)]
+        # That an image holds what its tag names is what the line to copy says.
+        known = [line for line in each.prediction.assumptions if line.kind is not AssumptionKind.IMAGE_NAME]
+        own = [line for line in known if line not in assumed]
         text += [f"   assumed: {line}" for line in own]
         text += [f"   {line}" for line in _copied(each.environment, facts)]
     if len(found.good) > len(shown):
@@ -162,17 +166,10 @@ def _text(found: Recommendation, target: Target, needs: tuple[str, ...], everyth
     return "\n".join(text)
 
 
-def _assumed(found: Recommendation) -> list[str]:
+def _assumed(found: Recommendation) -> list[Assumption]:
     """What was taken for granted of every candidate: the place asked about, as far as it was not given."""
     every = [each.prediction.assumptions for each in (*found.good, *found.rejected, *found.unknown)]
     return [text for text in every[0] if all(text in others for others in every)] if every else []
-
-
-def _of_its_image(assumption: str, environment: Environment) -> bool:
-    """Whether it only says what the line to copy says: that the image holds what its tag names."""
-    from validator.model import PulledImage
-
-    return isinstance(environment.source, PulledImage) and assumption.startswith(environment.source.reference)
 
 
 def _rank(each: Candidate, better: Candidate | None) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from packaging.version import Version
 
-from validator.base.errors import InvalidInputError, MatrixError
+from validator.base.errors import EmptyFileError, InvalidInputError, MatrixError
 from validator.base.resources import DATA
 from validator.base.versions import Dotted
 from validator.facts import rows, tables
@@ -117,7 +117,7 @@ def _with_overlay(raw: dict[str, dict[str, Any]], sources: dict[str, dict[str, A
     try:
         document = read(overlay)
     except MatrixError as error:
-        hint = "docs/facts.md shows what it may hold" if error.what.endswith("the file is empty") else error.hint
+        hint = "docs/facts.md shows what it may hold" if isinstance(error, EmptyFileError) else error.hint
         raise InvalidInputError(error.what, why=error.why, hint=hint) from None
 
     def wrong(place: tuple[str, ...], problem: str) -> InvalidInputError:

@@ -17,13 +17,15 @@ from validator.model.matrix import (
     Where,
 )
 from validator.model.plan import Cell, Plan
-from validator.model.prediction import Finding, Prediction
+from validator.model.prediction import Assumption, AssumptionKind, Finding, Missing, MissingKind, Prediction
 from validator.model.results import CellResult, CheckResult, Content, Report, RunInfo, Seconds, count, not_run, unnamed
 from validator.model.words import UNKNOWN_CAUSE, Action, Basis, CheckStatus, Level, Metric, Metrics, Outlook, Severity, Status
 
 __all__ = [
     "UNKNOWN_CAUSE",
     "Action",
+    "Assumption",
+    "AssumptionKind",
     "Basis",
     "BuildOptions",
     "BuiltImage",
@@ -46,6 +48,8 @@ __all__ = [
     "Matrix",
     "Metric",
     "Metrics",
+    "Missing",
+    "MissingKind",
     "NvmlInfo",
     "Outlook",
     "PackageOptions",

@@ -7,8 +7,8 @@ from functools import cache
 from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.rows import Capability
-from validator.model import Finding
-from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.model import Assumption, AssumptionKind, Finding, MissingKind
+from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, lacking
 from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
@@ -72,7 +72,8 @@ def _by_ptx(view: SubjectView, place: PlaceView, capability: Capability, ptx: Co
     assumptions = []
     if driver is None:
         if need is not None:
-            assumptions.append(f"no driver is given: PTX of CUDA {view.cuda} is compiled from driver {need.driver} on")
+            text = f"no driver is given: PTX of CUDA {view.cuda} is compiled from driver {need.driver} on"
+            assumptions.append(Assumption(AssumptionKind.NOT_GIVEN, text))
     elif need is not None and not driver.reaches(need.driver):
         return Answer(
             findings=(
@@ -106,7 +107,8 @@ def _by_toolkit(view: SubjectView, place: PlaceView, capability: Capability, fac
     if cuda is None:
         if view.torch is None:
             return NOTHING
-        return Answer(missing=(f"which CUDA {view.label} is built for, so whether it has code for {place.label}",))
+        text = f"which CUDA {view.label} is built for, so whether it has code for {place.label}"
+        return lacking(MissingKind.IMAGE, text)
     if capability.last_toolkit is not None and cuda > capability.last_toolkit:
         return Answer(
             findings=(
@@ -167,10 +169,12 @@ def _by_all_builds(view: SubjectView, place: PlaceView, capability: Capability, 
     if view.torch is not None or not (have or have_not):
         who = view.label if view.torch is not None else f"the torch that goes with CUDA {cuda}"
         if view.torch is None:
-            return Answer(assumptions=(f"{who} is taken to have code for {place.label}; no published build says so",))
-        return Answer(missing=(f"what {who} has code for is not in the facts; opening the image tells (--inspect)",))
+            text = f"{who} is taken to have code for {place.label}; no published build says so"
+            return assumed(AssumptionKind.NEAREST, text)
+        return lacking(MissingKind.IMAGE, f"what {who} has code for is not in the facts; opening the image tells (--inspect)")
     if not have_not:
-        return Answer(assumptions=(f"no torch is given: every build of PyTorch for CUDA {cuda} has code for {place.label}",))
+        text = f"no torch is given: every build of PyTorch for CUDA {cuda} has code for {place.label}"
+        return assumed(AssumptionKind.NOT_GIVEN, text)
     if not have:
         return Answer(
             findings=(
@@ -185,4 +189,4 @@ def _by_all_builds(view: SubjectView, place: PlaceView, capability: Capability, 
         )
     some, none = ", ".join(have), ", ".join(have_not)
     text = f"the torch decides: of the builds for CUDA {cuda}, {some} have code for {place.label}, {none} have none"
-    return Answer(missing=(text,))
+    return lacking(MissingKind.INPUT, text)

@@ -7,7 +7,8 @@ from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.driver_names import Driver
 from validator.facts.rows import GpuRow
-from validator.rules.answer import NOTHING, Answer, fail
+from validator.model import AssumptionKind, MissingKind
+from validator.rules.answer import NOTHING, Answer, assumed, fail, lacking
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either
@@ -26,24 +27,25 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
         if need is None:
             return NOTHING
         text = f"no driver is given: the image starts without question from driver {need.driver} on ({view.requirement_from})"
-        return Answer(assumptions=(text,))
+        return assumed(AssumptionKind.NOT_GIVEN, text)
     brands = frozenset(brand for row in place.gpus for brand in brands_of(row))
     cc = place.cc.numbers if place.cc else None
     try:
         alternatives = parse(view.requirement)
     except ValueError as error:
-        return Answer(missing=(f"the image's NVIDIA_REQUIRE_CUDA cannot be read: {error}",))
+        return lacking(MissingKind.IMAGE, f"the image's NVIDIA_REQUIRE_CUDA cannot be read: {error}")
     answer = holds(alternatives, Machine(driver.cuda.numbers if driver.cuda else None, driver.numbers, cc, brands))
     if answer:
         return NOTHING
     if answer is None and place.no_gpu_given and holds(alternatives, _of_any_brand(driver, alternatives)):
         text = "no GPU is given: the image starts on this driver for some brands only, and whether on yours is not judged"
-        return Answer(assumptions=(f"{text} ({_short(view.requirement)})",))
+        return assumed(AssumptionKind.NOT_GIVEN, f"{text} ({_short(view.requirement)})")
     if answer is None or driver.newer:
+        kind = MissingKind.FACTS if driver.newer else MissingKind.INPUT
         hangs_on = "the brand of the GPU" if not brands else f"the exact release of driver {driver.text}"
         if driver.newer:
             hangs_on = f"which CUDA driver {driver.text} knows, which is newer than the facts"
-        return Answer(missing=(f"whether the image's container gate opens hangs on {hangs_on} ({_short(view.requirement)})",))
+        return lacking(kind, f"whether the image's container gate opens hangs on {hangs_on} ({_short(view.requirement)})")
     wanted = _cuda_wanted(view.requirement)
     need = toolkit_driver(Dotted(wanted), "linux_x86_64", facts) if wanted else None
     what = f"a container of nvidia/cuda for CUDA {view.cuda}" if view.requirement_assumed else "the container"

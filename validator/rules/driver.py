@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from validator.facts import Facts
-from validator.model import Severity
+from validator.model import AssumptionKind, MissingKind, Severity
 from validator.rules import forward_compat
-from validator.rules.answer import NOTHING, Answer, fail, finding
+from validator.rules.answer import NOTHING, Answer, assumed, fail, finding, lacking
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
@@ -19,13 +19,14 @@ def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     if view.cuda is None:
         if view.torch is None or place.driver is None:
             return NOTHING
-        return Answer(missing=(f"which CUDA {view.label} is built for, so whether driver {place.driver.text} is enough",))
+        text = f"which CUDA {view.label} is built for, so whether driver {place.driver.text} is enough"
+        return lacking(MissingKind.IMAGE, text)
     driver = place.driver
     need = floor_of(view.cuda, driver.platform(view.platform) if driver else view.platform, facts)
     if driver is None:
         if need is None:
             return NOTHING
-        return Answer(assumptions=(f"no driver is given: this holds from driver {need.driver} on ({need.what})",))
+        return assumed(AssumptionKind.NOT_GIVEN, f"no driver is given: this holds from driver {need.driver} on ({need.what})")
     if need is None:
         return _beyond_the_facts(view, place, facts)
     if driver.reaches(need.driver):
@@ -52,7 +53,7 @@ def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts) -> Answ
                 ),
             )
         )
-    return Answer(missing=(f"the lowest driver for CUDA {cuda} is not in the facts",))
+    return lacking(MissingKind.FACTS, f"the lowest driver for CUDA {cuda} is not in the facts")
 
 
 def branch(place: PlaceView, facts: Facts) -> Answer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.rows import CompatBase
-from validator.model import Finding
-from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.model import Assumption, AssumptionKind, Finding, MissingKind
+from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, lacking
 from validator.rules.floors import FloorOf
 from validator.rules.place_view import PlaceView
 from validator.rules.remedies import either, nearest_build
@@ -77,10 +77,13 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, need: FloorOf
         return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),))
     if is_there and place.no_gpu_given and _stands_on(compat, place, facts):
         text = "no GPU is given: one of a data-centre line is meant, which alone may use the image's compat library"
-        return Answer(findings=(_through_compat(compat, view, place, facts, below, newer),), assumptions=(text,))
+        return Answer(
+            findings=(_through_compat(compat, view, place, facts, below, newer),),
+            assumptions=(Assumption(AssumptionKind.NOT_GIVEN, text),),
+        )
     if permitted is None and (is_there or (helps and place.line is not None)):
         text = f"whether {place.label} is allowed the image's compat library, without which driver {driver.text} is too old"
-        return Answer(missing=(text,))
+        return lacking(MissingKind.INPUT if place.line is None else MissingKind.FACTS, text)
     remedy = either(newer, nearest_build(view, place, facts))
     if permitted and not is_there:
         remedy = either(remedy, f"put {package(cuda)} of NVIDIA into the image (this GPU and branch {driver.branch} may use it)")
@@ -147,7 +150,8 @@ def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer
             )
         )
     if is_older and not view.requirement_assumed:
-        return Answer(assumptions=(f"NVIDIA's container runtime leaves the image's {what} aside: driver {driver.text} is newer",))
+        text = f"NVIDIA's container runtime leaves the image's {what} aside: driver {driver.text} is newer"
+        return assumed(AssumptionKind.CONTAINER, text)
     in_front = view.compat_on_path or driver.branch < library.numbers[0]
     if in_front and place.line in facts.compat_lines["refused"]:
         return Answer(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from validator.facts import Facts
-from validator.model import Finding, Outlook, Prediction, Severity
+from validator.model import Assumption, AssumptionKind, Finding, Missing, Outlook, Prediction, Severity
 from validator.rules import amp, arch, container_gate, driver, mismatch, published, python_libs
 from validator.rules.answer import Answer
 from validator.rules.place_view import PlaceView, view_place
@@ -52,10 +52,11 @@ class Judge:
         spot = self._place(place)
         if spot.view.candidates and (same := self._whichever(subject, place, spot.view)):
             return same
-        moved: tuple[str, ...] = ()
+        moved: tuple[Assumption, ...] = ()
         if spot.view.platform and subject.platform != spot.view.platform and subject.platform != "windows":
             subject = replace(subject, platform=spot.view.platform)
-            moved = (f"{spot.view.label} is in {spot.view.platform} machines only: the builds for that platform are judged",)
+            text = f"{spot.view.label} is in {spot.view.platform} machines only: the builds for that platform are judged"
+            moved = (Assumption(AssumptionKind.DEFAULT, text),)
         known = self._subject(subject)
         both = _joined(
             container_gate.gate(known.view, spot.view, self.facts),
@@ -88,7 +89,7 @@ class Judge:
         capabilities = ", ".join(cc.text for cc in spot.candidates)
         told = "the answer is the same for each" if len(statuses) == 1 else "degraded on some of them"
         text = f"{spot.asked!r} leaves the compute capability open ({capabilities}): {told}"
-        return replace(worst, assumptions=(text, *worst.assumptions))
+        return replace(worst, assumptions=(Assumption(AssumptionKind.GPU_NAME, text), *worst.assumptions))
 
     def _subject(self, subject: Subject) -> _Known[SubjectView]:
         known = self._subjects.get(subject)
@@ -132,8 +133,8 @@ class Judge:
 def _joined(*answers: Answer) -> Answer:
     """All answers as one, in their order."""
     findings: list[Finding] = []
-    assumptions: list[str] = []
-    missing: list[str] = []
+    assumptions: list[Assumption] = []
+    missing: list[Missing] = []
     for answer in answers:
         findings += answer.findings
         assumptions += answer.assumptions
@@ -151,15 +152,20 @@ def _status(findings: Sequence[Finding], *, missing: bool) -> Outlook:
     return Outlook.DEGRADED if Severity.DEGRADED in severities else Outlook.PASS
 
 
-def _not_given(view: SubjectView, spot: _Known[PlaceView]) -> Iterable[str]:
+_NO_GPU = Assumption(AssumptionKind.NOT_GIVEN, "no GPU is given: whether there is code for it is not judged")
+_NO_TORCH = Assumption(AssumptionKind.NOT_GIVEN, "no torch is given: its AMP API and Python are not judged")
+_NEITHER_TORCH_NOR_CUDA = Assumption(AssumptionKind.NOT_GIVEN, "no torch and no CUDA is given: only driver and GPU are judged")
+
+
+def _not_given(view: SubjectView, spot: _Known[PlaceView]) -> Iterable[Assumption]:
     """What was not judged because it was not given."""
     place = spot.view
     if place.has_gpu and place.cc is None and not spot.says.missing and not place.vendor and not view.is_cpu:
-        yield "no GPU is given: whether there is code for it is not judged"
+        yield _NO_GPU
     if view.torch is None and view.cuda is None and not view.is_cpu:
-        yield "no torch and no CUDA is given: only driver and GPU are judged"
+        yield _NEITHER_TORCH_NOR_CUDA
     elif view.torch is None:
-        yield "no torch is given: its AMP API and Python are not judged"
+        yield _NO_TORCH
 
 
 def _asked_for_cpu(subject: Subject) -> bool:

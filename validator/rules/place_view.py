@@ -12,6 +12,7 @@ from validator.facts import Facts
 from validator.facts.driver_names import Driver, parse
 from validator.facts.gpu_names import closest, find
 from validator.facts.rows import Capability, GpuRow
+from validator.model import Assumption, AssumptionKind, Missing, MissingKind
 from validator.rules.subject import Place
 
 _OTHER_VENDORS = re.compile(
@@ -41,21 +42,21 @@ class PlaceView:
     has_gpu: bool = True
     candidates: tuple[Dotted, ...] = ()
     """The capabilities of what the name can mean, where they differ."""
-    assumptions: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
     @property
     def no_gpu_given(self) -> bool:
         """Whether nothing at all was said of the GPU."""
         return not self.asked and self.cc is None
 
-    def assume(self, text: str) -> None:
+    def assume(self, kind: AssumptionKind, text: str) -> None:
         """Notes what is taken for granted, while the view is made."""
-        self.assumptions += (text,)
+        self.assumptions += (Assumption(kind, text),)
 
-    def lack(self, text: str) -> None:
+    def lack(self, kind: MissingKind, text: str) -> None:
         """Notes what would have to be known, while the view is made."""
-        self.missing += (text,)
+        self.missing += (Missing(kind, text),)
 
     @cached_property
     def precision(self) -> tuple[object, ...]:
@@ -77,7 +78,7 @@ def view_place(place: Place, facts: Facts) -> PlaceView:
     if place.driver is not None:
         view.driver = parse(place.driver, facts)
         if view.driver.assumption:
-            view.assume(view.driver.assumption)
+            view.assume(AssumptionKind.DRIVER_NAME, view.driver.assumption)
     if place.compute_capability is not None:
         view.cc = _capability_of(place.compute_capability)
     if place.gpu is not None:
@@ -85,7 +86,7 @@ def view_place(place: Place, facts: Facts) -> PlaceView:
     if view.cc is not None:
         view.capability = facts.capabilities.get(view.cc.major_minor)
         if view.capability is None:
-            view.lack(f"compute capability {view.cc} is not in the facts")
+            view.lack(MissingKind.FACTS, f"compute capability {view.cc} is not in the facts")
     _too_early_for_product(view)
     return view
 
@@ -113,29 +114,34 @@ def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
         return
     if not match.rows:
         if view.cc is not None:
-            view.assume(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
+            view.assume(
+                AssumptionKind.GPU_NAME, f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}"
+            )
             return
         near = ", ".join(closest(name, facts))
         hint = f" (near: {near})" if near else ""
         view.lack(
+            MissingKind.FACTS,
             f"GPU {shown!r} is not in the facts{hint}; give its compute capability: --cc X.Y, "
-            "which `nvidia-smi --query-gpu=compute_cap --format=csv` shows"
+            "which `nvidia-smi --query-gpu=compute_cap --format=csv` shows",
         )
         return
     capabilities = {row.cc for row in match.rows}
     if view.cc is not None and view.cc not in capabilities:
         view.assume(
-            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}"
+            AssumptionKind.GPU_NAME,
+            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}",
         )
         return
     view.gpus = match.rows if view.cc is None else tuple(row for row in match.rows if row.cc == view.cc)
     if match.assumption:
-        view.assume(match.assumption)
+        view.assume(AssumptionKind.GPU_NAME, match.assumption)
     if len(capabilities) > 1 and view.cc is None:
         view.candidates = tuple(sorted(capabilities))
         names = ", ".join(f"{row.name} ({row.cc})" for row in match.rows[:8])
         view.lack(
-            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc"
+            MissingKind.INPUT,
+            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc",
         )
         return
     view.cc = view.gpus[0].cc
@@ -152,7 +158,9 @@ def _too_early_for_product(view: PlaceView) -> None:
     if driver is None or not firsts or any(driver.reaches(first) for first in firsts):
         return
     if capability is None or capability.first_branch is None or driver.branch >= capability.first_branch:
-        view.assume(f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}")
+        view.assume(
+            AssumptionKind.NEAREST, f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}"
+        )
 
 
 def _list(versions: set[Dotted]) -> str:

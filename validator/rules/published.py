@@ -6,7 +6,8 @@ from packaging.version import Version
 
 from validator.base.versions import channel_of
 from validator.facts import Facts
-from validator.rules.answer import NOTHING, Answer, fail
+from validator.model import MissingKind
+from validator.rules.answer import NOTHING, Answer, fail, lacking
 from validator.rules.subject_view import SubjectView
 
 
@@ -15,16 +16,15 @@ def known(view: SubjectView, facts: Facts) -> Answer:
     if view.torch is None or view.release is not None or view.arch is not None or view.is_cpu:
         return NOTHING
     if Version(view.torch.public) > facts.newest_torch:
-        return Answer(
-            missing=(
-                f"torch {view.torch} is newer than the facts (up to {facts.newest_torch}): what it is built for is not known; "
-                "the rules of driver and toolkit still hold",
-            )
+        return lacking(
+            MissingKind.FACTS,
+            f"torch {view.torch} is newer than the facts (up to {facts.newest_torch}): what it is built for is not known; "
+            "the rules of driver and toolkit still hold",
         )
     if view.from_source:
         text = f"torch {view.torch} is no release of PyTorch: what it has code for is not known before it is opened"
-        return Answer(missing=(text,))
-    return Answer(missing=(f"torch {view.torch} is not in the facts",))
+        return lacking(MissingKind.IMAGE, text)
+    return lacking(MissingKind.FACTS, f"torch {view.torch} is not in the facts")
 
 
 def build(view: SubjectView, facts: Facts) -> Answer:
@@ -34,7 +34,7 @@ def build(view: SubjectView, facts: Facts) -> Answer:
         return NOTHING
     have = ", ".join(release.builds) + ", cpu"
     if cuda.text in release.unsure:
-        return Answer(missing=(f"no source says whether torch {release.version} was published for CUDA {cuda}",))
+        return lacking(MissingKind.FACTS, f"no source says whether torch {release.version} was published for CUDA {cuda}")
     others = [str(row.version) for row in facts.releases.values() if cuda.text in row.builds]
     remedy = [f"use {', '.join(channel_of(name) for name in release.builds)} with torch {release.version}"]
     if others:

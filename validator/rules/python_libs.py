@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from validator.base.versions import channel_of
 from validator.facts import Facts
-from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.model import MissingKind
+from validator.rules.answer import NOTHING, Answer, degraded, fail, lacking
 from validator.rules.place_view import PlaceView
 from validator.rules.subject_view import SubjectView
 
@@ -60,7 +61,7 @@ def vendor(view: SubjectView, place: PlaceView) -> Answer:
             )
         )
     if view.accelerator:
-        return Answer(missing=(f"{view.label} is for GPUs other than NVIDIA's, which are not judged",))
+        return lacking(MissingKind.FACTS, f"{view.label} is for GPUs other than NVIDIA's, which are not judged")
     if not place.vendor:
         return NOTHING
     return Answer(

@@ -12,7 +12,7 @@ from validator.base.versions import Dotted, torch_version
 from validator.facts import Facts
 from validator.facts.image_names import ImageFacts, read_image
 from validator.facts.rows import PLATFORMS, Build, Release
-from validator.model import Basis
+from validator.model import Assumption, AssumptionKind, Basis, Missing, MissingKind
 from validator.rules.subject import Inspected, Subject
 
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
@@ -59,16 +59,16 @@ class SubjectView:
     from_source: bool = False
     """A torch that was compiled by somebody else than PyTorch (NGC, a nightly, a local version)."""
     basis: Basis = Basis.PREDICTED
-    assumptions: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
-    def assume(self, text: str) -> None:
+    def assume(self, kind: AssumptionKind, text: str) -> None:
         """Notes what is taken for granted, while the view is made."""
-        self.assumptions += (text,)
+        self.assumptions += (Assumption(kind, text),)
 
-    def lack(self, text: str) -> None:
+    def lack(self, kind: MissingKind, text: str) -> None:
         """Notes what would have to be known, while the view is made."""
-        self.missing += (text,)
+        self.missing += (Missing(kind, text),)
 
     @cached_property
     def precision(self) -> tuple[object, ...]:
@@ -96,7 +96,8 @@ def view_subject(subject: Subject, facts: Facts) -> SubjectView:
         view.basis = Basis.INSPECTED
     if subject.image:
         view.image = read_image(subject.image, facts)
-        view.assumptions += view.image.assumptions
+        for said in view.image.assumptions:
+            view.assume(AssumptionKind.IMAGE_NAME, said)
     _torch(view, inside.torch or subject.torch or view.image.torch, facts)
     _cuda(view, inside, subject)
     _code(view, inside)
@@ -111,7 +112,9 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
     """An image whose content its name does not tell, or a CUDA version by itself, which people say of nvidia/cuda images."""
     if view.cuda is None:
         if subject.image is not None and subject.inspected is None:
-            view.lack(f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda")
+            view.lack(
+                MissingKind.IMAGE, f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda"
+            )
         return
     if subject.image is None and subject.inspected is None and view.platform != "windows":
         gate = facts.gates.get(view.cuda.major_minor)
@@ -119,8 +122,9 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
         view.requirement_from = str(gate.origin) if gate else ""
         view.requirement_assumed = view.has_compat = True
         view.assume(
+            AssumptionKind.DEFAULT,
             f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate; a compat library in it is "
-            "not counted on (--image names the image)"
+            "not counted on (--image names the image)",
         )
 
 
@@ -141,7 +145,9 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
     if same_minor:
         nearest = min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
         view.release = same_minor[-1] if in_part else nearest
-        view.assume(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
+        view.assume(
+            AssumptionKind.NEAREST, f"torch {public} is judged as {view.release.version}, the nearest release in the facts"
+        )
 
 
 def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
@@ -154,7 +160,7 @@ def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
     row = next((row for row in facts.tags.values() if row.torch == str(view.torch)), None) if public != view.torch else None
     if row is not None and view.image == ImageFacts():
         view.image = read_image(row.reference, facts)
-        view.assume(f"torch {view.torch} is the one of {row.reference}")
+        view.assume(AssumptionKind.NEAREST, f"torch {view.torch} is the one of {row.reference}")
 
 
 def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
@@ -163,7 +169,10 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     if stated is None and view.release is not None and not view.from_source:
         stated = view.release.default_on(view.platform)
         what = "the CPU build" if stated == "cpu" else f"the build for CUDA {stated}"
-        view.assume(f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}")
+        view.assume(
+            AssumptionKind.DEFAULT,
+            f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}",
+        )
     if stated is None:
         return
     if other := _OTHER_ACCELERATOR.match(stated):
@@ -177,7 +186,7 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     if view.build is None and view.torch is not None and view.torch.is_prerelease:
         view.from_source, view.release = True, None  # nightlies come for other CUDA versions than the release
     elif view.build is not None and view.torch is not None and view.torch.is_prerelease:
-        view.assume(f"torch {view.torch} is taken to be built like its release, {view.level}")
+        view.assume(AssumptionKind.NEAREST, f"torch {view.torch} is taken to be built like its release, {view.level}")
 
 
 def _whole(view: SubjectView, stated: str) -> str:
@@ -189,7 +198,9 @@ def _whole(view: SubjectView, stated: str) -> str:
     chosen = default or max(builds, key=lambda build: build.cuda, default=None)
     if chosen is None:
         return stated
-    view.assume(f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}")
+    view.assume(
+        AssumptionKind.DEFAULT, f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}"
+    )
     return chosen.cuda.text
 
 
@@ -234,7 +245,7 @@ def _code(view: SubjectView, inside: Inspected) -> None:
         view.arch_from = str(view.build.origin)
         if view.arch is None and view.platform == "windows" and "linux_x86_64" in view.build.arch:
             view.arch = view.build.arch["linux_x86_64"]
-            view.assume(f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
+            view.assume(AssumptionKind.NEAREST, f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
 
 
 def _python_and_libraries(view: SubjectView, inside: Inspected, subject: Subject) -> None:
@@ -266,7 +277,7 @@ def _container(view: SubjectView, inside: Inspected) -> None:
     view.has_compat = inside.has_compat_libs if inside.has_compat_libs is not None else view.image.compat
     view.compat_driver = _read_version(inside.compat_driver)
     if inside.disable_require:
-        view.assume("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
+        view.assume(AssumptionKind.CONTAINER, "the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
     elif inside.require_cuda is not None:
         view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
     elif view.image.requirement is not None:

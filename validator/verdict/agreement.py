@@ -15,6 +15,7 @@ from validator.model import (
     CheckStatus,
     Content,
     Level,
+    MissingKind,
     Outlook,
     Prediction,
     Severity,
@@ -37,7 +38,7 @@ def status_of(prediction: Prediction) -> Status:
 def reason_of(prediction: Prediction) -> str:
     """A prediction in one line: its gravest finding, what the facts lack, or that nothing speaks against it."""
     if prediction.status is Outlook.UNKNOWN:
-        lacking = prediction.missing or tuple(finding.message for finding in prediction.findings)
+        lacking = tuple(each.text for each in prediction.missing) or tuple(finding.message for finding in prediction.findings)
         return one_line(f"not known: {lacking[0] if lacking else 'the facts do not reach that far'}", _REASON_CHARACTERS)
     grave = [finding for finding in prediction.findings if finding.severity is not Severity.INFO]
     if grave:
@@ -73,7 +74,7 @@ def foretold(cell: Cell) -> CellResult:
         return not_run(cell, Status.SKIP, cell.reason)
     reason = reason_of(prediction)
     if cell.target.is_host:  # it could have been run here: say why it was not
-        told = any(text in cell.reason for text in prediction.missing)
+        told = any(each.kind is MissingKind.NO_GPU_HERE for each in prediction.missing)
         reason = cell.reason if told else f"{reason}; not run: {cell.reason}"
     result = not_run(cell, status_of(prediction), reason)
     known = prediction.status is not Outlook.UNKNOWN

@@ -134,6 +134,10 @@ def test_on_a_v100_with_an_old_driver_no_build_without_its_code_is_recommended()
     found = recommend(candidates(load()), target, predictor)
     assert found.good
     for each in found.good:
-        assert "sm_70" in load().releases[next(v for v in load().releases if str(v) == each.environment.torch)].builds[
-            each.environment.cuda or ""
-        ].arch["linux_x86_64"]
+        assert (
+            "sm_70"
+            in load()
+            .releases[next(v for v in load().releases if str(v) == each.environment.torch)]
+            .builds[each.environment.cuda or ""]
+            .arch["linux_x86_64"]
+        )

@@ -15,6 +15,8 @@ from validator.model import (
     Environment,
     Finding,
     HostInterpreter,
+    Missing,
+    MissingKind,
     Outlook,
     Prediction,
     PulledImage,
@@ -31,7 +33,7 @@ FINDING = Finding("driver_too_old", Severity.FAIL, "driver 470.57 is older than 
 def outlooks(by_driver: dict[str | None, Outlook]):  # type: ignore[no-untyped-def]
     def predict(of: Environment, target: Target) -> Prediction:
         status = by_driver[target.driver]
-        missing = ("no such driver in the facts",) if status is Outlook.UNKNOWN else ()
+        missing = (Missing(MissingKind.FACTS, "no such driver in the facts"),) if status is Outlook.UNKNOWN else ()
         return Prediction(status, findings=(FINDING,) if status is Outlook.FAIL else (), missing=missing)
 
     return predict

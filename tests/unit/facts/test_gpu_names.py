@@ -122,7 +122,7 @@ def test_a_name_that_leaves_the_capability_open_is_judged_where_that_plays_no_pa
     for cuda, status in (("12.8", "fail"), ("12.6", "degraded")):
         prediction = predict(torch="2.7.1", cuda=cuda, gpu="Pascal card")
         assert prediction.status.value == status
-        assert any("open (6.0, 6.1)" in sentence for sentence in prediction.assumptions)
+        assert any("open (6.0, 6.1)" in each.text for each in prediction.assumptions)
     # 8.0, 8.6 and 8.9 have bf16; fp8 only 8.9 has.
     assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere").status.value == "pass"
     assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere/Ada", needs=("fp8",)).status.value == "unknown"

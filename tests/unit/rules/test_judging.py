@@ -20,7 +20,7 @@ Question = tuple[Subject, Place]
 
 TORCHES = [None, "1.5.0", "1.13.1", "2.1.0+cpu", "2.5.1", "2.7", "2.7.1", "2.7.0.dev20250301+cu128", "2.15.0", "9.0.0"]
 CUDAS = [None, "cpu", "10.2", "11", "11.8", "12.6", "12.8", "13.0", "14.0"]
-IMAGES = [None, None, "nvidia/cuda:12.8.1-base-ubuntu22.04", "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-devel", "team/torch:2.5.1-cu124"]
+IMAGES = [None, "nvidia/cuda:12.8.1-base-ubuntu22.04", "pytorch/pytorch:2.7.1-cuda12.8-cudnn9-devel", "team/torch:2.5.1-cu124"]
 GPUS = [None, "T4", "V100", "A100", "Pascal", "RTX 40 series", "RTX 5090", "GH200", "Radeon VII", "Thing 9000"]
 DRIVERS = [None, "418.67", "470", "535.183.01", "551.78", "570.26", "580.95.05", "CUDA 12.2", "31.0.15.3525", "700"]
 NEEDS = [(), ("bf16",), ("fp8", "compile"), ("torch.amp.GradScaler",)]
@@ -28,7 +28,7 @@ INSIDE = [None, None, Inspected(torch="2.7.1", cuda="12.8", arch_list=("sm_75", 
 
 
 def questions(count: int, seed: int) -> list[Question]:
-    random = Random(seed)
+    random = Random(seed)  # noqa: S311
     pick = random.choice
     return [
         (
@@ -55,7 +55,7 @@ def test_threads_that_share_a_judge_get_the_answers_of_one_alone() -> None:
 
     def ask(number: int) -> list[Prediction]:
         order = list(range(len(asked)))
-        Random(number // 2).shuffle(order)  # in pairs, so that two threads are at the same new question at the same time
+        Random(number // 2).shuffle(order)  # noqa: S311 - in pairs, so that two threads are at the same new question together
         gate.wait()
         answers = {at: shared(*asked[at]) for at in order}
         return [answers[at] for at in range(len(asked))]

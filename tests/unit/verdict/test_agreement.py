@@ -15,6 +15,8 @@ from validator.model import (
     CellResult,
     Content,
     Finding,
+    Missing,
+    MissingKind,
     Outlook,
     Prediction,
     Severity,
@@ -74,17 +76,21 @@ def test_a_cell_that_is_not_run_has_what_the_rules_say(outlook: Outlook, status:
 
 
 def test_what_is_not_known_says_what_is_missing_and_is_no_basis_for_anything() -> None:
-    unknown = prediction(Outlook.UNKNOWN, missing=("no row for torch 9.9",))
+    unknown = prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no row for torch 9.9"),))
     result = foretold(cell(target=ELSEWHERE, action=Action.SKIP, predicted=unknown))
     assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "not known: no row for torch 9.9")
+
+
+NO_ROW = Missing(MissingKind.FACTS, "no row")
+NO_GPU = Missing(MissingKind.NO_GPU_HERE, "no GPU")
 
 
 @pytest.mark.parametrize(
     ("predicted", "reason"),
     [
         (prediction(Outlook.PASS), "no rule speaks against it; not run: needs an engine"),
-        (prediction(Outlook.UNKNOWN, missing=("no row",)), "not known: no row; not run: needs an engine"),
-        (prediction(Outlook.UNKNOWN, missing=("needs an engine",)), "needs an engine"),
+        (prediction(Outlook.UNKNOWN, missing=(NO_ROW,)), "not known: no row; not run: needs an engine"),
+        (prediction(Outlook.UNKNOWN, missing=(NO_GPU,)), "needs an engine"),
     ],
 )
 def test_on_this_machine_it_is_said_why_nothing_was_run(predicted: Prediction, reason: str) -> None:
@@ -160,7 +166,7 @@ def test_an_environment_without_torch_is_compared_with_the_facts_alone() -> None
     [
         (prediction(Outlook.PASS), Status.PASS),
         (prediction(Outlook.FAIL, TOO_OLD), Status.FAIL),
-        (prediction(Outlook.UNKNOWN, missing=("no such GPU",)), Status.SKIP),
+        (prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no such GPU"),)), Status.SKIP),
     ],
 )
 def test_an_opened_image_has_the_status_that_follows_from_what_was_read(again: Prediction, status: Status) -> None:

@@ -55,7 +55,7 @@ def view(report: Report) -> View:
 
 
 def _assumed(cells: Iterable[CellResult]) -> Counter[str]:
-    return Counter(text for cell in cells if cell.inferred and cell.predicted for text in cell.predicted.assumptions)
+    return Counter(each.text for cell in cells if cell.inferred and cell.predicted for each in cell.predicted.assumptions)
 
 
 def _skips(cells: Sequence[CellResult]) -> tuple[SkipGroup, ...]:

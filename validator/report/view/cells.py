@@ -143,7 +143,7 @@ def _sides(cell: CellResult) -> tuple[tuple[str, str], ...]:
     if cell.agrees is not False or cell.predicted is None:
         return ()
     said = [_with_evidence(finding) for finding in cell.predicted.findings if finding.severity is not Severity.INFO]
-    rules = "; ".join(said) or "; ".join(cell.predicted.assumptions) or "no rule speaks against it"
+    rules = "; ".join(said) or "; ".join(each.text for each in cell.predicted.assumptions) or "no rule speaks against it"
     telling = _bad(cell) or [check for check in cell.checks if check.status is not CheckStatus.SKIP]
     seen = "; ".join(f"{check.name} {check.status.value}: {check.message}" for check in telling) or cell.reason
     basis = cell.basis.value if cell.basis else "seen"

@@ -9,10 +9,10 @@ from validator.facts import Facts
 from validator.facts.rows import Capability
 from validator.model import Assumption, AssumptionKind, Finding, MissingKind
 from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, lacking
+from validator.rules.builds import cudnn_too_new, either, nearest_build
 from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import cudnn_too_new, either, nearest_build
 from validator.rules.subject_view import SubjectView
 
 

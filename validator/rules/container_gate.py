@@ -9,9 +9,9 @@ from validator.facts.driver_names import Driver
 from validator.facts.rows import GpuRow
 from validator.model import AssumptionKind, MissingKind
 from validator.rules.answer import NOTHING, Answer, assumed, fail, lacking
+from validator.rules.builds import either
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import either
 from validator.rules.requirement import Alternatives, Machine, holds, parse
 from validator.rules.subject_view import SubjectView
 

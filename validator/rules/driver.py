@@ -6,9 +6,9 @@ from validator.facts import Facts
 from validator.model import AssumptionKind, MissingKind, Severity
 from validator.rules import forward_compat
 from validator.rules.answer import NOTHING, Answer, assumed, fail, finding, lacking
+from validator.rules.builds import either, nearest_build
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import either, nearest_build
 from validator.rules.subject_view import SubjectView
 
 

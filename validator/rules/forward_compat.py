@@ -7,9 +7,9 @@ from validator.facts import Facts
 from validator.facts.rows import CompatBase
 from validator.model import Assumption, AssumptionKind, Finding, MissingKind
 from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, lacking
+from validator.rules.builds import either, nearest_build
 from validator.rules.floors import FloorOf
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import either, nearest_build
 from validator.rules.subject_view import SubjectView
 
 

@@ -49,9 +49,13 @@ class Predictor:
         return self._judged(environment, target, self._subject(environment))
 
     def again(self, cell: Cell, content: Content) -> Prediction:
-        """With what was found inside in place of the facts."""
-        subject = replace(subject_of(cell.environment, content, platform=self._platform(content)), needs=self._needs)
-        return self._judged(cell.environment, cell.target, subject)
+        """A cell that was run, with what was found inside in place of the facts."""
+        return self.opened(cell.environment, cell.target, content)
+
+    def opened(self, environment: Environment, target: Target, content: Content) -> Prediction:
+        """With what was found inside an environment in place of the facts."""
+        subject = replace(subject_of(environment, content, platform=self._platform(content)), needs=self._needs)
+        return self._judged(environment, target, subject)
 
     def _judged(self, environment: Environment, target: Target, subject: Subject) -> Prediction:
         place = self._place(environment, target)

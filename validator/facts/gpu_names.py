@@ -50,9 +50,13 @@ def closest(name: str, facts: Facts) -> list[str]:
     """Names of the facts that look like one that is not there."""
     from difflib import get_close_matches
 
-    known = {row.name.casefold(): row.name for row in facts.gpus.values()}
-    plain = " ".join(word for word in name.casefold().split() if word not in _VENDOR)
-    return [known[hit] for hit in get_close_matches(plain, known, n=4, cutoff=0.6)]
+    known = {plain_name(row.name): row.name for row in facts.gpus.values()}
+    return [known[hit] for hit in get_close_matches(plain_name(name), known, n=4, cutoff=0.6)]
+
+
+def plain_name(gpu: str) -> str:
+    """A name as compared with another: without case, vendor (which NVML dropped and brought back) and brand."""
+    return " ".join(word for word in _words(gpu) if word not in ("tesla", "geforce"))
 
 
 @cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from validator.base.versions import Dotted
 from validator.facts.loader import Facts
@@ -43,10 +44,37 @@ class ImageFacts:
     assumptions: tuple[str, ...] = ()
 
 
+class Reference(NamedTuple):
+    """The parts of an image reference."""
+
+    repository: str
+    """With the registry and its port, where they are named."""
+    tag: str | None
+    digest: str | None
+    """``sha256:…``"""
+
+
+def split_reference(reference: str) -> Reference:
+    """The parts of a reference; a colon before the last slash is a registry's port."""
+    name, _, digest = reference.partition("@")
+    head, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return Reference(f"{head}{slash}{repository}", tag or None, digest or None)
+
+
+def plain_reference(reference: str) -> tuple[str, str]:
+    """Repository and tag as the facts have them: without a digest and without Docker Hub's own name, ``latest`` filled in."""
+    parts = split_reference(reference)
+    repository = parts.repository
+    for hub in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
+        repository = repository.removeprefix(hub)
+    return repository, parts.tag or "latest"
+
+
 @cache
 def read_image(reference: str, facts: Facts) -> ImageFacts:
     """What the reference tells."""
-    repository, tag = _split(reference)
+    repository, tag = plain_reference(reference)
     row = facts.tags.get(f"{repository}:{tag}")
     for pattern in facts.patterns:
         if pattern.repository == repository and (found := _regex(pattern.tag).fullmatch(tag)):
@@ -96,17 +124,6 @@ def _filled(
         arch_from=arch_from,
         assumptions=said,
     )
-
-
-def _split(reference: str) -> tuple[str, str]:
-    """Repository and tag, without a digest and without Docker Hub's own name."""
-    name = reference.split("@", 1)[0]
-    head, _, tail = name.rpartition("/")
-    last, _, tag = tail.partition(":")
-    repository = f"{head}/{last}" if head else last
-    for hub in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
-        repository = repository.removeprefix(hub)
-    return repository, tag or "latest"
 
 
 def _regex(tag: str) -> re.Pattern[str]:

@@ -103,7 +103,7 @@ def _driver(name: str, facts: Facts) -> tuple[list[Row], str]:
 
 def _image(name: str, facts: Facts) -> tuple[list[Row], str]:
     """The row of an image, and what its tag tells by the pattern of its family."""
-    rows = [_made("tags", key, facts) for key in facts.raw["tags"] if key == name.removeprefix("docker.io/")]
+    rows = [_made("tags", key, facts) for key in facts.raw["tags"] if key == ":".join(images.plain_reference(name))]
     told = images.read_image(name, facts)
     fields = (
         ("torch", told.torch),

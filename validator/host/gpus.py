@@ -1,4 +1,4 @@
-"""The one choice of a GPU of a machine, and GPU names as compared."""
+"""The one choice of a GPU of a machine."""
 
 from __future__ import annotations
 
@@ -21,8 +21,3 @@ def unusable(gpu: Gpu) -> str | None:
     if gpu.mig_enabled and not gpu.mig_devices:
         return "MIG is on and no MIG device has been made"  # CUDA then sees no device at all
     return None
-
-
-def plain_name(gpu: str) -> str:
-    """A GPU's name as compared: without case, the vendor's prefix (which NVML dropped and brought back) and the brand's."""
-    return " ".join(word for word in gpu.casefold().split() if word not in ("nvidia", "tesla", "geforce"))

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 
 from validator.base.errors import NothingSelectedError
-from validator.host.gpus import plain_name, unusable, usable_gpu
+from validator.facts.gpu_names import plain_name
+from validator.host.gpus import unusable, usable_gpu
 from validator.model import Action, Cell, Environment, Gpu, HostInfo, Matrix, Plan, Prediction, Status, Target
 
 #: Why a runner cannot run an environment, or None when it can.

@@ -100,7 +100,7 @@ def test_open_kernel_modules_of_this_machine_count() -> None:
     assert "open_kernel_module_unsupported" not in predicted(CUDA_126, HOST_TARGET, machine).causes
 
 
-def test_a_driver_that_is_none_is_unknown_not_a_crash() -> None:
+def test_a_driver_that_no_rule_can_read_is_unknown_not_a_crash() -> None:
     prediction = predicted(CUDA_13, Target("odd", gpu="NVIDIA L4", driver="5"))
     assert prediction.status is Outlook.UNKNOWN
     assert prediction.missing

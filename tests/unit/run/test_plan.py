@@ -10,7 +10,6 @@ from values import HOST_TARGET, T4, WHERE, cpu_environment, environment, host, m
 from validator.base.errors import ExitCode, NothingSelectedError
 from validator.model import Action, Cell, Environment, Expectation, Gpu, HostInfo, NvmlInfo, Status, Target
 from validator.run import make_plan
-from validator.run.plan import plain_name
 
 A100 = Gpu(index=1, uuid="GPU-2222", name="NVIDIA A100-SXM4-80GB", compute_capability="8.0")
 CUDA = environment("torch2.7.1-cu126", cuda="12.6")
@@ -198,17 +197,3 @@ def test_the_first_expectation_that_matches_counts() -> None:
 
 def test_a_cell_nobody_named_expects_nothing() -> None:
     assert planned(CUDA, HOST_TARGET, host()).expect is None
-
-
-@pytest.mark.parametrize(
-    ("gpu", "plain"),
-    [
-        ("NVIDIA GeForce RTX 4090", "rtx 4090"),
-        ("GeForce RTX 4090", "rtx 4090"),
-        ("Tesla V100-SXM2-16GB", "v100-sxm2-16gb"),
-        ("NVIDIA A100-SXM4-80GB", "a100-sxm4-80gb"),
-        ("", ""),
-    ],
-)
-def test_plain_name_of_a_gpu(gpu: str, plain: str) -> None:
-    assert plain_name(gpu) == plain

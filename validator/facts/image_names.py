@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from validator.base.versions import Dotted
 from validator.facts.loader import Facts
-from validator.facts.rows import Pattern
+from validator.facts.rows import TagPattern
 
 _FIELDS = {
     "torch": r"(?P<torch>[0-9]+\.[0-9]+(?:\.[0-9]+)?)",
@@ -104,7 +104,7 @@ def _loose(repository: str, tag: str) -> tuple[str | None, str | None]:
 
 
 def _filled(
-    pattern: Pattern, given: dict[str, str], torch: str | None, cuda: str | None, said: tuple[str, ...], facts: Facts
+    pattern: TagPattern, given: dict[str, str], torch: str | None, cuda: str | None, said: tuple[str, ...], facts: Facts
 ) -> ImageFacts:
     gate = facts.gates.get(cuda) if cuda and pattern.gate else None
     arch, arch_from = None, ""

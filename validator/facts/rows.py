@@ -169,7 +169,7 @@ class Boundary:
 
 
 @dataclass(frozen=True)
-class Pattern:
+class TagPattern:
     """How the tags of an image family are read."""
 
     repository: str

@@ -65,10 +65,10 @@ def boundary(ident: str, row: Reader) -> rows.Boundary:
     return rows.Boundary(ident, row.text("name"), since, row.optional("cc", Dotted), row.origin())
 
 
-def pattern(repository: str, row: Reader) -> rows.Pattern:
+def tag_pattern(repository: str, row: Reader) -> rows.TagPattern:
     """How the tags of one family are read."""
     gate, compat = row.parsed("gate", truth), row.parsed("compat", truth)
-    return rows.Pattern(repository, row.text("tag"), gate, compat, row.origin())
+    return rows.TagPattern(repository, row.text("tag"), gate, compat, row.origin())
 
 
 def ngc_arch(month: str, row: Reader) -> rows.NgcArch:

@@ -108,10 +108,9 @@ class Predictor:
         nvml = self._host.nvml if self._host else None
         gpu = usable_gpu(self._host) if self._host else None
         driver = target.driver or (nvml.driver_version if nvml else None)
-        if is_cpu or (gpu is None and target.gpu is None):
-            return Place(driver=driver, is_container=contained, has_gpu=False)
-        if target.gpu is not None:
+        if target.gpu is not None and not is_cpu:
             return Place(target.gpu, None, driver, contained)
-        assert gpu is not None  # noqa: S101 - said above
+        if gpu is None or is_cpu:
+            return Place(driver=driver, is_container=contained, has_gpu=False)
         modules = self._host.kernel_modules if self._host else None
         return Place(gpu.name, gpu.compute_capability, driver, contained, None if modules is None else modules == "open")

@@ -21,6 +21,11 @@ class Answer:
 NOTHING = Answer()
 
 
+def found(finding: Finding) -> Answer:
+    """The answer of a rule that found one thing."""
+    return Answer(findings=(finding,))
+
+
 def assumed(kind: AssumptionKind, text: str) -> Answer:
     """The answer of a rule that holds only if something is so."""
     return Answer(assumptions=(Assumption(kind, text),))

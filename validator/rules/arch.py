@@ -8,7 +8,7 @@ from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.rows import Capability
 from validator.model import Assumption, AssumptionKind, Finding, MissingKind
-from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, lacking
+from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, found, lacking
 from validator.rules.builds import cudnn_too_new, either, nearest_build
 from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
@@ -29,22 +29,20 @@ def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     ptx = ptx_for(view.arch, device)
     if ptx is not None:
         return _by_ptx(view, place, capability, ptx, facts)
-    return Answer(findings=(_no_code(view, place, capability, facts),))
+    return found(_no_code(view, place, capability, facts))
 
 
 def _by_cudnn(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts) -> Answer:
     """Torch has code for the GPU; convolutions are cuDNN's."""
     if view.build is None or not cudnn_too_new(view.build, capability):
         return NOTHING
-    return Answer(
-        findings=(
-            fail(
-                "arch_not_supported",
-                f"{view.label} has code for {place.label}, and its cuDNN has none: convolutions fail",
-                f"cuDNN {view.build.cudnn}; the last with code for compute capability {capability.cc} is {capability.last_cudnn}",
-                remedy=nearest_build(view, place, facts),
-                source=capability.cudnn_origin,
-            ),
+    return found(
+        fail(
+            "arch_not_supported",
+            f"{view.label} has code for {place.label}, and its cuDNN has none: convolutions fail",
+            f"cuDNN {view.build.cudnn}; the last with code for compute capability {capability.cc} is {capability.last_cudnn}",
+            remedy=nearest_build(view, place, facts),
+            source=capability.cudnn_origin,
         )
     )
 
@@ -65,7 +63,7 @@ def _by_ptx(view: SubjectView, place: PlaceView, capability: Capability, ptx: Co
     """PTX is compiled by the driver, which must know the PTX of the build's toolkit; the libraries beside torch are SASS."""
     if view.cuda is not None and capability.first_toolkit > view.cuda:
         why = f": its PTX could be compiled, but cuDNN and cuBLAS of CUDA {view.cuda} have none for it"
-        return Answer(findings=(_no_code(view, place, capability, facts, why),))
+        return found(_no_code(view, place, capability, facts, why))
     driver = place.driver
     platform = driver.platform(view.platform) if driver else view.platform
     need = toolkit_driver(view.cuda, platform, facts) if view.cuda else None
@@ -75,16 +73,14 @@ def _by_ptx(view: SubjectView, place: PlaceView, capability: Capability, ptx: Co
             text = f"no driver is given: PTX of CUDA {view.cuda} is compiled from driver {need.driver} on"
             assumptions.append(Assumption(AssumptionKind.NOT_GIVEN, text))
     elif need is not None and not driver.reaches(need.driver):
-        return Answer(
-            findings=(
-                fail(
-                    "ptx_too_new",
-                    f"{view.label} has only PTX for {place.label}, and driver {driver.text} is too old to compile it",
-                    f"driver {driver.text} < {need.driver}, the driver of the toolkit {need.what}",
-                    f"{ptx.text} is the code there is",
-                    remedy=either(f"install driver {need.driver} or newer", nearest_build(view, place, facts)),
-                    source=need.origin,
-                ),
+        return found(
+            fail(
+                "ptx_too_new",
+                f"{view.label} has only PTX for {place.label}, and driver {driver.text} is too old to compile it",
+                f"driver {driver.text} < {need.driver}, the driver of the toolkit {need.what}",
+                f"{ptx.text} is the code there is",
+                remedy=either(f"install driver {need.driver} or newer", nearest_build(view, place, facts)),
+                source=need.origin,
             )
         )
     return Answer(
@@ -110,27 +106,23 @@ def _by_toolkit(view: SubjectView, place: PlaceView, capability: Capability, fac
         text = f"which CUDA {view.label} is built for, so whether it has code for {place.label}"
         return lacking(MissingKind.IMAGE, text)
     if capability.last_toolkit is not None and cuda > capability.last_toolkit:
-        return Answer(
-            findings=(
-                fail(
-                    "arch_not_supported",
-                    f"CUDA {cuda} makes no code for {capability.architecture} GPUs such as {place.label}",
-                    f"CUDA {cuda} > {capability.last_toolkit}, the last for compute capability {capability.cc}",
-                    remedy=nearest_build(view, place, facts),
-                    source=capability.origin,
-                ),
+        return found(
+            fail(
+                "arch_not_supported",
+                f"CUDA {cuda} makes no code for {capability.architecture} GPUs such as {place.label}",
+                f"CUDA {cuda} > {capability.last_toolkit}, the last for compute capability {capability.cc}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.origin,
             )
         )
     if not _known_to(cuda, capability, facts):
-        return Answer(
-            findings=(
-                fail(
-                    "arch_not_supported",
-                    f"CUDA {cuda} is older than {capability.architecture} GPUs such as {place.label} and makes no code for them",
-                    f"CUDA {cuda} < {capability.first_toolkit}, the first for compute capability {capability.cc}",
-                    remedy=nearest_build(view, place, facts),
-                    source=capability.origin,
-                ),
+        return found(
+            fail(
+                "arch_not_supported",
+                f"CUDA {cuda} is older than {capability.architecture} GPUs such as {place.label} and makes no code for them",
+                f"CUDA {cuda} < {capability.first_toolkit}, the first for compute capability {capability.cc}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.origin,
             )
         )
     return _by_all_builds(view, place, capability, cuda, facts)
@@ -176,15 +168,13 @@ def _by_all_builds(view: SubjectView, place: PlaceView, capability: Capability, 
         text = f"no torch is given: every build of PyTorch for CUDA {cuda} has code for {place.label}"
         return assumed(AssumptionKind.NOT_GIVEN, text)
     if not have:
-        return Answer(
-            findings=(
-                fail(
-                    "arch_not_supported",
-                    f"no build of PyTorch for CUDA {cuda} has code for {place.label}",
-                    f"torch {', '.join(have_not[:6])}: none for compute capability {capability.cc}",
-                    remedy=nearest_build(view, place, facts),
-                    source=capability.origin,
-                ),
+        return found(
+            fail(
+                "arch_not_supported",
+                f"no build of PyTorch for CUDA {cuda} has code for {place.label}",
+                f"torch {', '.join(have_not[:6])}: none for compute capability {capability.cc}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.origin,
             )
         )
     some, none = ", ".join(have), ", ".join(have_not)

@@ -8,7 +8,7 @@ from validator.facts import Facts
 from validator.facts.driver_names import Driver
 from validator.facts.rows import GpuRow
 from validator.model import AssumptionKind, MissingKind
-from validator.rules.answer import NOTHING, Answer, assumed, fail, lacking
+from validator.rules.answer import NOTHING, Answer, assumed, fail, found, lacking
 from validator.rules.builds import either
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
@@ -49,22 +49,20 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     wanted = _cuda_wanted(view.requirement)
     need = toolkit_driver(Dotted(wanted), "linux_x86_64", facts) if wanted else None
     what = f"a container of nvidia/cuda for CUDA {view.cuda}" if view.requirement_assumed else "the container"
-    return Answer(
-        findings=(
-            fail(
-                "driver_too_old",
-                f"NVIDIA's runtime does not start {what}: driver {driver.text} does not meet its requirement"
-                + (f" (unsatisfied condition: cuda>={wanted})" if wanted else ""),
-                f"driver {driver.text} knows CUDA {driver.cuda or 'unknown'}; brand {' or '.join(sorted(brands)) or 'unknown'}",
-                f"required: {_short(view.requirement)}",
-                remedy=either(
-                    f"install driver {need.driver} or newer" if need else None,
-                    f"use an image for CUDA {driver.cuda} or older" if driver.cuda else None,
-                    "set NVIDIA_DISABLE_REQUIRE=1, where the build inside needs no newer driver than that",
-                    "judge a torch wheel outside such an image with --torch" if view.requirement_assumed else None,
-                ),
-                source=view.requirement_from,
+    return found(
+        fail(
+            "driver_too_old",
+            f"NVIDIA's runtime does not start {what}: driver {driver.text} does not meet its requirement"
+            + (f" (unsatisfied condition: cuda>={wanted})" if wanted else ""),
+            f"driver {driver.text} knows CUDA {driver.cuda or 'unknown'}; brand {' or '.join(sorted(brands)) or 'unknown'}",
+            f"required: {_short(view.requirement)}",
+            remedy=either(
+                f"install driver {need.driver} or newer" if need else None,
+                f"use an image for CUDA {driver.cuda} or older" if driver.cuda else None,
+                "set NVIDIA_DISABLE_REQUIRE=1, where the build inside needs no newer driver than that",
+                "judge a torch wheel outside such an image with --torch" if view.requirement_assumed else None,
             ),
+            source=view.requirement_from,
         )
     )
 

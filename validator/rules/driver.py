@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from validator.base.versions import Dotted
 from validator.facts import Facts
+from validator.facts.driver_names import Driver
 from validator.model import AssumptionKind, MissingKind, Severity
 from validator.rules import forward_compat
-from validator.rules.answer import NOTHING, Answer, assumed, fail, finding, lacking
+from validator.rules.answer import NOTHING, Answer, assumed, fail, finding, found, lacking
 from validator.rules.builds import either, nearest_build
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
@@ -28,29 +30,24 @@ def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
             return NOTHING
         return assumed(AssumptionKind.NOT_GIVEN, f"no driver is given: this holds from driver {need.driver} on ({need.what})")
     if need is None:
-        return _beyond_the_facts(view, place, facts)
+        return _beyond_the_facts(view, place, facts, driver, view.cuda)
     if driver.reaches(need.driver):
         return forward_compat.when_not_needed(view, place, facts)
-    return forward_compat.when_needed(view, place, facts, need)
+    return forward_compat.when_needed(view, place, facts, driver, view.cuda, need)
 
 
-def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
+def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, cuda: Dotted) -> Answer:
     """A CUDA version without a floor in the facts: a driver that knows only an older major never runs it."""
-    driver, cuda = place.driver, view.cuda
-    assert driver is not None  # noqa: S101 - for the type checker; floor() has seen to it
-    assert cuda is not None  # noqa: S101
     if driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and not driver.newer:
-        return Answer(
-            findings=(
-                fail(
-                    "driver_too_old",
-                    f"driver {driver.text} knows CUDA up to {driver.cuda}; {view.label} is of a newer major",
-                    f"CUDA {driver.cuda} (driver branch {driver.branch}) < CUDA {cuda}",
-                    remedy=either(
-                        f"install a driver that shows CUDA {cuda.numbers[0]}.0 or newer", nearest_build(view, place, facts)
-                    ),
-                    source=facts.branches[max(number for number in facts.branches if number <= driver.branch)].origin,
+        return found(
+            fail(
+                "driver_too_old",
+                f"driver {driver.text} knows CUDA up to {driver.cuda}; {view.label} is of a newer major",
+                f"CUDA {driver.cuda} (driver branch {driver.branch}) < CUDA {cuda}",
+                remedy=either(
+                    f"install a driver that shows CUDA {cuda.numbers[0]}.0 or newer", nearest_build(view, place, facts)
                 ),
+                source=facts.branches[max(number for number in facts.branches if number <= driver.branch)].origin,
             )
         )
     return lacking(MissingKind.FACTS, f"the lowest driver for CUDA {cuda} is not in the facts")
@@ -114,28 +111,24 @@ def modules(place: PlaceView) -> Answer:
     if place.open_modules is None or capability is None:
         return NOTHING
     if place.open_modules and capability.open_modules == "no":
-        return Answer(
-            findings=(
-                fail(
-                    "open_kernel_module_unsupported",
-                    f"the open kernel modules do not run {capability.architecture} GPUs such as {place.label}",
-                    f"compute capability {capability.cc} < 7.5, the first with a GSP",
-                    remedy="install the proprietary flavour of the same driver"
-                    + (f" (branch {capability.last_branch} or older)" if capability.last_branch else ""),
-                    source=capability.feature_origin,
-                ),
+        return found(
+            fail(
+                "open_kernel_module_unsupported",
+                f"the open kernel modules do not run {capability.architecture} GPUs such as {place.label}",
+                f"compute capability {capability.cc} < 7.5, the first with a GSP",
+                remedy="install the proprietary flavour of the same driver"
+                + (f" (branch {capability.last_branch} or older)" if capability.last_branch else ""),
+                source=capability.feature_origin,
             )
         )
     if not place.open_modules and capability.open_modules == "required":
-        return Answer(
-            findings=(
-                fail(
-                    "open_kernel_module_unsupported",
-                    f"{place.label} runs on the open kernel modules only",
-                    f"compute capability {capability.cc}: {capability.architecture} has no proprietary modules",
-                    remedy="install the open flavour of the same driver",
-                    source=capability.feature_origin,
-                ),
+        return found(
+            fail(
+                "open_kernel_module_unsupported",
+                f"{place.label} runs on the open kernel modules only",
+                f"compute capability {capability.cc}: {capability.architecture} has no proprietary modules",
+                remedy="install the open flavour of the same driver",
+                source=capability.feature_origin,
             )
         )
     return NOTHING

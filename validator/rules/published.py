@@ -7,7 +7,7 @@ from packaging.version import Version
 from validator.base.versions import channel_of
 from validator.facts import Facts
 from validator.model import MissingKind
-from validator.rules.answer import NOTHING, Answer, fail, lacking
+from validator.rules.answer import NOTHING, Answer, fail, found, lacking
 from validator.rules.subject_view import SubjectView
 
 
@@ -41,15 +41,13 @@ def build(view: SubjectView, facts: Facts) -> Answer:
         nearest = min(others, key=lambda version: _distance(Version(version), release.version, facts))
         remedy.append(f"use torch {nearest}, which has {channel_of(cuda.text)}")
     remedy.append(f"where CUDA {cuda} is what nvidia-smi shows, it is the driver's: give it as the driver (CUDA {cuda})")
-    return Answer(
-        findings=(
-            fail(
-                "build_not_published",
-                f"torch {release.version} was never published for CUDA {cuda}",
-                f"asked for: {channel_of(cuda.text)}; published: {have}",
-                remedy="; or ".join(remedy),
-                source=release.origin,
-            ),
+    return found(
+        fail(
+            "build_not_published",
+            f"torch {release.version} was never published for CUDA {cuda}",
+            f"asked for: {channel_of(cuda.text)}; published: {have}",
+            remedy="; or ".join(remedy),
+            source=release.origin,
         )
     )
 
@@ -73,16 +71,14 @@ def python(view: SubjectView, facts: Facts, *, wheel: bool) -> Answer:
     here = order.index(release)
     fitting = [row for row in order if wanted in row.python_on(view.platform)]
     near = min(fitting, key=lambda row: abs(order.index(row) - here), default=None)
-    return Answer(
-        findings=(
-            fail(
-                "python_version_unsupported",
-                f"torch {release.version} has no wheel for Python {wanted} on {view.platform}",
-                f"asked for: Python {wanted}; wheels: {', '.join(tags)}",
-                remedy=f"use Python {_nearest_python(wanted, tags)}"
-                + (f"; or use torch {near.version}, which has one" if near else ""),
-                source=release.origin,
-            ),
+    return found(
+        fail(
+            "python_version_unsupported",
+            f"torch {release.version} has no wheel for Python {wanted} on {view.platform}",
+            f"asked for: Python {wanted}; wheels: {', '.join(tags)}",
+            remedy=f"use Python {_nearest_python(wanted, tags)}"
+            + (f"; or use torch {near.version}, which has one" if near else ""),
+            source=release.origin,
         )
     )
 
@@ -101,14 +97,12 @@ def libc(view: SubjectView, *, wheel: bool) -> Answer:
     need = view.build.glibc if view.build is not None and view.build.glibc is not None else view.release.glibc
     if view.libc >= need:
         return NOTHING
-    return Answer(
-        findings=(
-            fail(
-                "glibc_too_old",
-                f"the wheels of torch {view.release.version} need a newer C library than the image has",
-                f"glibc {view.libc} < {need}",
-                remedy=f"use an image with glibc {need} or newer (Debian 11, Ubuntu 20.04, RHEL 8), or an older torch",
-                source=view.release.origin,
-            ),
+    return found(
+        fail(
+            "glibc_too_old",
+            f"the wheels of torch {view.release.version} need a newer C library than the image has",
+            f"glibc {view.libc} < {need}",
+            remedy=f"use an image with glibc {need} or newer (Debian 11, Ubuntu 20.04, RHEL 8), or an older torch",
+            source=view.release.origin,
         )
     )

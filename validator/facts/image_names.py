@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from validator.base.versions import Dotted
 from validator.facts.loader import Facts
+from validator.facts.reader import Origin
 from validator.facts.rows import TagPattern
 
 _FIELDS = {
@@ -37,11 +38,31 @@ class ImageFacts:
     requirement: str | None = None
     """NVIDIA_REQUIRE_CUDA as its family has it."""
     requirement_from: str = ""
+    requirement_in_part: bool = False
+    """Whether ``requirement`` is only what every image says: of a CUDA version this new the facts do not have the rest."""
     compat: bool | None = None
     """Whether it holds the cuda-compat libraries."""
     arch: tuple[str, ...] | None = None
     arch_from: str = ""
     assumptions: tuple[str, ...] = ()
+
+
+class GateOf(NamedTuple):
+    """What NVIDIA_REQUIRE_CUDA of the images of a CUDA version says."""
+
+    requirement: str
+    origin: Origin | None
+    """None where it follows from the version alone."""
+    in_part: bool
+    """Whether there may be alternatives beside ``cuda>=X.Y`` that the facts do not have."""
+
+
+def gate_of(cuda: str, facts: Facts) -> GateOf:
+    """By the row of the facts; else the condition that every image has, which is taken for all of it unless the CUDA is newer."""
+    gate = facts.gates.get(cuda)
+    if gate is not None:
+        return GateOf(gate.requirement, gate.origin, False)
+    return GateOf(f"cuda>={cuda}", None, Dotted(cuda) > max(row.cuda for row in facts.toolkits.values()))
 
 
 class Reference(NamedTuple):
@@ -106,19 +127,19 @@ def _loose(repository: str, tag: str) -> tuple[str | None, str | None]:
 def _filled(
     pattern: TagPattern, given: dict[str, str], torch: str | None, cuda: str | None, said: tuple[str, ...], facts: Facts
 ) -> ImageFacts:
-    gate = facts.gates.get(cuda) if cuda and pattern.gate else None
+    gate = gate_of(cuda, facts) if cuda and pattern.gate else None
     arch, arch_from = None, ""
     if month := given.get("ngc"):
         rows = [row for row in facts.ngc_arch if row.month <= Dotted(month)]
         if rows:
             arch, arch_from = rows[-1].arch, str(rows[-1].origin)
-    requirement = gate.requirement if gate else f"cuda>={cuda}" if cuda and pattern.gate else None
     return ImageFacts(
         torch=torch,
         cuda=cuda,
         libc=facts.os_glibc.get(given.get("os", "")),
-        requirement=requirement,
-        requirement_from=str(gate.origin if gate else pattern.origin) if requirement else "",
+        requirement=gate.requirement if gate else None,
+        requirement_from=str(gate.origin or pattern.origin) if gate else "",
+        requirement_in_part=gate is not None and gate.in_part,
         compat=pattern.compat,
         arch=arch,
         arch_from=arch_from,

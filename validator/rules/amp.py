@@ -14,8 +14,8 @@ from validator.rules.subject_view import SubjectView
 
 #: The CUDA major whose builds were seen to give NaN on GTX 16xx (pytorch/pytorch#77955); those for CUDA 10.2 were not.
 _NAN_MAJOR = 11
-#: Features of a device that a user can need, and the cause that says they are not there.
-_DEVICE_FEATURES = {"bf16": "bf16_unsupported", "fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
+#: Small types that a user can need, and the cause that says the GPU does not compute in them.
+_SMALL_TYPES = {"fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
 
 
 def api(view: SubjectView, facts: Facts) -> Answer:
@@ -193,13 +193,13 @@ def _small_types(view: SubjectView, place: PlaceView, capability: Capability, fa
     """fp8 and fp4, where they are needed."""
     return [
         fail(
-            _DEVICE_FEATURES[name],
+            cause,
             f"{place.label} does not compute in {name}",
             f"compute capability {capability.cc} < {_first_with(name, facts)}",
             remedy=f"use a GPU of compute capability {_first_with(name, facts)} or newer, or another type",
             source=capability.feature_origin,
         )
-        for name in ("fp8", "fp4")
+        for name, cause in _SMALL_TYPES.items()
         if name in view.needs and name not in capability.features
     ]
 

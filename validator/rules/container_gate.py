@@ -24,6 +24,10 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     if driver is None:
         first = _cuda_wanted(view.requirement)
         need = toolkit_driver(Dotted(first), "linux_x86_64", facts) if first else None
+        if need is None and view.requirement_in_part:
+            return lacking(
+                MissingKind.FACTS, f"from which driver on the image starts ({_short(view.requirement)} is newer than the facts)"
+            )
         if need is None:
             return NOTHING
         text = f"no driver is given: the image starts without question from driver {need.driver} on ({view.requirement_from})"
@@ -40,12 +44,9 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     if answer is None and place.no_gpu_given and holds(alternatives, _of_any_brand(driver, alternatives)):
         text = "no GPU is given: the image starts on this driver for some brands only, and whether on yours is not judged"
         return assumed(AssumptionKind.NOT_GIVEN, f"{text} ({_short(view.requirement)})")
-    if answer is None or driver.newer:
-        kind = MissingKind.FACTS if driver.newer else MissingKind.INPUT
-        hangs_on = "the brand of the GPU" if not brands else f"the exact release of driver {driver.text}"
-        if driver.newer:
-            hangs_on = f"which CUDA driver {driver.text} knows, which is newer than the facts"
-        return lacking(kind, f"whether the image's container gate opens hangs on {hangs_on} ({_short(view.requirement)})")
+    if answer is None or driver.newer or view.requirement_in_part:
+        kind, hangs_on = _open_question(view, driver, brands)
+        return lacking(kind, f"whether the image's container gate opens depends on {hangs_on} ({_short(view.requirement)})")
     wanted = _cuda_wanted(view.requirement)
     need = toolkit_driver(Dotted(wanted), "linux_x86_64", facts) if wanted else None
     what = f"a container of nvidia/cuda for CUDA {view.cuda}" if view.requirement_assumed else "the container"
@@ -65,6 +66,18 @@ def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
             source=view.requirement_from,
         )
     )
+
+
+def _open_question(view: SubjectView, driver: Driver, brands: frozenset[str]) -> tuple[MissingKind, str]:
+    """What would have to be known to tell whether a gate opens, and who could say it."""
+    if driver.newer or driver.cuda is None:
+        age = "newer" if driver.newer else "older"
+        return MissingKind.FACTS, f"which CUDA driver {driver.text} knows, which is {age} than the facts"
+    if view.requirement_in_part:
+        return MissingKind.FACTS, "the older drivers that the image names, which is newer than the facts"
+    if not brands:
+        return MissingKind.INPUT, "the brand of the GPU"
+    return MissingKind.INPUT, f"the exact release of driver {driver.text}"
 
 
 def _of_any_brand(driver: Driver, alternatives: Alternatives) -> Machine:

@@ -37,8 +37,9 @@ def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
 
 
 def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, cuda: Dotted) -> Answer:
-    """A CUDA version without a floor in the facts: a driver that knows only an older major never runs it."""
-    if driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and not driver.newer:
+    """A CUDA version without a floor in the facts: a driver that knows only an older major does not run it by itself."""
+    is_older = driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and not driver.newer
+    if is_older and not forward_compat.may_help(view, place, facts):
         return found(
             fail(
                 "driver_too_old",

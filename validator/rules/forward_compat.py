@@ -69,8 +69,14 @@ def when_needed(view: SubjectView, place: PlaceView, facts: Facts, driver: Drive
         return Answer(findings=(_through_compat(case),), assumptions=assumed(AssumptionKind.NOT_GIVEN, text).assumptions)
     if case.permitted is None and (case.is_there or (case.helps and place.line is not None)):
         text = f"whether {place.label} is allowed the image's compat library, without which driver {driver.text} is too old"
-        return lacking(MissingKind.INPUT if place.line is None else MissingKind.FACTS, text)
+        return lacking(MissingKind.INPUT if place.line is None and case.base is not None else MissingKind.FACTS, text)
     return found(_without_compat(case, cuda, facts))
+
+
+def may_help(view: SubjectView, place: PlaceView, facts: Facts) -> bool:
+    """Whether there is a compat library in the image that this product line does not refuse."""
+    is_there = view.has_compat and not view.requirement_assumed and place.container is not False
+    return bool(is_there) and place.line not in facts.compat_lines["refused"]
 
 
 def _case(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, cuda: Dotted, need: FloorOf) -> _TooOld:
@@ -207,7 +213,7 @@ def _cuda_of(view: SubjectView, facts: Facts) -> Dotted | None:
     if view.compat_driver is not None:
         known = [number for number in facts.branches if number <= view.compat_driver.numbers[0]]
         return facts.branches[max(known)].cuda if known else None
-    return Dotted(view.image.cuda) if view.image.cuda else view.cuda
+    return Dotted(view.image.cuda) if view.image.cuda not in (None, "cpu") else view.cuda
 
 
 def _library(view: SubjectView, facts: Facts) -> Dotted | None:

@@ -8,6 +8,7 @@ from validator.base.versions import channel_of
 from validator.facts import Facts
 from validator.model import MissingKind
 from validator.rules.answer import NOTHING, Answer, fail, found, lacking
+from validator.rules.builds import either
 from validator.rules.subject_view import SubjectView
 
 
@@ -75,19 +76,21 @@ def python(view: SubjectView, facts: Facts, *, wheel: bool) -> Answer:
         fail(
             "python_version_unsupported",
             f"torch {release.version} has no wheel for Python {wanted} on {view.platform}",
-            f"asked for: Python {wanted}; wheels: {', '.join(tags)}",
-            remedy=f"use Python {_nearest_python(wanted, tags)}"
-            + (f"; or use torch {near.version}, which has one" if near else ""),
+            f"asked for: Python {wanted}; wheels: {', '.join(tags) or 'none'}",
+            remedy=either(
+                f"use Python {nearest}" if (nearest := _nearest_python(wanted, tags)) else None,
+                f"use torch {near.version}, which has one" if near else None,
+            ),
             source=release.origin,
         )
     )
 
 
-def _nearest_python(wanted: str, tags: tuple[str, ...]) -> str:
+def _nearest_python(wanted: str, tags: tuple[str, ...]) -> str | None:
     def minor(tag: str) -> int:
         return int(tag.rstrip("t").split(".")[1]) + 100 * (int(tag.split(".")[0]) - 3)
 
-    return min((tag for tag in tags if not tag.endswith("t")), key=lambda tag: abs(minor(tag) - minor(wanted)))
+    return min((tag for tag in tags if not tag.endswith("t")), key=lambda tag: abs(minor(tag) - minor(wanted)), default=None)
 
 
 def libc(view: SubjectView, *, wheel: bool) -> Answer:

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from validator.base.versions import Dotted, torch_version
 from validator.facts import Facts
-from validator.facts.image_names import ImageFacts, read_image
+from validator.facts.image_names import ImageFacts, gate_of, read_image
 from validator.facts.rows import PLATFORMS, Build, Release
 from validator.model import Assumption, AssumptionKind, Basis, Missing, MissingKind
 from validator.rules.subject import Inspected, Subject
@@ -49,6 +49,8 @@ class SubjectView:
     requirement: str | None = None
     """The container gate; None where there is none that is known of."""
     requirement_from: str = ""
+    requirement_in_part: bool = False
+    """Whether the gate may have alternatives that the facts do not have."""
     requirement_assumed: bool = False
     """Whether the gate is only that of the image that a CUDA version by itself is taken for."""
     has_compat: bool | None = None
@@ -117,9 +119,9 @@ def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
             )
         return
     if subject.image is None and subject.inspected is None and view.platform != "windows":
-        gate = facts.gates.get(view.cuda.major_minor)
-        view.requirement = _gate_on(view.platform, gate.requirement if gate else f"cuda>={view.cuda.major_minor}")
-        view.requirement_from = str(gate.origin) if gate else ""
+        gate = gate_of(view.cuda.major_minor, facts)
+        view.requirement, view.requirement_in_part = _gate_on(view.platform, gate.requirement), gate.in_part
+        view.requirement_from = str(gate.origin) if gate.origin else ""
         view.requirement_assumed = view.has_compat = True
         view.assume(
             AssumptionKind.DEFAULT,
@@ -282,6 +284,7 @@ def _container(view: SubjectView, inside: Inspected) -> None:
         view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
     elif view.image.requirement is not None:
         view.requirement, view.requirement_from = _gate_on(view.platform, view.image.requirement), view.image.requirement_from
+        view.requirement_in_part = view.image.requirement_in_part
 
 
 def _read_version(text: str | None) -> Dotted | None:

@@ -50,7 +50,7 @@ def hurried() -> Iterator[None]:
 
 @pytest.mark.usefixtures("hurried")
 def test_threads_that_share_a_judge_get_the_answers_of_one_alone() -> None:
-    asked = questions(2000, seed=1)
+    asked = questions(600, seed=1)
     shared, gate = Judge(FACTS), Barrier(THREADS)
 
     def ask(number: int) -> list[Prediction]:

@@ -86,7 +86,7 @@ def build(cuda: str, reader: Reader) -> rows.Build:
     arch = {}
     for platform, entries in reader.mapping("arch").items():
         if platform not in rows.PLATFORMS:
-            raise RowError("arch", f"{platform!r} is none of {', '.join(rows.PLATFORMS)}")
+            raise RowError("arch", f"{platform!r} is not one of {', '.join(rows.PLATFORMS)}")
         arch[platform] = arch_entries(entries, "arch")
     return rows.Build(
         cuda=cuda_version(cuda),

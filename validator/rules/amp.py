@@ -19,7 +19,7 @@ _SMALL_TYPES = {"fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
 
 
 def api(view: SubjectView, facts: Facts) -> Answer:
-    """What the release has: AMP at all, and each API that is needed by name."""
+    """What the release has: AMP at all, and each API that is needed by name. Source: the facts' ``boundaries``."""
     if view.torch is None or view.level is None or view.accelerator:
         return NOTHING
     findings: list[Finding] = []
@@ -109,7 +109,11 @@ def _too_old(view: SubjectView, boundary: Boundary, what: str) -> Finding:
 
 
 def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """fp16, bf16, fp8 and fp4 on the GPU."""
+    """fp16, bf16, fp8 and fp4 on the GPU.
+
+    Source: CUDA C++ Programming Guide, features by compute capability (the facts' ``capabilities``); from which torch on bfloat16
+    is refused or emulated: ``boundaries``.
+    """
     capability = place.capability
     if view.is_cpu or capability is None or not place.has_gpu:
         return NOTHING

@@ -17,7 +17,10 @@ from validator.rules.subject_view import SubjectView
 
 
 def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """Torch must have code for the GPU, or PTX that the driver can compile for it."""
+    """Torch must have code for the GPU, or PTX that the driver can compile for it.
+
+    Source: CUDA C++ Programming Guide, binary and PTX compatibility; torch's own arch lists (wheels, build scripts).
+    """
     capability = place.capability
     if view.is_cpu or capability is None or not place.has_gpu:
         return NOTHING
@@ -60,7 +63,10 @@ def _no_code(view: SubjectView, place: PlaceView, capability: Capability, facts:
 
 
 def _by_ptx(view: SubjectView, place: PlaceView, capability: Capability, ptx: Code, facts: Facts) -> Answer:
-    """PTX is compiled by the driver, which must know the PTX of the build's toolkit; the libraries beside torch are SASS."""
+    """PTX is compiled by the driver, which must know the PTX of the build's toolkit; the libraries beside torch are SASS.
+
+    Source: CUDA Compatibility guide (an application that is compiled to PTX needs the driver of its toolkit).
+    """
     if view.cuda is not None and capability.first_toolkit > view.cuda:
         why = f": its PTX could be compiled, but cuDNN and cuBLAS of CUDA {view.cuda} have none for it"
         return found(_no_code(view, place, capability, facts, why))

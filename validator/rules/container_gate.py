@@ -17,7 +17,10 @@ from validator.rules.subject_view import SubjectView
 
 
 def gate(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """Whether NVIDIA's runtime lets the container start."""
+    """Whether NVIDIA's runtime lets the container start.
+
+    Source: the variable as published images have it (the facts' ``gates``); how it is read: see ``requirement``.
+    """
     if view.requirement is None or place.container is False or not place.has_gpu:
         return NOTHING
     driver = place.driver
@@ -100,7 +103,7 @@ def _short(requirement: str) -> str:
 
 
 def brands_of(row: GpuRow) -> frozenset[str]:
-    """The brands NVML may give a product; newer drivers split some of them."""
+    """The brands NVML may give a product; newer drivers split some of them (nvmlBrandType_t of nvml.h)."""
     name = row.name.casefold()
     if row.line == "geforce":
         return frozenset({"geforce", "geforcertx"} if "rtx" in name else {"geforce"})

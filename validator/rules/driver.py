@@ -15,7 +15,10 @@ from validator.rules.subject_view import SubjectView
 
 
 def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """A driver must reach the floor of the build's CUDA major; before CUDA 11 that of its very minor."""
+    """A driver must reach the floor of the build's CUDA major; before CUDA 11 the driver of that minor's own toolkit.
+
+    Source: CUDA release notes, minor-version compatibility; CUDA Compatibility guide.
+    """
     if not place.has_gpu or view.is_cpu:
         return NOTHING
     if view.cuda is None:
@@ -55,7 +58,10 @@ def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts, driver:
 
 
 def branch(place: PlaceView, facts: Facts) -> Answer:
-    """A driver branch can be too new for a GPU (support has ended) or too old (it did not exist)."""
+    """A driver branch can be too new for a GPU (support has ended) or too old (it did not exist).
+
+    Source: the facts' table of capabilities (first and last branches) and that of branches (end of life).
+    """
     driver, capability = place.driver, place.capability
     if driver is None:
         return NOTHING
@@ -107,7 +113,10 @@ def _newer_branch(branch_number: int, place: PlaceView, facts: Facts) -> str | N
 
 
 def modules(place: PlaceView) -> Answer:
-    """The open kernel modules need a GSP (Turing and newer); Blackwell and newer run on no others."""
+    """The open kernel modules need a GSP (Turing and newer); Blackwell and newer run on no others.
+
+    Source: README of NVIDIA's open-gpu-kernel-modules; the facts' table of capabilities (``open_modules``).
+    """
     capability = place.capability
     if place.open_modules is None or capability is None:
         return NOTHING

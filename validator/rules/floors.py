@@ -24,7 +24,10 @@ class FloorOf:
 
 @cache
 def floor_of(cuda: Dotted, platform: str, facts: Facts) -> FloorOf | None:
-    """The lowest driver for code that is there as SASS; None where the facts do not reach that far."""
+    """The lowest driver for code that is there as SASS; None where the facts do not reach that far.
+
+    Source: CUDA release notes (the facts' ``floors``); before CUDA 11 there is no minor-version compatibility.
+    """
     major = cuda.numbers[0]
     row = facts.floors.get(major)
     if row is not None:
@@ -38,7 +41,10 @@ def floor_of(cuda: Dotted, platform: str, facts: Facts) -> FloorOf | None:
 
 @cache
 def toolkit_driver(cuda: Dotted, platform: str, facts: Facts) -> FloorOf | None:
-    """The driver that the first toolkit of a CUDA version was released with: the lowest that knows that version's PTX."""
+    """The driver that the first toolkit of a CUDA version was released with: the lowest that knows that version's PTX.
+
+    Source: CUDA release notes, toolkit drivers (the facts' ``toolkits``).
+    """
     rows = [
         (driver, row.origin)
         for row in facts.toolkits.values()

@@ -29,7 +29,7 @@ def known(view: SubjectView, facts: Facts) -> Answer:
 
 
 def build(view: SubjectView, facts: Facts) -> Answer:
-    """A CUDA build that PyTorch never published for a release."""
+    """A CUDA build that PyTorch never published for a release. Source: PyTorch's channels (the facts' ``releases``)."""
     release, cuda = view.release, view.cuda
     if release is None or cuda is None or view.build is not None or view.from_source or view.arch is not None:
         return NOTHING
@@ -59,7 +59,7 @@ def _distance(one: Version, other: Version, facts: Facts) -> int:
 
 
 def python(view: SubjectView, facts: Facts, *, wheel: bool) -> Answer:
-    """A wheel exists for some Pythons only. What is installed already has shown that it does."""
+    """A wheel exists for some Pythons only. What is installed already has shown that it does. Source: the package index."""
     release, wanted = view.release, view.python
     if not wheel or wanted is None or view.torch is None or view.from_source:
         return NOTHING
@@ -94,7 +94,7 @@ def _nearest_python(wanted: str, tags: tuple[str, ...]) -> str | None:
 
 
 def libc(view: SubjectView, *, wheel: bool) -> Answer:
-    """The wheels need a glibc; that of the image counts, not the host's."""
+    """The wheels need a glibc; that of the image counts, not the host's. Source: the wheels' manylinux tags."""
     if view.libc is None or view.release is None or not wheel:
         return NOTHING
     need = view.build.glibc if view.build is not None and view.build.glibc is not None else view.release.glibc

@@ -14,7 +14,10 @@ _NUMPY_ABI = 2
 
 
 def numpy(view: SubjectView, facts: Facts) -> Answer:
-    """A torch built for numpy 1 imports beside numpy 2, but tensors and arrays cannot be turned into each other."""
+    """A torch built for numpy 1 imports beside numpy 2, but tensors and arrays cannot be turned into each other.
+
+    Source: NumPy 2.0 migration guide (ABI); from which torch on: the facts' ``boundaries`` (``numpy2``).
+    """
     boundary = facts.boundaries["numpy2"]
     if view.numpy is None or view.level is None or view.numpy.major < _NUMPY_ABI or view.level >= boundary.since:
         return NOTHING
@@ -63,7 +66,7 @@ def vendor(view: SubjectView, place: PlaceView) -> Answer:
     return found(
         fail(
             "gpu_vendor_unsupported",
-            f"{view.label} runs on NVIDIA GPUs; {place.asked} is none",
+            f"{view.label} runs on NVIDIA GPUs only, and {place.asked} is not one",
             f"vendor or product line: {place.vendor}",
             remedy="use the ROCm or XPU build of torch for that GPU, or the CPU build",
         )

@@ -47,7 +47,7 @@ class SubjectView:
     numpy: Version | None = None
     image: ImageFacts = field(default_factory=ImageFacts)
     requirement: str | None = None
-    """The container gate; None where there is none that is known of."""
+    """The container gate; None where no gate is known of."""
     requirement_from: str = ""
     requirement_in_part: bool = False
     """Whether the gate may have alternatives that the facts do not have."""
@@ -288,7 +288,7 @@ def _container(view: SubjectView, inside: Inspected) -> None:
 
 
 def _read_version(text: str | None) -> Dotted | None:
-    """A version as it was found in a file's name; None where it is none."""
+    """A version as it was found in a file's name; None where that does not name one."""
     try:
         return Dotted(text) if text is not None else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""GPU names as NVML prints them, as people shorten them, and what is none."""
+"""GPU names as NVML prints them, as people shorten them, and words that name no GPU."""
 
 from __future__ import annotations
 

@@ -247,7 +247,7 @@ def test_an_overlay_adds_and_changes_rows_field_by_field(tmp_path: Path) -> None
     [
         ("gpuz:\n  A: {cc: 8.0}\n", 1, "no such table"),
         ("gpus:\n  Thing:\n    cc: eight\n    line: geforce\n", 3, "version of dotted numbers"),
-        ("gpus:\n  Thing:\n    cc: 8.0\n    line: gaming\n", 4, "none of"),
+        ("gpus:\n  Thing:\n    cc: 8.0\n    line: gaming\n", 4, "not one of"),
         ("gpus:\n  Thing: {cc: 8.0, line: geforce, colour: green}\n", 2, "not a field"),
         ("gpus:\n  Thing: {line: geforce}\n", 2, "is missing"),
         ("releases:\n  2.15.0:\n    builds:\n      13.2:\n        arch: {linux_x86_64: [gfx90a]}\n", 5, "not an architecture"),

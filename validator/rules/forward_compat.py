@@ -84,8 +84,6 @@ def _case(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, cud
     helps = bool(view.has_compat) and place.container is not False and (library is None or _reaches(library, need.driver))
     compat = (_cuda_of(view, facts) if helps else None) or cuda
     base = facts.compat_bases.get(compat.major_minor)
-    last = place.capability.last_branch if place.capability is not None else None
-    drops_gpu = last is not None and need.driver.numbers[0] > last
     return _TooOld(
         view=view,
         place=place,
@@ -96,8 +94,14 @@ def _case(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, cud
         cuda=compat,
         base=base,
         permitted=_permitted(base, driver, place.line, facts),
-        newer=None if drops_gpu else f"install driver {need.driver} or newer",
+        newer=f"install driver {need.driver} or newer" if _runs(need.driver.numbers[0], place) else None,
     )
+
+
+def _runs(branch: int, place: PlaceView) -> bool:
+    """Whether a driver branch still runs the GPU, as far as that is known."""
+    last = place.capability.last_branch if place.capability is not None else None
+    return last is None or branch <= last
 
 
 def _permitted(base: CompatBase | None, driver: Driver, line: str | None, facts: Facts) -> bool | None:
@@ -114,6 +118,8 @@ def _refused(case: _TooOld, facts: Facts) -> Finding:
     if newer and case.library is not None:  # the floor alone would leave the library in front
         branch = case.library.numbers[0]
         newer = f"install a driver of branch {branch} or newer ({case.need.driver} is enough without the compat library)"
+        if not _runs(branch, case.place):
+            newer = f"install driver {case.need.driver} and remove the cuda-compat package from the image"
     return fail(
         "forward_compat_unsupported",
         f"driver {case.driver.text} is too old for {case.view.label}; {case.place.label} refuses compat libraries (error 804)",
@@ -198,7 +204,7 @@ def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer
                 f"the image's {what} comes before the driver's; {place.label} refuses it (error 804)",
                 f"driver {driver.text} < {library}; product line {place.line}",
                 remedy=either(
-                    f"install a driver of branch {library.numbers[0]} or newer",
+                    f"install a driver of branch {library.numbers[0]} or newer" if _runs(library.numbers[0], place) else None,
                     "remove the cuda-compat package from the image",
                     "use an image without it (pytorch/pytorch:…-runtime)",
                 ),

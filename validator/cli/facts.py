@@ -15,7 +15,7 @@ from validator.cli.session import load_facts, load_matrix
 
 if TYPE_CHECKING:
     from validator.facts import Facts
-    from validator.facts.lookup import Row
+    from validator.facts.lookup import FactRow
 
 KINDS = ("torch", "gpu", "toolkit", "driver", "image", "cc")
 
@@ -78,7 +78,7 @@ def _overview(rows: dict[str, dict[str, object]], facts: Facts) -> str:
     return "\n".join([*lines, "", f"newest source: {facts.as_of}; a row: `validator facts torch {facts.newest_torch}`"])
 
 
-def _row(row: Row) -> str:
+def _row(row: FactRow) -> str:
     wide = max((len(name) for name, _ in row.fields), default=0)
     wide = max(wide, len("confidence"))
     lines = [f"{row.table}: {row.key}"]

@@ -54,7 +54,7 @@ def names(kind: str, facts: Facts) -> list[str]:
 
 
 def look_up(kind: str, name: str, facts: Facts) -> tuple[list[FactRow], str]:
-    """The rows a name stands for, and what was taken for granted to get there. Raises ValueError for what is no name at all."""
+    """The rows a name stands for, and what was taken for granted. Raises ValueError for a name that cannot be read."""
     if kind == "gpu":
         return _gpu(name, facts)
     if kind == "driver":

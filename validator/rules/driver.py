@@ -102,7 +102,7 @@ def branch(place: PlaceView, facts: Facts) -> Answer:
 
 
 def _newer_branch(branch_number: int, place: PlaceView, facts: Facts) -> str | None:
-    """The next branch that is still looked after and runs the GPU."""
+    """The next branch that still gets updates and runs the GPU."""
     last = place.capability.last_branch if place.capability else None
     alive = [
         row.number

@@ -46,8 +46,8 @@ class Judge:
     def __call__(self, subject: Subject, place: Place) -> Prediction:
         """What the rules say, with evidence, assumptions, and what was missing.
 
-        Raises ValueError with a sentence where a value of subject or place has no meaning (``torch banana``); a value that has
-        one but is not in the facts gives ``unknown``.
+        Raises ValueError with a sentence where a value of subject or place cannot be read (``torch banana``); one that is only
+        not in the facts gives ``unknown``.
         """
         spot = self._place(place)
         if spot.view.candidates and (same := self._whichever(subject, place, spot.view)):
@@ -122,7 +122,7 @@ class Judge:
         return self._places.setdefault(place, _Known(view, says))
 
     def _precision_of(self, view: SubjectView, place: PlaceView) -> Answer:
-        """What hangs on torch, CUDA, what is needed and the GPU alone: the same for many subjects and places."""
+        """What depends only on torch, CUDA, needs and GPU: the same for many subjects and places."""
         key = (view.precision, place.precision)
         known = self._precision.get(key)
         if known is None:

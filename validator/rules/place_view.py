@@ -47,7 +47,7 @@ class PlaceView:
 
     @property
     def no_gpu_given(self) -> bool:
-        """Whether nothing at all was said of the GPU."""
+        """Whether neither a name nor a compute capability was given."""
         return not self.asked and self.cc is None
 
     def assume(self, kind: AssumptionKind, text: str) -> None:
@@ -73,7 +73,7 @@ class PlaceView:
 
 
 def view_place(place: Place, facts: Facts) -> PlaceView:
-    """Raises ValueError where a value is not one at all."""
+    """Raises ValueError where a value cannot be read (``cc: eight``)."""
     view = PlaceView(container=place.is_container, open_modules=place.open_kernel_modules, has_gpu=place.has_gpu)
     if place.driver is not None:
         view.driver = parse(place.driver, facts)

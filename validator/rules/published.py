@@ -13,7 +13,7 @@ from validator.rules.subject_view import SubjectView
 
 
 def known(view: SubjectView, facts: Facts) -> Answer:
-    """A torch outside the facts is judged by what does not hang on its row, and that is not enough for a pass."""
+    """A torch outside the facts is judged by what does not depend on its row, and that is not enough for a pass."""
     if view.torch is None or view.release is not None or view.arch is not None or view.is_cpu:
         return NOTHING
     if Version(view.torch.public) > facts.newest_torch:

@@ -47,7 +47,7 @@ def cpu_build(view: SubjectView, place: PlaceView, *, asked_for: bool) -> Answer
 
 
 def vendor(view: SubjectView, place: PlaceView) -> Answer:
-    """A CUDA build runs on NVIDIA GPUs only; a build for ROCm or XPU on none of them, and how well on others no rule says."""
+    """A CUDA build runs on NVIDIA GPUs only. A build for ROCm or XPU does not run on them, and is not judged on others."""
     if not place.has_gpu or (view.is_cpu and not view.accelerator):
         return NOTHING
     if view.accelerator and (place.cc is not None or place.driver is not None):

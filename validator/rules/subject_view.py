@@ -52,7 +52,7 @@ class SubjectView:
     requirement_in_part: bool = False
     """Whether the gate may have alternatives that the facts do not have."""
     requirement_assumed: bool = False
-    """Whether the gate is only that of the image that a CUDA version by itself is taken for."""
+    """Whether the gate is only assumed, because a CUDA version alone is taken for an image of nvidia/cuda."""
     has_compat: bool | None = None
     compat_driver: Dotted | None = None
     """The driver its compat library is of, where that was read."""
@@ -89,7 +89,7 @@ class SubjectView:
 
 
 def view_subject(subject: Subject, facts: Facts) -> SubjectView:
-    """Raises ValueError where a value is not one at all (``torch banana``)."""
+    """Raises ValueError where a value cannot be read (``torch banana``)."""
     if subject.platform not in PLATFORMS:
         raise ValueError(f"{subject.platform!r} is not a platform: {', '.join(PLATFORMS)}")
     inside = subject.inspected or _NOTHING_INSIDE
@@ -111,7 +111,7 @@ def view_subject(subject: Subject, facts: Facts) -> SubjectView:
 
 
 def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
-    """An image whose content its name does not tell, or a CUDA version by itself, which people say of nvidia/cuda images."""
+    """An image whose name does not tell what is inside, or a CUDA version alone, by which people mean an image of nvidia/cuda."""
     if view.cuda is None:
         if subject.image is not None and subject.inspected is None:
             view.lack(
@@ -192,7 +192,7 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
 
 
 def _whole(view: SubjectView, stated: str) -> str:
-    """A CUDA major by itself (``12``) as the build of it that is meant: pip's default, or the newest there is."""
+    """The build that a CUDA major alone (``12``) means: pip's default where it is of that major, else the newest."""
     if not (stated.isdigit() and len(stated) <= 2) or view.release is None:
         return stated
     builds = [build for build in view.release.builds.values() if build.cuda.numbers[0] == int(stated)]

@@ -10,6 +10,8 @@ from validator.catalogue import checks
 from validator.model import (
     Action,
     ActionReason,
+    Assumption,
+    AssumptionKind,
     Basis,
     Because,
     BuiltImage,
@@ -144,6 +146,11 @@ HOSTILE = (
 
 def target(id_: str = "host") -> Target:
     return Target(id_, is_host=id_ == "host", where=Where("matrix.yaml", 9))
+
+
+def assumed(*texts: str) -> tuple[Assumption, ...]:
+    """What was taken for granted, in these sentences."""
+    return tuple(Assumption(AssumptionKind.DEFAULT, text) for text in texts)
 
 
 def result(

@@ -8,8 +8,20 @@ from dataclasses import replace
 from validator.facts import Facts
 from validator.facts.image_names import read_image
 from validator.host import NO_GPU_HERE, usable_gpu
-from validator.model import Cell, Content, Environment, HostInfo, HostInterpreter, Outlook, Prediction, PulledImage, Target
-from validator.rules import judge
+from validator.model import (
+    Cell,
+    Content,
+    Environment,
+    HostInfo,
+    HostInterpreter,
+    Missing,
+    MissingKind,
+    Outlook,
+    Prediction,
+    PulledImage,
+    Target,
+)
+from validator.rules import Judge
 from validator.rules.subject import Place, Subject, subject_of
 
 #: How ``platform.machine()`` says what wheels are made for.
@@ -24,6 +36,7 @@ class Predictor:
 
     def __init__(self, facts: Facts, host: HostInfo | None, *, in_containers: bool, needs: tuple[str, ...] = ()) -> None:
         self.facts = facts
+        self._judge = Judge(facts)
         self._host = host
         self._in_containers = in_containers
         self._needs = needs
@@ -35,23 +48,27 @@ class Predictor:
         return self._judged(environment, target, self._subject(environment))
 
     def again(self, cell: Cell, content: Content) -> Prediction:
-        """With what was found inside in place of the facts."""
-        subject = replace(subject_of(cell.environment, content, platform=self._platform(content)), needs=self._needs)
-        return self._judged(cell.environment, cell.target, subject)
+        """A cell that was run, with what was found inside in place of the facts."""
+        return self.opened(cell.environment, cell.target, content)
+
+    def opened(self, environment: Environment, target: Target, content: Content) -> Prediction:
+        """With what was found inside an environment in place of the facts."""
+        subject = replace(subject_of(environment, content, platform=self._platform(content)), needs=self._needs)
+        return self._judged(environment, target, subject)
 
     def _judged(self, environment: Environment, target: Target, subject: Subject) -> Prediction:
         place = self._place(environment, target)
         inside = subject.inspected.cuda if subject.inspected else None
         if not place.has_gpu and (inside or environment.cuda) != "cpu":
-            return Prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE.text,))
+            return Prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.NO_GPU_HERE, NO_GPU_HERE.text),))
         try:
-            prediction = judge(subject, place, self.facts)
+            prediction = self._judge(subject, place)
             if prediction.status.works and not self._names_torch(subject):
-                missing = f"which torch is in {environment.id}: the matrix does not say"
+                missing = Missing(MissingKind.INPUT, f"which torch is in {environment.id}: the matrix does not say")
                 return replace(prediction, status=Outlook.UNKNOWN, missing=(missing, *prediction.missing))
             return prediction
-        except ValueError as error:  # a version that is none: the matrix allows spellings that no rule can read
-            return Prediction(Outlook.UNKNOWN, missing=(str(error),))
+        except ValueError as error:  # the matrix allows spellings of a version that no rule can read
+            return Prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.INPUT, str(error)),))
 
     def _names_torch(self, subject: Subject) -> bool:
         """Whether it is known which torch is judged: of one that nobody names nothing could speak against it."""
@@ -90,10 +107,9 @@ class Predictor:
         nvml = self._host.nvml if self._host else None
         gpu = usable_gpu(self._host) if self._host else None
         driver = target.driver or (nvml.driver_version if nvml else None)
-        if is_cpu or (gpu is None and target.gpu is None):
-            return Place(driver=driver, is_container=contained, has_gpu=False)
-        if target.gpu is not None:
+        if target.gpu is not None and not is_cpu:
             return Place(target.gpu, None, driver, contained)
-        assert gpu is not None  # noqa: S101 - said above
+        if gpu is None or is_cpu:
+            return Place(driver=driver, is_container=contained, has_gpu=False)
         modules = self._host.kernel_modules if self._host else None
         return Place(gpu.name, gpu.compute_capability, driver, contained, None if modules is None else modules == "open")

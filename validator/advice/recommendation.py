@@ -11,13 +11,15 @@ from packaging.version import InvalidVersion, Version
 
 from validator.base.versions import PYTORCH_CHANNELS, Dotted, channel_of
 from validator.facts import Facts
+from validator.facts.gpu_names import plain_name
 from validator.facts.rows import Build, Release
-from validator.host import plain_name
+from validator.host import usable_gpu
 from validator.model import (
     Basis,
     BuiltImage,
     CellResult,
     Environment,
+    Gpu,
     HostInfo,
     Outlook,
     Prediction,
@@ -202,13 +204,10 @@ def _same(target: Target, result: CellResult, host: HostInfo) -> bool:
     """Whether a result was measured on the GPU and driver of the target."""
     if result.environment.cuda == "cpu":
         return False
-    gpu = host.nvml.gpus[0] if host.nvml.gpus else None
-    measured = result.target
-    name = measured.gpu if not measured.is_host else gpu.name if gpu else None
-    capability = measured.compute_capability if not measured.is_host else gpu.compute_capability if gpu else None
-    driver = measured.driver or host.nvml.driver_version
-    if target.driver is not None and driver != target.driver:
+    measured: Target | Gpu | None = usable_gpu(host) if result.target.is_host else result.target
+    if measured is None or target.driver not in (None, result.target.driver or host.nvml.driver_version):
         return False
+    name = measured.gpu if isinstance(measured, Target) else measured.name
     if target.gpu is not None:
         return name is not None and plain_name(name) == plain_name(target.gpu)
-    return target.compute_capability is not None and capability == target.compute_capability
+    return target.compute_capability is not None and measured.compute_capability == target.compute_capability

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from validator.facts.image_names import split_reference
 from validator.model import (
     Basis,
     CellResult,
@@ -161,7 +162,7 @@ def in_environment(environment: Environment, change: Change) -> Replaced:
     if change.torch is None and change.cuda is None:
         return Replaced(environment)
     if isinstance(environment.source, HostInterpreter):
-        return Replaced(environment, "an interpreter of this machine holds what it holds")
+        return Replaced(environment, "it is an interpreter of this machine, which the validator never changes")
     made = environment
     for axis, new in (("torch", change.torch), ("cuda", change.cuda)):
         old = getattr(made, axis)
@@ -183,8 +184,8 @@ def in_environment(environment: Environment, change: Change) -> Replaced:
 
 def _with_version(reference: str, old: str, new: str) -> str | None:
     """A reference with one version in its tag replaced, where it stands there as a whole; None where it does not."""
-    name, colon, tag = reference.rpartition(":")
-    if not colon or "/" in tag or "@" in reference:
+    name, tag, digest = split_reference(reference)
+    if tag is None or digest is not None:
         return None
     for begin in range(len(tag)):
         end = begin + len(old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -48,12 +49,31 @@ def read_rows(name: str, required: Collection[str], optional: Collection[str] = 
     return found
 
 
+def read_first(name: str, key: str) -> Fields:
+    """The mapping under the first key of a file, every scalar as written, without the cost of what comes after it."""
+    text = _text(name)
+    top = re.match(rf"(?:#.*\n|\n)*{re.escape(key)}:\n(?:[ #].*\n|\n)*", text)
+    if top is None:
+        raise DataFileError(name, f"`{key}` must be its first key")
+    found = _loaded(name, top[0], as_text=True)[key]
+    _check(name, f"`{key}`", found, ())
+    return dict(found)
+
+
 def _parsed(name: str, *, as_text: bool = False) -> Any:
+    return _loaded(name, _text(name), as_text=as_text)
+
+
+def _text(name: str) -> str:
     try:
-        text = (DATA / name).read_text(encoding="utf-8")
-        return yaml.load(text, Loader=_TEXT if as_text else _TYPED)  # noqa: S506 - both make plain values only
+        return (DATA / name).read_text(encoding="utf-8")
     except OSError as error:
         raise DataFileError(name, f"the file cannot be read ({error.strerror}); install validator again") from None
+
+
+def _loaded(name: str, text: str, *, as_text: bool) -> Any:
+    try:
+        return yaml.load(text, Loader=_TEXT if as_text else _TYPED)  # noqa: S506 - both make plain values only
     except yaml.YAMLError as error:
         raise DataFileError(name, f"not valid YAML: {error}") from None
 

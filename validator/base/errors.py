@@ -50,6 +50,10 @@ class MatrixError(InvalidInputError):
     """matrix.yaml is wrong; ``what`` begins with ``file:line:``."""
 
 
+class EmptyFileError(MatrixError):
+    """There is not one value in a YAML file."""
+
+
 class ReportFileError(InvalidInputError):
     """A results.json cannot be read or is not one of ours."""
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import yaml
 
-from validator.base.errors import MatrixError
+from validator.base.errors import EmptyFileError, MatrixError
 from validator.base.text import one_line, quoted
 
 MAX_BYTES = 256 * 1024
@@ -115,6 +115,13 @@ class _Refused(Exception):
         self.hint = hint
 
 
+class _Empty(_Refused):
+    """A document without a value in it."""
+
+    def __init__(self) -> None:
+        super().__init__(1, "the file is empty", why="there is nothing to do", hint="begin with `version: 1`")
+
+
 class _Loader(yaml.SafeLoader):
     """PyYAML's own scanner, not the C one (its errors and positions differ), without directives, tags and anchors."""
 
@@ -148,7 +155,8 @@ def parse(text: str, file: str) -> Document:
         builder = _Builder(iter(loader.get_event, None))
         data = builder.document()
     except _Refused as refusal:
-        raise MatrixError(f"{file}:{refusal.line}: {refusal.what}", why=refusal.why, hint=refusal.hint) from None
+        kind = EmptyFileError if isinstance(refusal, _Empty) else MatrixError
+        raise kind(f"{file}:{refusal.line}: {refusal.what}", why=refusal.why, hint=refusal.hint) from None
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, file) from None
     except yaml.reader.ReaderError as error:
@@ -192,10 +200,10 @@ class _Builder:
         next(self._events)  # stream start
         event = next(self._events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise _empty()
+            raise _Empty
         first = next(self._events)
         if isinstance(first, yaml.ScalarEvent) and first.implicit[0] and not first.value:
-            raise _empty()
+            raise _Empty
         data = self._value(first, ())
         next(self._events)  # document end
         event = next(self._events)
@@ -290,10 +298,6 @@ def _name(place: Place) -> str:
     if place and isinstance(place[-1], str):
         return f"the key {quoted(place[-1])}"
     return "this list item"
-
-
-def _empty() -> _Refused:
-    return _Refused(1, "the file is empty", why="there is nothing to do", hint="begin with `version: 1`")
 
 
 def _line(event: yaml.Event) -> int:

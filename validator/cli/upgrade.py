@@ -99,7 +99,6 @@ def _check(change: Change, facts: Any) -> None:
 
 def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
     """The rules, with what an earlier run read inside an environment in place of the facts, where that environment stays."""
-    from validator.model import Action, ActionReason, Because, Cell
 
     inside = {result.environment.id: result for result in known.values() if result.content.torch}
 
@@ -108,7 +107,6 @@ def _knowing(predictor: Predictor, known: Mapping[str, CellResult]) -> Predict:
         same = result is not None and (environment.torch, environment.cuda) == (result.environment.torch, result.environment.cuda)
         if result is None or not same:
             return predictor(environment, target)
-        cell = Cell(f"{environment.id}@{target.id}", environment, target, Action.SKIP, ActionReason(Because.ASKED))
-        return predictor.again(cell, result.content)
+        return predictor.opened(environment, target, result.content)
 
     return predict

@@ -47,8 +47,13 @@ class Driver:
         return "windows" if self.windows else stated
 
     def reaches(self, floor: Dotted) -> bool:
-        """Whether it is at least a version. Parts that were not given are taken to be as high as needed."""
-        return self.numbers >= floor.numbers[: len(self.numbers)]
+        """Whether it is at least a version."""
+        return reaches(self.numbers, floor)
+
+
+def reaches(driver: tuple[int, ...], floor: Dotted) -> bool:
+    """Whether a driver is at least a version. Parts that were not given are taken to be as high as needed."""
+    return driver >= floor.numbers[: len(driver)]
 
 
 def parse(text: str, facts: Facts) -> Driver:

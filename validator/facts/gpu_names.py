@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 
 from validator.base.text import similar
 from validator.facts.loader import Facts
@@ -45,23 +47,20 @@ class GpuMatch:
     """What was taken for granted to get there; empty where the name is NVML's own."""
 
 
-def find(name: str, facts: Facts) -> GpuMatch:
-    """The products a name can mean; remembered by name."""
-    key = ("gpu", name)
-    match = facts.memory.get(key)
-    if match is None:
-        match = facts.memory[key] = _find(name, facts)
-    return match
-
-
 def closest(name: str, facts: Facts) -> list[str]:
     """Names of the facts that look like one that is not there."""
-    known = {row.name.casefold(): row.name for row in facts.gpus.values()}
-    plain = " ".join(word for word in name.casefold().split() if word not in _VENDOR)
-    return [known[hit] for hit in similar(plain, known, most=4)]
+    known = {plain_name(row.name): row.name for row in facts.gpus.values()}
+    return [known[hit] for hit in similar(plain_name(name), known, most=4)]
 
 
-def _find(name: str, facts: Facts) -> GpuMatch:
+def plain_name(gpu: str) -> str:
+    """A name as compared with another: without case, vendor (which NVML dropped and brought back) and brand."""
+    return " ".join(word for word in _words(gpu) if word not in ("tesla", "geforce"))
+
+
+@cache
+def find(name: str, facts: Facts) -> GpuMatch:
+    """The products a name can mean."""
     index = _index(facts)
     plain = _SERIES.sub(r"\1xx", _GIGABYTES.sub(r"\1gb", _COUNT.sub("", _MIG.sub("", name))))
     words = _words(plain)
@@ -73,7 +72,7 @@ def _find(name: str, facts: Facts) -> GpuMatch:
         return GpuMatch(name, exact, "" if plain.casefold() == name.casefold() else said)
     if not words:
         return GpuMatch(name, ())
-    if (virtual := _VIRTUAL.fullmatch(plain.strip())) and (match := _find(virtual[1], facts)).rows:
+    if (virtual := _VIRTUAL.fullmatch(plain.strip())) and (match := find(virtual[1], facts)).rows:
         return GpuMatch(name, match.rows, f"a virtual GPU computes as the GPU it is a share of: {match.rows[0].name}")
     hits = [rows for known, rows in index.items() if _means(words, known)]
     if hits:
@@ -85,7 +84,7 @@ def _find(name: str, facts: Facts) -> GpuMatch:
         return GpuMatch(name, chosen, f"{name!r} is taken for {meant}")
     for soft in (_MOBILE, (_FORM | {"tesla"}) - {"ada", "blackwell"}):
         stripped = tuple(word for word in words if word not in soft and not _MEMORY.fullmatch(word))
-        if stripped != words and stripped and (match := _find(" ".join(stripped), facts)).rows:
+        if stripped != words and stripped and (match := find(" ".join(stripped), facts)).rows:
             return GpuMatch(name, match.rows, f"{name!r} is taken to have the capability of {match.rows[0].name}")
     known = {row.architecture.casefold() for row in facts.capabilities.values()}
     family: tuple[GpuRow, ...] = ()
@@ -140,14 +139,13 @@ def _words(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@cache
 def _index(facts: Facts) -> Mapping[tuple[str, ...], tuple[GpuRow, ...]]:
-    index = facts.memory.get("gpu-index")
-    if index is None:
-        groups: dict[tuple[str, ...], list[GpuRow]] = {}
-        for row in facts.gpus.values():
-            groups.setdefault(_words(row.name), []).append(row)
-        index = facts.memory["gpu-index"] = {words: tuple(group) for words, group in groups.items()}
-    return index
+    """The products by the words of their names."""
+    groups: dict[tuple[str, ...], list[GpuRow]] = {}
+    for row in facts.gpus.values():
+        groups.setdefault(_words(row.name), []).append(row)
+    return MappingProxyType({words: tuple(group) for words, group in groups.items()})
 
 
 def _dedupe(rows: Iterable[GpuRow]) -> tuple[GpuRow, ...]:

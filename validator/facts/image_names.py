@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from validator.base.versions import Dotted
 from validator.facts.loader import Facts
-from validator.facts.rows import Pattern
+from validator.facts.reader import Origin
+from validator.facts.rows import TagPattern
 
 _FIELDS = {
     "torch": r"(?P<torch>[0-9]+\.[0-9]+(?:\.[0-9]+)?)",
@@ -35,6 +38,8 @@ class ImageFacts:
     requirement: str | None = None
     """NVIDIA_REQUIRE_CUDA as its family has it."""
     requirement_from: str = ""
+    requirement_in_part: bool = False
+    """Whether ``requirement`` is only what every image says: of a CUDA version this new the facts do not have the rest."""
     compat: bool | None = None
     """Whether it holds the cuda-compat libraries."""
     arch: tuple[str, ...] | None = None
@@ -42,17 +47,55 @@ class ImageFacts:
     assumptions: tuple[str, ...] = ()
 
 
+class GateOf(NamedTuple):
+    """What NVIDIA_REQUIRE_CUDA of the images of a CUDA version says."""
+
+    requirement: str
+    origin: Origin | None
+    """None where it follows from the version alone."""
+    in_part: bool
+    """Whether there may be alternatives beside ``cuda>=X.Y`` that the facts do not have."""
+
+
+def gate_of(cuda: str, facts: Facts) -> GateOf:
+    """By the row of the facts; else the condition that every image has, which is taken for all of it unless the CUDA is newer."""
+    gate = facts.gates.get(cuda)
+    if gate is not None:
+        return GateOf(gate.requirement, gate.origin, False)
+    return GateOf(f"cuda>={cuda}", None, Dotted(cuda) > max(row.cuda for row in facts.toolkits.values()))
+
+
+class Reference(NamedTuple):
+    """The parts of an image reference."""
+
+    repository: str
+    """With the registry and its port, where they are named."""
+    tag: str | None
+    digest: str | None
+    """``sha256:…``"""
+
+
+def split_reference(reference: str) -> Reference:
+    """The parts of a reference; a colon before the last slash is a registry's port."""
+    name, _, digest = reference.partition("@")
+    head, slash, last = name.rpartition("/")
+    repository, _, tag = last.partition(":")
+    return Reference(f"{head}{slash}{repository}", tag or None, digest or None)
+
+
+def plain_reference(reference: str) -> tuple[str, str]:
+    """Repository and tag as the facts have them: without a digest and without Docker Hub's own name, ``latest`` filled in."""
+    parts = split_reference(reference)
+    repository = parts.repository
+    for hub in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
+        repository = repository.removeprefix(hub)
+    return repository, parts.tag or "latest"
+
+
+@cache
 def read_image(reference: str, facts: Facts) -> ImageFacts:
-    """What the reference tells; remembered by reference."""
-    key = ("image", reference)
-    known = facts.memory.get(key)
-    if known is None:
-        known = facts.memory[key] = _read(reference, facts)
-    return known
-
-
-def _read(reference: str, facts: Facts) -> ImageFacts:
-    repository, tag = _split(reference)
+    """What the reference tells."""
+    repository, tag = plain_reference(reference)
     row = facts.tags.get(f"{repository}:{tag}")
     for pattern in facts.patterns:
         if pattern.repository == repository and (found := _regex(pattern.tag).fullmatch(tag)):
@@ -82,37 +125,26 @@ def _loose(repository: str, tag: str) -> tuple[str | None, str | None]:
 
 
 def _filled(
-    pattern: Pattern, given: dict[str, str], torch: str | None, cuda: str | None, said: tuple[str, ...], facts: Facts
+    pattern: TagPattern, given: dict[str, str], torch: str | None, cuda: str | None, said: tuple[str, ...], facts: Facts
 ) -> ImageFacts:
-    gate = facts.gates.get(cuda) if cuda and pattern.gate else None
+    gate = gate_of(cuda, facts) if cuda and pattern.gate else None
     arch, arch_from = None, ""
     if month := given.get("ngc"):
         rows = [row for row in facts.ngc_arch if row.month <= Dotted(month)]
         if rows:
             arch, arch_from = rows[-1].arch, str(rows[-1].origin)
-    requirement = gate.requirement if gate else f"cuda>={cuda}" if cuda and pattern.gate else None
     return ImageFacts(
         torch=torch,
         cuda=cuda,
         libc=facts.os_glibc.get(given.get("os", "")),
-        requirement=requirement,
-        requirement_from=str(gate.origin if gate else pattern.origin) if requirement else "",
+        requirement=gate.requirement if gate else None,
+        requirement_from=str(gate.origin or pattern.origin) if gate else "",
+        requirement_in_part=gate is not None and gate.in_part,
         compat=pattern.compat,
         arch=arch,
         arch_from=arch_from,
         assumptions=said,
     )
-
-
-def _split(reference: str) -> tuple[str, str]:
-    """Repository and tag, without a digest and without Docker Hub's own name."""
-    name = reference.split("@", 1)[0]
-    head, _, tail = name.rpartition("/")
-    last, _, tag = tail.partition(":")
-    repository = f"{head}/{last}" if head else last
-    for hub in ("docker.io/", "index.docker.io/", "registry-1.docker.io/"):
-        repository = repository.removeprefix(hub)
-    return repository, tag or "latest"
 
 
 def _regex(tag: str) -> re.Pattern[str]:

@@ -21,7 +21,7 @@ _MOST = 20
 
 
 @dataclass(frozen=True)
-class Row:
+class FactRow:
     """One row, ready to be shown."""
 
     table: str
@@ -54,8 +54,8 @@ def names(kind: str, facts: Facts) -> list[str]:
     return list(facts.raw[table])
 
 
-def look_up(kind: str, name: str, facts: Facts) -> tuple[list[Row], str]:
-    """The rows a name stands for, and what was taken for granted to get there. Raises ValueError for what is no name at all."""
+def look_up(kind: str, name: str, facts: Facts) -> tuple[list[FactRow], str]:
+    """The rows a name stands for, and what was taken for granted. Raises ValueError for a name that cannot be read."""
     if kind == "gpu":
         return _gpu(name, facts)
     if kind == "driver":
@@ -81,7 +81,7 @@ def _within(version: Dotted, wanted: Dotted) -> bool:
     return version.text.split(".")[: len(parts)] == parts
 
 
-def _gpu(name: str, facts: Facts) -> tuple[list[Row], str]:
+def _gpu(name: str, facts: Facts) -> tuple[list[FactRow], str]:
     match = gpu_names.find(name, facts)
     if not match.rows:
         question = did_you_mean(gpu_names.closest(name, facts))
@@ -91,7 +91,7 @@ def _gpu(name: str, facts: Facts) -> tuple[list[Row], str]:
     return [*rows, *(row for cc in capabilities for row in look_up("cc", cc, facts)[0])], match.assumption
 
 
-def _driver(name: str, facts: Facts) -> tuple[list[Row], str]:
+def _driver(name: str, facts: Facts) -> tuple[list[FactRow], str]:
     driver = parse_driver(name, facts)
     rows = [_made("branches", key, facts) for key in facts.raw["branches"] if int(key) == driver.branch]
     below = [f"CUDA {major} builds need {floor.linux}" for major, floor in facts.floors.items() if driver.reaches(floor.linux)]
@@ -102,9 +102,9 @@ def _driver(name: str, facts: Facts) -> tuple[list[Row], str]:
     return rows, ". ".join(part for part in said if part)
 
 
-def _image(name: str, facts: Facts) -> tuple[list[Row], str]:
+def _image(name: str, facts: Facts) -> tuple[list[FactRow], str]:
     """The row of an image, and what its tag tells by the pattern of its family."""
-    rows = [_made("tags", key, facts) for key in facts.raw["tags"] if key == name.removeprefix("docker.io/")]
+    rows = [_made("tags", key, facts) for key in facts.raw["tags"] if key == ":".join(images.plain_reference(name))]
     told = images.read_image(name, facts)
     fields = (
         ("torch", told.torch),
@@ -116,14 +116,15 @@ def _image(name: str, facts: Facts) -> tuple[list[Row], str]:
     )
     known = tuple((field, str(value)) for field, value in fields if value is not None)
     if known and not rows:
-        rows = [Row("what its tag tells", name, dict(known), known, (("source", told.requirement_from or "the tag's pattern"),))]
+        source = told.requirement_from or "the tag's pattern"
+        rows = [FactRow("what its tag tells", name, dict(known), known, (("source", source),))]
     return rows, "; ".join(told.assumptions)
 
 
-def _made(table: str, key: str, facts: Facts) -> Row:
+def _made(table: str, key: str, facts: Facts) -> FactRow:
     raw = facts.raw[table][key]
     fields = tuple(_flat(raw, _build_sources(table, key, facts))) if isinstance(raw, dict) else (("value", str(raw)),)
-    return Row(table, key, raw if isinstance(raw, dict) else {"value": raw}, fields, tuple(_origin(table, key, facts)))
+    return FactRow(table, key, raw if isinstance(raw, dict) else {"value": raw}, fields, tuple(_origin(table, key, facts)))
 
 
 def _flat(raw: Mapping[str, Any], sources: Mapping[str, str], above: str = "") -> Iterator[tuple[str, str]]:

@@ -31,8 +31,11 @@ class Origin:
     source: str
     """Key of the source in its file."""
     what: str
+    """What the source is, in words."""
     date: str
+    """The day it was read (``2026-11-23``); empty for a user's own file."""
     confidence: str
+    """One of ``CONFIDENCES``."""
     note: str = ""
 
     def __str__(self) -> str:
@@ -80,7 +83,7 @@ class Reader:
         """One of a few words."""
         value = self.text(field, default)
         if value not in choices:
-            raise RowError(field, f"{value!r} is none of {', '.join(choices)}")
+            raise RowError(field, f"{value!r} is not one of {', '.join(choices)}")
         return value
 
     def words(self, field: str) -> tuple[str, ...]:

@@ -65,10 +65,10 @@ def boundary(ident: str, row: Reader) -> rows.Boundary:
     return rows.Boundary(ident, row.text("name"), since, row.optional("cc", Dotted), row.origin())
 
 
-def pattern(repository: str, row: Reader) -> rows.Pattern:
+def tag_pattern(repository: str, row: Reader) -> rows.TagPattern:
     """How the tags of one family are read."""
     gate, compat = row.parsed("gate", truth), row.parsed("compat", truth)
-    return rows.Pattern(repository, row.text("tag"), gate, compat, row.origin())
+    return rows.TagPattern(repository, row.text("tag"), gate, compat, row.origin())
 
 
 def ngc_arch(month: str, row: Reader) -> rows.NgcArch:
@@ -86,7 +86,7 @@ def build(cuda: str, reader: Reader) -> rows.Build:
     arch = {}
     for platform, entries in reader.mapping("arch").items():
         if platform not in rows.PLATFORMS:
-            raise RowError("arch", f"{platform!r} is none of {', '.join(rows.PLATFORMS)}")
+            raise RowError("arch", f"{platform!r} is not one of {', '.join(rows.PLATFORMS)}")
         arch[platform] = arch_entries(entries, "arch")
     return rows.Build(
         cuda=cuda_version(cuda),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from validator.facts.gpu_names import plain_name
 from validator.model import ActionReason, Because, Gpu, HostInfo, Target
 
 NO_GPU_HERE = ActionReason(Because.NO_GPU_HERE)
@@ -63,11 +64,6 @@ def is_meant(target: Target, gpu: Gpu) -> bool:
     if target.gpu is not None and plain_name(target.gpu) == plain_name(gpu.name or ""):
         return True
     return target.compute_capability is not None and target.compute_capability == gpu.compute_capability
-
-
-def plain_name(gpu: str) -> str:
-    """A GPU's name for comparing: no case, no vendor's prefix (which NVML dropped and brought back), no brand."""
-    return " ".join(word for word in gpu.casefold().split() if word not in ("nvidia", "tesla", "geforce"))
 
 
 def _first_usable(gpus: Iterable[Gpu]) -> Gpu | None:

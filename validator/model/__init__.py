@@ -17,7 +17,7 @@ from validator.model.matrix import (
     Where,
 )
 from validator.model.plan import ActionReason, Because, Cell, Plan
-from validator.model.prediction import Finding, Prediction
+from validator.model.prediction import Assumption, AssumptionKind, Finding, Missing, MissingKind, Prediction
 from validator.model.reasons import causes_of, gravest, reasons, why
 from validator.model.results import (
     CellResult,
@@ -38,6 +38,8 @@ __all__ = [
     "UNKNOWN_CAUSE",
     "Action",
     "ActionReason",
+    "Assumption",
+    "AssumptionKind",
     "Basis",
     "Because",
     "BuildOptions",
@@ -62,6 +64,8 @@ __all__ = [
     "Metric",
     "Metrics",
     "Mismatch",
+    "Missing",
+    "MissingKind",
     "NvmlInfo",
     "Outlook",
     "PackageOptions",

@@ -72,10 +72,11 @@ class Severity(str, Enum):
     DEGRADED = "degraded"
     INFO = "info"
 
-    @property
-    def rank(self) -> int:
-        """Its place in that order; 0 is the gravest."""
-        return list(Severity).index(self)
+    rank: int
+    """Its place in that order; 0 is the gravest."""
+
+    def __init__(self, _: str) -> None:
+        self.rank = len(type(self).__members__)  # a plain attribute: findings are sorted by it in every cell of a plan
 
 
 class Outlook(str, Enum):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,6 +19,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from validator.base.errors import ReportFileError
 from validator.base.text import clean_tree, one_line
 from validator.model import (
+    Assumption,
+    AssumptionKind,
     Basis,
     BuiltImage,
     CellResult,
@@ -28,6 +31,9 @@ from validator.model import (
     HostInfo,
     HostInterpreter,
     Mismatch,
+    Missing,
+    MissingKind,
+    Outlook,
     Prediction,
     PulledImage,
     RanOn,
@@ -62,13 +68,28 @@ class _Environment(BaseModel):
     """The line of the matrix that asks for it; None in older files."""
 
 
+class _Prediction(BaseModel):
+    """A prediction: sentences, and beside them their kinds, which older files do not have."""
+
+    status: Outlook
+    causes: tuple[str, ...] = ()
+    basis: Basis = Basis.PREDICTED
+    findings: tuple[Finding, ...] = ()
+    assumptions: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    assumption_kinds: tuple[str, ...] = ()
+    """One for each of ``assumptions``; empty in older files. A kind that is not known here is read as unstated."""
+    missing_kinds: tuple[str, ...] = ()
+    """As ``assumption_kinds``."""
+
+
 class _Cell(BaseModel):
     id: str
     environment: _Environment
     target: Target
     status: Status
     basis: Basis | None
-    predicted: Prediction | None
+    predicted: _Prediction | None
     agrees: bool | None
     findings: tuple[Finding, ...]
     checks: tuple[CheckResult, ...]
@@ -108,6 +129,7 @@ _RESULT = TypeAdapter(CellResult)
 _RUN = TypeAdapter(RunInfo)
 _HOST = TypeAdapter(HostInfo)
 _T = TypeVar("_T")
+_Kind = TypeVar("_Kind", AssumptionKind, MissingKind)
 #: What a field holds, by pydantic's name for the mistake; its own words are for programmers.
 _EXPECTED = {
     "string_type": "a text",
@@ -167,6 +189,7 @@ def _written(result: CellResult) -> dict[str, object]:
     environment = result.environment
     return {
         **asdict(result),
+        "predicted": _written_prediction(result.predicted) if result.predicted is not None else None,
         "unexpected": result.unexpected,
         "environment": {
             "id": environment.id,
@@ -177,6 +200,16 @@ def _written(result: CellResult) -> dict[str, object]:
             "digest": result.digest,
             "where": asdict(environment.where),
         },
+    }
+
+
+def _written_prediction(prediction: Prediction) -> dict[str, object]:
+    return {
+        **asdict(prediction),
+        "assumptions": [each.text for each in prediction.assumptions],
+        "missing": [each.text for each in prediction.missing],
+        "assumption_kinds": [each.kind.value for each in prediction.assumptions],
+        "missing_kinds": [each.kind.value for each in prediction.missing],
     }
 
 
@@ -227,7 +260,9 @@ def load_host(text: str, name: str) -> HostInfo:
 
 def _read(cell: _Cell) -> CellResult:
     written = cell.environment
-    fields = {field: getattr(cell, field) for field in _Cell.model_fields if field not in ("environment", "unexpected")}
+    apart = ("environment", "predicted", "unexpected")
+    fields = {field: getattr(cell, field) for field in _Cell.model_fields if field not in apart}
+    predicted = _prediction(cell.predicted) if cell.predicted is not None else None
     environment = Environment(
         id=written.id,
         source=_source(written.image),
@@ -236,7 +271,28 @@ def _read(cell: _Cell) -> CellResult:
         cuda=written.cuda,
         python=written.python,
     )
-    return _RESULT.validate_python({**fields, "environment": environment, "digest": written.digest})
+    return _RESULT.validate_python({**fields, "predicted": predicted, "environment": environment, "digest": written.digest})
+
+
+def _prediction(written: _Prediction) -> Prediction:
+    return Prediction(
+        status=written.status,
+        causes=written.causes,
+        basis=written.basis,
+        findings=written.findings,
+        assumptions=tuple(
+            Assumption(_kind(AssumptionKind, kind), text)
+            for text, kind in zip_longest(written.assumptions, written.assumption_kinds[: len(written.assumptions)])
+        ),
+        missing=tuple(
+            Missing(_kind(MissingKind, kind), text)
+            for text, kind in zip_longest(written.missing, written.missing_kinds[: len(written.missing)])
+        ),
+    )
+
+
+def _kind(kinds: type[_Kind], word: str | None) -> _Kind:
+    return kinds(word) if word in {kind.value for kind in kinds} else kinds("unstated")
 
 
 def _source(image: str) -> Source:

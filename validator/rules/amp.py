@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from packaging.version import Version
+
 from validator.base.versions import Dotted
 from validator.facts import Facts
-from validator.facts.rows import Boundary
+from validator.facts.rows import Boundary, Capability
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.place_view import PlaceView
@@ -12,12 +14,12 @@ from validator.rules.subject_view import SubjectView
 
 #: The CUDA major whose builds were seen to give NaN on GTX 16xx (pytorch/pytorch#77955); those for CUDA 10.2 were not.
 _NAN_MAJOR = 11
-#: Features of a device that a user can need, and the cause that says they are not there.
-_DEVICE_FEATURES = {"bf16": "bf16_unsupported", "fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
+#: Small types that a user can need, and the cause that says the GPU does not compute in them.
+_SMALL_TYPES = {"fp8": "fp8_unsupported", "fp4": "fp4_unsupported"}
 
 
 def api(view: SubjectView, facts: Facts) -> Answer:
-    """What the release has: AMP at all, and each API that is needed by name."""
+    """What the release has: AMP at all, and each API that is needed by name. Source: the facts' ``boundaries``."""
     if view.torch is None or view.level is None or view.accelerator:
         return NOTHING
     findings: list[Finding] = []
@@ -37,19 +39,18 @@ def api(view: SubjectView, facts: Facts) -> Answer:
         )
     for boundary in facts.boundaries.values():
         if boundary.name in view.needs and boundary is not start:
-            findings += _needed(view, boundary, facts)
+            findings += _needed(view, view.level, boundary, facts)
     if facts.boundaries["cuda_amp"].name in view.needs and not findings:
         findings += _deprecated(view, facts)
     return Answer(findings=tuple(findings))
 
 
-def _needed(view: SubjectView, boundary: Boundary, facts: Facts) -> list[Finding]:
-    assert view.level is not None  # noqa: S101 - for the type checker; api() has seen to it
+def _needed(view: SubjectView, level: Version, boundary: Boundary, facts: Facts) -> list[Finding]:
     if boundary.ident == "cuda_amp_deprecated":
-        if view.level < facts.since("cuda_amp"):
+        if level < facts.since("cuda_amp"):
             return [_too_old(view, facts.boundaries["cuda_amp"], boundary.name)]
         return _deprecated(view, facts)
-    if view.level >= boundary.since:
+    if level >= boundary.since:
         return _compile_on_python(view, boundary, facts)
     if boundary.ident == "cpu_autocast_fp16":
         return [
@@ -108,25 +109,25 @@ def _too_old(view: SubjectView, boundary: Boundary, what: str) -> Finding:
 
 
 def hardware(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """fp16, bf16, fp8 and fp4 on the GPU."""
-    if view.is_cpu or place.capability is None or not place.has_gpu:
-        return NOTHING
-    key = ("amp", view.key, place.key)
-    if key not in facts.memory:
-        facts.memory[key] = Answer(
-            findings=(
-                *_fp16(view, place),
-                *_bf16(view, place, facts),
-                *_small_types(view, place, facts),
-                *_compile(view, place, facts),
-            )
-        )
-    return facts.memory[key]  # type: ignore[no-any-return]
+    """fp16, bf16, fp8 and fp4 on the GPU.
 
-
-def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:
+    Source: CUDA C++ Programming Guide, features by compute capability (the facts' ``capabilities``); from which torch on bfloat16
+    is refused or emulated: ``boundaries``.
+    """
     capability = place.capability
-    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
+    if view.is_cpu or capability is None or not place.has_gpu:
+        return NOTHING
+    return Answer(
+        findings=(
+            *_fp16(view, place, capability),
+            *_bf16(view, place, capability, facts),
+            *_small_types(view, place, capability, facts),
+            *_compile(view, place, capability, facts),
+        )
+    )
+
+
+def _fp16(view: SubjectView, place: PlaceView, capability: Capability) -> list[Finding]:
     found = []
     major = view.cuda.numbers[0] if view.cuda is not None else None
     if place.gpus and all("fp16_nan" in row.defects for row in place.gpus) and (major is None or major >= _NAN_MAJOR):
@@ -156,9 +157,8 @@ def _fp16(view: SubjectView, place: PlaceView) -> list[Finding]:
     return found
 
 
-def _bf16(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
-    capability, level = place.capability, view.level
-    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
+def _bf16(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts) -> list[Finding]:
+    level = view.level
     if "bf16" in capability.features:
         return []
     first, emulated = facts.boundaries["bf16_autocast"], facts.boundaries["bf16_emulation"]
@@ -193,19 +193,17 @@ def _no_bf16(place: PlaceView, evidence: str, *, needed: bool, source: object) -
     )
 
 
-def _small_types(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
+def _small_types(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts) -> list[Finding]:
     """fp8 and fp4, where they are needed."""
-    capability = place.capability
-    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
     return [
         fail(
-            _DEVICE_FEATURES[name],
+            cause,
             f"{place.label} does not compute in {name}",
             f"compute capability {capability.cc} < {_first_with(name, facts)}",
             remedy=f"use a GPU of compute capability {_first_with(name, facts)} or newer, or another type",
             source=capability.feature_origin,
         )
-        for name in ("fp8", "fp4")
+        for name, cause in _SMALL_TYPES.items()
         if name in view.needs and name not in capability.features
     ]
 
@@ -214,10 +212,8 @@ def _first_with(feature: str, facts: Facts) -> Dotted:
     return min(row.cc for row in facts.capabilities.values() if feature in row.features)
 
 
-def _compile(view: SubjectView, place: PlaceView, facts: Facts) -> list[Finding]:
+def _compile(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts) -> list[Finding]:
     boundary = facts.boundaries["compile"]
-    capability = place.capability
-    assert capability is not None  # noqa: S101 - for the type checker; hardware() has seen to it
     if boundary.name not in view.needs or boundary.cc is None or capability.cc >= boundary.cc:
         return []
     return [

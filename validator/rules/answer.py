@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from validator.catalogue.causes import catalogue
-from validator.model import Finding, Severity
+from validator.model import Assumption, AssumptionKind, Finding, Missing, MissingKind, Severity
 
 
 @dataclass(frozen=True)
@@ -13,12 +13,27 @@ class Answer:
     """What one rule says of one subject on one place."""
 
     findings: tuple[Finding, ...] = ()
-    assumptions: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
+    assumptions: tuple[Assumption, ...] = ()
+    missing: tuple[Missing, ...] = ()
     """What would have to be known; a cell for which something is missing is not passed."""
 
 
 NOTHING = Answer()
+
+
+def found(finding: Finding) -> Answer:
+    """The answer of a rule that found one thing."""
+    return Answer(findings=(finding,))
+
+
+def assumed(kind: AssumptionKind, text: str) -> Answer:
+    """The answer of a rule that holds only if something is so."""
+    return Answer(assumptions=(Assumption(kind, text),))
+
+
+def lacking(kind: MissingKind, text: str) -> Answer:
+    """The answer of a rule that would have to know something first."""
+    return Answer(missing=(Missing(kind, text),))
 
 
 def finding(

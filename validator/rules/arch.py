@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from validator.base.versions import Dotted
 from validator.facts import Facts
 from validator.facts.rows import Capability
-from validator.model import Finding
-from validator.rules.answer import NOTHING, Answer, degraded, fail
+from validator.model import Assumption, AssumptionKind, Finding, MissingKind
+from validator.rules.answer import NOTHING, Answer, assumed, degraded, fail, found, lacking
+from validator.rules.builds import cudnn_too_new, either, nearest_build
 from validator.rules.code import Code, device_of, has_sass, ptx_for
 from validator.rules.floors import toolkit_driver
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import cudnn_too_new, either, nearest_build
 from validator.rules.subject_view import SubjectView
 
 
 def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """Torch must have code for the GPU, or PTX that the driver can compile for it."""
+    """Torch must have code for the GPU, or PTX that the driver can compile for it.
+
+    Source: CUDA C++ Programming Guide, binary and PTX compatibility; torch's own arch lists (wheels, build scripts).
+    """
     capability = place.capability
     if view.is_cpu or capability is None or not place.has_gpu:
         return NOTHING
@@ -27,22 +32,20 @@ def code(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
     ptx = ptx_for(view.arch, device)
     if ptx is not None:
         return _by_ptx(view, place, capability, ptx, facts)
-    return Answer(findings=(_no_code(view, place, capability, facts),))
+    return found(_no_code(view, place, capability, facts))
 
 
 def _by_cudnn(view: SubjectView, place: PlaceView, capability: Capability, facts: Facts) -> Answer:
     """Torch has code for the GPU; convolutions are cuDNN's."""
     if view.build is None or not cudnn_too_new(view.build, capability):
         return NOTHING
-    return Answer(
-        findings=(
-            fail(
-                "arch_not_supported",
-                f"{view.label} has code for {place.label}, and its cuDNN has none: convolutions fail",
-                f"cuDNN {view.build.cudnn}; the last with code for compute capability {capability.cc} is {capability.last_cudnn}",
-                remedy=nearest_build(view, place, facts),
-                source=capability.cudnn_origin,
-            ),
+    return found(
+        fail(
+            "arch_not_supported",
+            f"{view.label} has code for {place.label}, and its cuDNN has none: convolutions fail",
+            f"cuDNN {view.build.cudnn}; the last with code for compute capability {capability.cc} is {capability.last_cudnn}",
+            remedy=nearest_build(view, place, facts),
+            source=capability.cudnn_origin,
         )
     )
 
@@ -60,28 +63,30 @@ def _no_code(view: SubjectView, place: PlaceView, capability: Capability, facts:
 
 
 def _by_ptx(view: SubjectView, place: PlaceView, capability: Capability, ptx: Code, facts: Facts) -> Answer:
-    """PTX is compiled by the driver, which must know the PTX of the build's toolkit; the libraries beside torch are SASS."""
+    """PTX is compiled by the driver, which must know the PTX of the build's toolkit; the libraries beside torch are SASS.
+
+    Source: CUDA Compatibility guide (an application that is compiled to PTX needs the driver of its toolkit).
+    """
     if view.cuda is not None and capability.first_toolkit > view.cuda:
         why = f": its PTX could be compiled, but cuDNN and cuBLAS of CUDA {view.cuda} have none for it"
-        return Answer(findings=(_no_code(view, place, capability, facts, why),))
+        return found(_no_code(view, place, capability, facts, why))
     driver = place.driver
     platform = driver.platform(view.platform) if driver else view.platform
     need = toolkit_driver(view.cuda, platform, facts) if view.cuda else None
     assumptions = []
     if driver is None:
         if need is not None:
-            assumptions.append(f"no driver is given: PTX of CUDA {view.cuda} is compiled from driver {need.driver} on")
+            text = f"no driver is given: PTX of CUDA {view.cuda} is compiled from driver {need.driver} on"
+            assumptions.append(Assumption(AssumptionKind.NOT_GIVEN, text))
     elif need is not None and not driver.reaches(need.driver):
-        return Answer(
-            findings=(
-                fail(
-                    "ptx_too_new",
-                    f"{view.label} has only PTX for {place.label}, and driver {driver.text} is too old to compile it",
-                    f"driver {driver.text} < {need.driver}, the driver of the toolkit {need.what}",
-                    f"{ptx.text} is the code there is",
-                    remedy=either(f"install driver {need.driver} or newer", nearest_build(view, place, facts)),
-                    source=need.origin,
-                ),
+        return found(
+            fail(
+                "ptx_too_new",
+                f"{view.label} has only PTX for {place.label}, and driver {driver.text} is too old to compile it",
+                f"driver {driver.text} < {need.driver}, the driver of the toolkit {need.what}",
+                f"{ptx.text} is the code there is",
+                remedy=either(f"install driver {need.driver} or newer", nearest_build(view, place, facts)),
+                source=need.origin,
             )
         )
     return Answer(
@@ -104,29 +109,26 @@ def _by_toolkit(view: SubjectView, place: PlaceView, capability: Capability, fac
     if cuda is None:
         if view.torch is None:
             return NOTHING
-        return Answer(missing=(f"which CUDA {view.label} is built for, so whether it has code for {place.label}",))
+        text = f"which CUDA {view.label} is built for, so whether it has code for {place.label}"
+        return lacking(MissingKind.IMAGE, text)
     if capability.last_toolkit is not None and cuda > capability.last_toolkit:
-        return Answer(
-            findings=(
-                fail(
-                    "arch_not_supported",
-                    f"CUDA {cuda} makes no code for {capability.architecture} GPUs such as {place.label}",
-                    f"CUDA {cuda} > {capability.last_toolkit}, the last for compute capability {capability.cc}",
-                    remedy=nearest_build(view, place, facts),
-                    source=capability.origin,
-                ),
+        return found(
+            fail(
+                "arch_not_supported",
+                f"CUDA {cuda} makes no code for {capability.architecture} GPUs such as {place.label}",
+                f"CUDA {cuda} > {capability.last_toolkit}, the last for compute capability {capability.cc}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.origin,
             )
         )
     if not _known_to(cuda, capability, facts):
-        return Answer(
-            findings=(
-                fail(
-                    "arch_not_supported",
-                    f"CUDA {cuda} is older than {capability.architecture} GPUs such as {place.label} and makes no code for them",
-                    f"CUDA {cuda} < {capability.first_toolkit}, the first for compute capability {capability.cc}",
-                    remedy=nearest_build(view, place, facts),
-                    source=capability.origin,
-                ),
+        return found(
+            fail(
+                "arch_not_supported",
+                f"CUDA {cuda} is older than {capability.architecture} GPUs such as {place.label} and makes no code for them",
+                f"CUDA {cuda} < {capability.first_toolkit}, the first for compute capability {capability.cc}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.origin,
             )
         )
     return _by_all_builds(view, place, capability, cuda, facts)
@@ -143,43 +145,44 @@ def _known_to(cuda: Dotted, capability: Capability, facts: Facts) -> bool:
     )
 
 
+@cache
+def _builds_for(cuda: Dotted, platform: str, facts: Facts) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Every torch published for a CUDA version, with what it has code for."""
+    return tuple(
+        (str(release.version), arch)
+        for release in facts.releases.values()
+        for build in release.builds.values()
+        if build.cuda == cuda and (arch := build.arch.get(platform))
+    )
+
+
 def _by_all_builds(view: SubjectView, place: PlaceView, capability: Capability, cuda: Dotted, facts: Facts) -> Answer:
     """What the published builds for a CUDA version have in common, where the torch is not known."""
     if view.torch is not None and view.build is None and view.release is not None:
         return NOTHING  # there is no such build; rules.published says so
     device = device_of(capability)
-    key = ("every-build", cuda.numbers, device, view.platform)
-    if key not in facts.memory:
-        builds = [
-            (str(release.version), arch)
-            for release in facts.releases.values()
-            for build in release.builds.values()
-            if build.cuda == cuda and (arch := build.arch.get(view.platform))
-        ]
-        facts.memory[key] = (
-            [version for version, arch in builds if has_sass(arch, device, capability.jetson)],
-            [version for version, arch in builds if not has_sass(arch, device, capability.jetson)],
-        )
-    have, have_not = facts.memory[key]
+    builds = _builds_for(cuda, view.platform, facts)
+    have = [version for version, arch in builds if has_sass(arch, device, capability.jetson)]
+    have_not = [version for version, arch in builds if not has_sass(arch, device, capability.jetson)]
     if view.torch is not None or not (have or have_not):
         who = view.label if view.torch is not None else f"the torch that goes with CUDA {cuda}"
         if view.torch is None:
-            return Answer(assumptions=(f"{who} is taken to have code for {place.label}; no published build says so",))
-        return Answer(missing=(f"what {who} has code for is not in the facts; opening the image tells (--inspect)",))
+            text = f"{who} is taken to have code for {place.label}; no published build says so"
+            return assumed(AssumptionKind.NEAREST, text)
+        return lacking(MissingKind.IMAGE, f"what {who} has code for is not in the facts; opening the image tells (--inspect)")
     if not have_not:
-        return Answer(assumptions=(f"no torch is given: every build of PyTorch for CUDA {cuda} has code for {place.label}",))
+        text = f"no torch is given: every build of PyTorch for CUDA {cuda} has code for {place.label}"
+        return assumed(AssumptionKind.NOT_GIVEN, text)
     if not have:
-        return Answer(
-            findings=(
-                fail(
-                    "arch_not_supported",
-                    f"no build of PyTorch for CUDA {cuda} has code for {place.label}",
-                    f"torch {', '.join(have_not[:6])}: none for compute capability {capability.cc}",
-                    remedy=nearest_build(view, place, facts),
-                    source=capability.origin,
-                ),
+        return found(
+            fail(
+                "arch_not_supported",
+                f"no build of PyTorch for CUDA {cuda} has code for {place.label}",
+                f"torch {', '.join(have_not[:6])}: none for compute capability {capability.cc}",
+                remedy=nearest_build(view, place, facts),
+                source=capability.origin,
             )
         )
     some, none = ", ".join(have), ", ".join(have_not)
     text = f"the torch decides: of the builds for CUDA {cuda}, {some} have code for {place.label}, {none} have none"
-    return Answer(missing=(text,))
+    return lacking(MissingKind.INPUT, text)

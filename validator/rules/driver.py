@@ -2,61 +2,66 @@
 
 from __future__ import annotations
 
+from validator.base.versions import Dotted
 from validator.facts import Facts
-from validator.model import Severity
+from validator.facts.driver_names import Driver
+from validator.model import AssumptionKind, MissingKind, Severity
 from validator.rules import forward_compat
-from validator.rules.answer import NOTHING, Answer, fail, finding
+from validator.rules.answer import NOTHING, Answer, assumed, fail, finding, found, lacking
+from validator.rules.builds import either, nearest_build
 from validator.rules.floors import floor_of
 from validator.rules.place_view import PlaceView
-from validator.rules.remedies import either, nearest_build
 from validator.rules.subject_view import SubjectView
 
 
 def floor(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """A driver must reach the floor of the build's CUDA major; before CUDA 11 that of its very minor."""
+    """A driver must reach the floor of the build's CUDA major; before CUDA 11 the driver of that minor's own toolkit.
+
+    Source: CUDA release notes, minor-version compatibility; CUDA Compatibility guide.
+    """
     if not place.has_gpu or view.is_cpu:
         return NOTHING
     if view.cuda is None:
         if view.torch is None or place.driver is None:
             return NOTHING
-        return Answer(missing=(f"which CUDA {view.label} is built for, so whether driver {place.driver.text} is enough",))
+        text = f"which CUDA {view.label} is built for, so whether driver {place.driver.text} is enough"
+        return lacking(MissingKind.IMAGE, text)
     driver = place.driver
     need = floor_of(view.cuda, driver.platform(view.platform) if driver else view.platform, facts)
     if driver is None:
         if need is None:
             return NOTHING
-        return Answer(assumptions=(f"no driver is given: this holds from driver {need.driver} on ({need.what})",))
+        return assumed(AssumptionKind.NOT_GIVEN, f"no driver is given: this holds from driver {need.driver} on ({need.what})")
     if need is None:
-        return _beyond_the_facts(view, place, facts)
+        return _beyond_the_facts(view, place, facts, driver, view.cuda)
     if driver.reaches(need.driver):
         return forward_compat.when_not_needed(view, place, facts)
-    return forward_compat.when_needed(view, place, facts, need)
+    return forward_compat.when_needed(view, place, facts, driver, view.cuda, need)
 
 
-def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts) -> Answer:
-    """A CUDA version without a floor in the facts: a driver that knows only an older major never runs it."""
-    driver, cuda = place.driver, view.cuda
-    assert driver is not None  # noqa: S101 - for the type checker; floor() has seen to it
-    assert cuda is not None  # noqa: S101
-    if driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and not driver.newer:
-        return Answer(
-            findings=(
-                fail(
-                    "driver_too_old",
-                    f"driver {driver.text} knows CUDA up to {driver.cuda}; {view.label} is of a newer major",
-                    f"CUDA {driver.cuda} (driver branch {driver.branch}) < CUDA {cuda}",
-                    remedy=either(
-                        f"install a driver that shows CUDA {cuda.numbers[0]}.0 or newer", nearest_build(view, place, facts)
-                    ),
-                    source=facts.branches[max(number for number in facts.branches if number <= driver.branch)].origin,
+def _beyond_the_facts(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, cuda: Dotted) -> Answer:
+    """A CUDA version without a floor in the facts: a driver that knows only an older major does not run it by itself."""
+    is_older = driver.cuda is not None and driver.cuda.numbers[0] < cuda.numbers[0] and not driver.newer
+    if is_older and not forward_compat.may_help(view, place, facts):
+        return found(
+            fail(
+                "driver_too_old",
+                f"driver {driver.text} knows CUDA up to {driver.cuda}; {view.label} is of a newer major",
+                f"CUDA {driver.cuda} (driver branch {driver.branch}) < CUDA {cuda}",
+                remedy=either(
+                    f"install a driver that shows CUDA {cuda.numbers[0]}.0 or newer", nearest_build(view, place, facts)
                 ),
+                source=facts.branches[max(number for number in facts.branches if number <= driver.branch)].origin,
             )
         )
-    return Answer(missing=(f"the lowest driver for CUDA {cuda} is not in the facts",))
+    return lacking(MissingKind.FACTS, f"the lowest driver for CUDA {cuda} is not in the facts")
 
 
 def branch(place: PlaceView, facts: Facts) -> Answer:
-    """A driver branch can be too new for a GPU (support has ended) or too old (it did not exist)."""
+    """A driver branch can be too new for a GPU (support has ended) or too old (it did not exist).
+
+    Source: the facts' table of capabilities (first and last branches) and that of branches (end of life).
+    """
     driver, capability = place.driver, place.capability
     if driver is None:
         return NOTHING
@@ -97,7 +102,7 @@ def branch(place: PlaceView, facts: Facts) -> Answer:
 
 
 def _newer_branch(branch_number: int, place: PlaceView, facts: Facts) -> str | None:
-    """The next branch that is still looked after and runs the GPU."""
+    """The next branch that still gets updates and runs the GPU."""
     last = place.capability.last_branch if place.capability else None
     alive = [
         row.number
@@ -108,33 +113,32 @@ def _newer_branch(branch_number: int, place: PlaceView, facts: Facts) -> str | N
 
 
 def modules(place: PlaceView) -> Answer:
-    """The open kernel modules need a GSP (Turing and newer); Blackwell and newer run on no others."""
+    """The open kernel modules need a GSP (Turing and newer); Blackwell and newer run on no others.
+
+    Source: README of NVIDIA's open-gpu-kernel-modules; the facts' table of capabilities (``open_modules``).
+    """
     capability = place.capability
     if place.open_modules is None or capability is None:
         return NOTHING
     if place.open_modules and capability.open_modules == "no":
-        return Answer(
-            findings=(
-                fail(
-                    "open_kernel_module_unsupported",
-                    f"the open kernel modules do not run {capability.architecture} GPUs such as {place.label}",
-                    f"compute capability {capability.cc} < 7.5, the first with a GSP",
-                    remedy="install the proprietary flavour of the same driver"
-                    + (f" (branch {capability.last_branch} or older)" if capability.last_branch else ""),
-                    source=capability.feature_origin,
-                ),
+        return found(
+            fail(
+                "open_kernel_module_unsupported",
+                f"the open kernel modules do not run {capability.architecture} GPUs such as {place.label}",
+                f"compute capability {capability.cc} < 7.5, the first with a GSP",
+                remedy="install the proprietary flavour of the same driver"
+                + (f" (branch {capability.last_branch} or older)" if capability.last_branch else ""),
+                source=capability.feature_origin,
             )
         )
     if not place.open_modules and capability.open_modules == "required":
-        return Answer(
-            findings=(
-                fail(
-                    "open_kernel_module_unsupported",
-                    f"{place.label} runs on the open kernel modules only",
-                    f"compute capability {capability.cc}: {capability.architecture} has no proprietary modules",
-                    remedy="install the open flavour of the same driver",
-                    source=capability.feature_origin,
-                ),
+        return found(
+            fail(
+                "open_kernel_module_unsupported",
+                f"{place.label} runs on the open kernel modules only",
+                f"compute capability {capability.cc}: {capability.architecture} has no proprietary modules",
+                remedy="install the open flavour of the same driver",
+                source=capability.feature_origin,
             )
         )
     return NOTHING

@@ -58,7 +58,7 @@ def _cuda_mismatch(what: str, said: str, found: str) -> Finding:
 
 
 def _same_torch(said: str, found: str) -> bool:
-    """Whether a stated version is the one inside, as far as it is stated (2.7 is 2.7.1; a local part only where given)."""
+    """Whether a stated version is the one inside: 2.7 is 2.7.1, and a local part (+cu128) counts only where it is stated."""
     try:
         one, other = torch_version(said), torch_version(found)
     except ValueError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from validator.base.text import did_you_mean, one_line, quoted
@@ -12,7 +12,7 @@ from validator.facts import Facts
 from validator.facts.driver_names import Driver, parse
 from validator.facts.gpu_names import closest, find
 from validator.facts.rows import Capability, GpuRow
-from validator.model import Finding
+from validator.model import Assumption, AssumptionKind, Missing, MissingKind
 from validator.rules.subject import Place
 
 _OTHER_VENDORS = re.compile(
@@ -23,7 +23,7 @@ _OTHER_VENDORS = re.compile(
 
 @dataclass
 class PlaceView:
-    """A place, resolved against the facts."""
+    """A place, resolved against the facts. ``view_place`` fills it; nothing changes it after that."""
 
     gpus: tuple[GpuRow, ...] = ()
     asked: str = ""
@@ -42,19 +42,26 @@ class PlaceView:
     has_gpu: bool = True
     candidates: tuple[Dotted, ...] = ()
     """The capabilities of what the name can mean, where they differ."""
-    findings: list[Finding] = field(default_factory=list)
-    assumptions: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    assumptions: tuple[Assumption, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
     @property
     def no_gpu_given(self) -> bool:
-        """Whether nothing at all was said of the GPU."""
+        """Whether neither a name nor a compute capability was given."""
         return not self.asked and self.cc is None
 
+    def assume(self, kind: AssumptionKind, text: str) -> None:
+        """Notes what is taken for granted, while the view is made."""
+        self.assumptions += (Assumption(kind, text),)
+
+    def lack(self, kind: MissingKind, text: str) -> None:
+        """Notes what would have to be known, while the view is made."""
+        self.missing += (Missing(kind, text),)
+
     @cached_property
-    def key(self) -> tuple[object, ...]:
-        """What the rules of precision go by."""
-        return self.cc, tuple(row.name for row in self.gpus)
+    def precision(self) -> tuple[object, ...]:
+        """All that the rules of precision (fp16, bf16 …) go by: places that are alike in it get the same answer."""
+        return self.has_gpu, self.label, self.cc, tuple(row.name for row in self.gpus)
 
     @cached_property
     def label(self) -> str:
@@ -66,12 +73,12 @@ class PlaceView:
 
 
 def view_place(place: Place, facts: Facts) -> PlaceView:
-    """Raises ValueError where a value is not one at all."""
+    """Raises ValueError where a value cannot be read (``cc: eight``)."""
     view = PlaceView(container=place.is_container, open_modules=place.open_kernel_modules, has_gpu=place.has_gpu)
     if place.driver is not None:
         view.driver = parse(place.driver, facts)
         if view.driver.assumption:
-            view.assumptions.append(view.driver.assumption)
+            view.assume(AssumptionKind.DRIVER_NAME, view.driver.assumption)
     if place.compute_capability is not None:
         view.cc = _capability_of(place.compute_capability)
     if place.gpu is not None:
@@ -79,7 +86,7 @@ def view_place(place: Place, facts: Facts) -> PlaceView:
     if view.cc is not None:
         view.capability = facts.capabilities.get(view.cc.major_minor)
         if view.capability is None:
-            view.missing.append(f"compute capability {view.cc} is not in the facts")
+            view.lack(MissingKind.FACTS, f"compute capability {view.cc} is not in the facts")
     _too_early_for_product(view)
     return view
 
@@ -107,29 +114,34 @@ def _gpu(view: PlaceView, name: str, facts: Facts) -> None:
         return
     if not match.rows:
         if view.cc is not None:
-            view.assumptions.append(f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}")
+            view.assume(
+                AssumptionKind.GPU_NAME, f"GPU {shown!r} is not in the facts: it is judged by its compute capability {view.cc}"
+            )
             return
         question = did_you_mean(closest(name, facts))
         otherwise = f"{question} If not, " if question else ""
-        view.missing.append(
+        view.lack(
+            MissingKind.FACTS,
             f"GPU {shown!r} is not in the facts; {otherwise}give its compute capability: --cc X.Y, "
-            "which `nvidia-smi --query-gpu=compute_cap --format=csv` shows"
+            "which `nvidia-smi --query-gpu=compute_cap --format=csv` shows",
         )
         return
     capabilities = {row.cc for row in match.rows}
     if view.cc is not None and view.cc not in capabilities:
-        view.assumptions.append(
-            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}"
+        view.assume(
+            AssumptionKind.GPU_NAME,
+            f"the compute capability given ({view.cc}) is judged, though the facts have {_list(capabilities)} for {shown!r}",
         )
         return
     view.gpus = match.rows if view.cc is None else tuple(row for row in match.rows if row.cc == view.cc)
     if match.assumption:
-        view.assumptions.append(match.assumption)
+        view.assume(AssumptionKind.GPU_NAME, match.assumption)
     if len(capabilities) > 1 and view.cc is None:
         view.candidates = tuple(sorted(capabilities))
         names = ", ".join(f"{row.name} ({row.cc})" for row in match.rows[:8])
-        view.missing.append(
-            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc"
+        view.lack(
+            MissingKind.INPUT,
+            f"GPU {shown!r} can be any of {names}, which differ in compute capability; give the whole name or --cc",
         )
         return
     view.cc = view.gpus[0].cc
@@ -146,7 +158,9 @@ def _too_early_for_product(view: PlaceView) -> None:
     if driver is None or not firsts or any(driver.reaches(first) for first in firsts):
         return
     if capability is None or capability.first_branch is None or driver.branch >= capability.first_branch:
-        view.assumptions.append(f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}")
+        view.assume(
+            AssumptionKind.NEAREST, f"driver {driver.text} is taken to know {view.label}; the first known to is {min(firsts)}"
+        )
 
 
 def _list(versions: set[Dotted]) -> str:

@@ -66,7 +66,7 @@ def parse(text: str) -> Alternatives:
 
 
 def holds(alternatives: Alternatives, machine: Machine) -> bool | None:
-    """Whether any alternative holds; None where that hangs on something unknown."""
+    """Whether any alternative holds; None where that depends on something unknown."""
     if not alternatives:
         return True
     answers = [_all(conditions, machine) for conditions in alternatives]

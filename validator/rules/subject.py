@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from validator.model import Content, Environment, HostInfo, PulledImage, Target
+from validator.model import Content, Environment, PulledImage
 
 #: What NVIDIA's container tools take for yes (strconv.ParseBool of Go).
 _TRUE = ("1", "t", "true")
@@ -125,13 +125,3 @@ def inspected_of(content: Content) -> Inspected | None:
         compat_driver=content.compat_driver,
         compat_on_path=_COMPAT in variables.get("LD_LIBRARY_PATH", "").split(":"),
     )
-
-
-def place_of(target: Target, host: HostInfo | None = None, *, is_container: bool | None = None) -> Place:
-    """A target of a matrix; ``host`` is asked for what it has when the target is this machine."""
-    if not target.is_host or host is None:
-        return Place(target.gpu, target.compute_capability, target.driver, is_container)
-    if not host.nvml.gpus:
-        return Place(driver=host.nvml.driver_version, is_container=is_container, has_gpu=False)
-    gpu = host.nvml.gpus[0]
-    return Place(gpu.name, gpu.compute_capability, host.nvml.driver_version, is_container)

@@ -11,9 +11,9 @@ from packaging.version import Version
 from validator.base.text import quoted
 from validator.base.versions import Dotted, torch_version
 from validator.facts import Facts
-from validator.facts.image_names import ImageFacts, read_image
+from validator.facts.image_names import ImageFacts, gate_of, read_image
 from validator.facts.rows import PLATFORMS, Build, Release
-from validator.model import Basis, Finding
+from validator.model import Assumption, AssumptionKind, Basis, Missing, MissingKind
 from validator.rules.subject import Inspected, Subject
 
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
@@ -27,7 +27,7 @@ _NOTHING_INSIDE = Inspected()
 
 @dataclass
 class SubjectView:
-    """An environment, resolved against the facts."""
+    """An environment, resolved against the facts. ``view_subject`` fills it; nothing changes it after that."""
 
     platform: str
     torch: Version | None = None
@@ -48,10 +48,12 @@ class SubjectView:
     numpy: Version | None = None
     image: ImageFacts = field(default_factory=ImageFacts)
     requirement: str | None = None
-    """The container gate; None where there is none that is known of."""
+    """The container gate; None where no gate is known of."""
     requirement_from: str = ""
+    requirement_in_part: bool = False
+    """Whether the gate may have alternatives that the facts do not have."""
     requirement_assumed: bool = False
-    """Whether the gate is only that of the image that a CUDA version by itself is taken for."""
+    """Whether the gate is only assumed, because a CUDA version alone is taken for an image of nvidia/cuda."""
     has_compat: bool | None = None
     compat_driver: Dotted | None = None
     """The driver its compat library is of, where that was read."""
@@ -60,15 +62,21 @@ class SubjectView:
     from_source: bool = False
     """A torch that was compiled by somebody else than PyTorch (NGC, a nightly, a local version)."""
     basis: Basis = Basis.PREDICTED
-    findings: list[Finding] = field(default_factory=list)
-    """What the rules found that depends on the environment alone."""
-    assumptions: list[str] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
+    assumptions: tuple[Assumption, ...] = ()
+    missing: tuple[Missing, ...] = ()
+
+    def assume(self, kind: AssumptionKind, text: str) -> None:
+        """Notes what is taken for granted, while the view is made."""
+        self.assumptions += (Assumption(kind, text),)
+
+    def lack(self, kind: MissingKind, text: str) -> None:
+        """Notes what would have to be known, while the view is made."""
+        self.missing += (Missing(kind, text),)
 
     @cached_property
-    def key(self) -> tuple[object, ...]:
-        """What the rules of precision go by."""
-        return str(self.torch), self.cuda, self.needs
+    def precision(self) -> tuple[object, ...]:
+        """All that the rules of precision (fp16, bf16 …) go by: subjects that are alike in it get the same answer."""
+        return str(self.torch), self.cuda, self.is_cpu, self.needs
 
     @cached_property
     def label(self) -> str:
@@ -82,7 +90,7 @@ class SubjectView:
 
 
 def view_subject(subject: Subject, facts: Facts) -> SubjectView:
-    """Raises ValueError where a value is not one at all (``torch banana``)."""
+    """Raises ValueError where a value cannot be read (``torch banana``)."""
     if subject.platform not in PLATFORMS:
         raise ValueError(f"{quoted(subject.platform)} is not a platform: {', '.join(PLATFORMS)}")
     inside = subject.inspected or _NOTHING_INSIDE
@@ -91,7 +99,8 @@ def view_subject(subject: Subject, facts: Facts) -> SubjectView:
         view.basis = Basis.INSPECTED
     if subject.image:
         view.image = read_image(subject.image, facts)
-        view.assumptions += view.image.assumptions
+        for said in view.image.assumptions:
+            view.assume(AssumptionKind.IMAGE_NAME, said)
     _torch(view, inside.torch or subject.torch or view.image.torch, facts)
     _cuda(view, inside, subject)
     _code(view, inside)
@@ -103,19 +112,22 @@ def view_subject(subject: Subject, facts: Facts) -> SubjectView:
 
 
 def _without_torch(view: SubjectView, subject: Subject, facts: Facts) -> None:
-    """An image whose content its name does not tell, or a CUDA version by itself, which people say of nvidia/cuda images."""
+    """An image whose name does not tell what is inside, or a CUDA version alone, by which people mean an image of nvidia/cuda."""
     if view.cuda is None:
         if subject.image is not None and subject.inspected is None:
-            view.missing.append(f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda")
+            view.lack(
+                MissingKind.IMAGE, f"what torch and CUDA are in {subject.image}: open it (--inspect), or say --torch and --cuda"
+            )
         return
     if subject.image is None and subject.inspected is None and view.platform != "windows":
-        gate = facts.gates.get(view.cuda.major_minor)
-        view.requirement = _gate_on(view.platform, gate.requirement if gate else f"cuda>={view.cuda.major_minor}")
-        view.requirement_from = str(gate.origin) if gate else ""
+        gate = gate_of(view.cuda.major_minor, facts)
+        view.requirement, view.requirement_in_part = _gate_on(view.platform, gate.requirement), gate.in_part
+        view.requirement_from = str(gate.origin) if gate.origin else ""
         view.requirement_assumed = view.has_compat = True
-        view.assumptions.append(
+        view.assume(
+            AssumptionKind.DEFAULT,
             f"no torch is given: CUDA {view.cuda} is taken for an image of nvidia/cuda, with its gate; a compat library in it is "
-            "not counted on (--image names the image)"
+            "not counted on (--image names the image)",
         )
 
 
@@ -136,7 +148,9 @@ def _torch(view: SubjectView, text: str | None, facts: Facts) -> None:
     if same_minor:
         nearest = min(same_minor, key=lambda row: abs(row.version.micro - public.micro))
         view.release = same_minor[-1] if in_part else nearest
-        view.assumptions.append(f"torch {public} is judged as {view.release.version}, the nearest release in the facts")
+        view.assume(
+            AssumptionKind.NEAREST, f"torch {public} is judged as {view.release.version}, the nearest release in the facts"
+        )
 
 
 def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
@@ -149,7 +163,7 @@ def _not_a_release(view: SubjectView, public: Version, facts: Facts) -> None:
     row = next((row for row in facts.tags.values() if row.torch == str(view.torch)), None) if public != view.torch else None
     if row is not None and view.image == ImageFacts():
         view.image = read_image(row.reference, facts)
-        view.assumptions.append(f"torch {view.torch} is the one of {row.reference}")
+        view.assume(AssumptionKind.NEAREST, f"torch {view.torch} is the one of {row.reference}")
 
 
 def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
@@ -158,7 +172,10 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     if stated is None and view.release is not None and not view.from_source:
         stated = view.release.default_on(view.platform)
         what = "the CPU build" if stated == "cpu" else f"the build for CUDA {stated}"
-        view.assumptions.append(f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}")
+        view.assume(
+            AssumptionKind.DEFAULT,
+            f"no CUDA build is given: {what} is judged, which `pip install torch` gives on {view.platform}",
+        )
     if stated is None:
         return
     if other := _OTHER_ACCELERATOR.match(stated):
@@ -172,11 +189,11 @@ def _cuda(view: SubjectView, inside: Inspected, subject: Subject) -> None:
     if view.build is None and view.torch is not None and view.torch.is_prerelease:
         view.from_source, view.release = True, None  # nightlies come for other CUDA versions than the release
     elif view.build is not None and view.torch is not None and view.torch.is_prerelease:
-        view.assumptions.append(f"torch {view.torch} is taken to be built like its release, {view.level}")
+        view.assume(AssumptionKind.NEAREST, f"torch {view.torch} is taken to be built like its release, {view.level}")
 
 
 def _whole(view: SubjectView, stated: str) -> str:
-    """A CUDA major by itself (``12``) as the build of it that is meant: pip's default, or the newest there is."""
+    """The build that a CUDA major alone (``12``) means: pip's default where it is of that major, else the newest."""
     if not (stated.isdigit() and len(stated) <= 2) or view.release is None:
         return stated
     builds = [build for build in view.release.builds.values() if build.cuda.numbers[0] == int(stated)]
@@ -184,7 +201,9 @@ def _whole(view: SubjectView, stated: str) -> str:
     chosen = default or max(builds, key=lambda build: build.cuda, default=None)
     if chosen is None:
         return stated
-    view.assumptions.append(f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}")
+    view.assume(
+        AssumptionKind.DEFAULT, f"CUDA {stated} is taken for {chosen.cuda}, of the builds of torch {view.release.version}"
+    )
     return chosen.cuda.text
 
 
@@ -229,7 +248,7 @@ def _code(view: SubjectView, inside: Inspected) -> None:
         view.arch_from = str(view.build.origin)
         if view.arch is None and view.platform == "windows" and "linux_x86_64" in view.build.arch:
             view.arch = view.build.arch["linux_x86_64"]
-            view.assumptions.append(f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
+            view.assume(AssumptionKind.NEAREST, f"the Windows wheel of {view.label} is taken to have the code of the Linux wheel")
 
 
 def _python_and_libraries(view: SubjectView, inside: Inspected, subject: Subject) -> None:
@@ -261,15 +280,16 @@ def _container(view: SubjectView, inside: Inspected) -> None:
     view.has_compat = inside.has_compat_libs if inside.has_compat_libs is not None else view.image.compat
     view.compat_driver = _read_version(inside.compat_driver)
     if inside.disable_require:
-        view.assumptions.append("the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
+        view.assume(AssumptionKind.CONTAINER, "the image sets NVIDIA_DISABLE_REQUIRE: its container gate is off")
     elif inside.require_cuda is not None:
         view.requirement, view.requirement_from = inside.require_cuda or None, "NVIDIA_REQUIRE_CUDA of the image"
     elif view.image.requirement is not None:
         view.requirement, view.requirement_from = _gate_on(view.platform, view.image.requirement), view.image.requirement_from
+        view.requirement_in_part = view.image.requirement_in_part
 
 
 def _read_version(text: str | None) -> Dotted | None:
-    """A version as it was found in a file's name; None where it is none."""
+    """A version as it was found in a file's name; None where that does not name one."""
     try:
         return Dotted(text) if text is not None else None
     except ValueError:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from validator.base.text import one_line
 from validator.catalogue.checks import registry
-from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
     Basis,
@@ -17,6 +16,7 @@ from validator.model import (
     CheckStatus,
     Content,
     Level,
+    MissingKind,
     Outlook,
     Prediction,
     Severity,
@@ -72,7 +72,8 @@ def foretold(cell: Cell) -> CellResult:
         return not_run(cell, Status.SKIP, cell.reason)
     reason = reason_of(prediction)
     if cell.target.is_host:  # it could have been run here: say why it was not
-        told = cell.why.because in _WITHOUT_GPU and NO_GPU_HERE.text in prediction.missing
+        without = any(each.kind is MissingKind.NO_GPU_HERE for each in prediction.missing)
+        told = without and cell.why.because in _WITHOUT_GPU
         reason = cell.reason if told else f"{reason}; not run: {cell.reason}"
     result = not_run(cell, status_of(prediction), reason)
     known = prediction.status is not Outlook.UNKNOWN

@@ -8,9 +8,24 @@ import pytest
 from values import HOST_TARGET, T4, built, environment, host
 
 from validator.advice import Predictor, recommend
-from validator.advice.recommendation import candidates, lines, measured_on
+from validator.advice.recommendation import Candidate, candidates, lines, measured_on
 from validator.facts import load
-from validator.model import Basis, CellResult, Environment, Finding, Outlook, Prediction, PulledImage, Severity, Status, Target
+from validator.model import (
+    Basis,
+    CellResult,
+    Environment,
+    Finding,
+    Gpu,
+    HostInfo,
+    Missing,
+    MissingKind,
+    Outlook,
+    Prediction,
+    PulledImage,
+    Severity,
+    Status,
+    Target,
+)
 
 TARGET = Target("t4", gpu="Tesla T4", driver="580.95.05")
 
@@ -32,10 +47,13 @@ OUTLOOKS = {
 }
 
 
+GRAVE = Finding("arch_not_supported", Severity.FAIL, "no code for it")
+SLOW = Finding("fp16_no_speedup", Severity.DEGRADED, "slow")
+
+
 def predict(of: Environment, target: Target) -> Prediction:
     status = OUTLOOKS[of.torch or ""]
-    grave = Finding("arch_not_supported", Severity.FAIL, "no code for it")
-    return Prediction(status, findings=(grave,) if status is Outlook.FAIL else ())
+    return Prediction(status, findings=(GRAVE,) if status is Outlook.FAIL else ())
 
 
 def test_whole_before_degraded_then_the_newest_and_the_rest_apart() -> None:
@@ -93,6 +111,39 @@ def test_what_was_only_predicted_or_ran_on_a_cpu_is_no_measurement() -> None:
     assert look_up(cpu) is None
 
 
+LOST = Gpu(index=0, uuid=None, name="NVIDIA H100 80GB HBM3", compute_capability="9.0", problem="GPU is lost")
+BY_CAPABILITY = Target("cc7.5", compute_capability="7.5", driver="580.95.05")
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured", "machine", "counts"),
+    [
+        (BY_CAPABILITY, HOST_TARGET, host(T4), True),
+        (BY_CAPABILITY, BY_CAPABILITY, host(), True),
+        (Target("cc9.0", compute_capability="9.0", driver="580.95.05"), HOST_TARGET, host(T4), False),
+        (Target("cc9.0", compute_capability="9.0", driver="580.95.05"), BY_CAPABILITY, host(), False),
+        (BY_CAPABILITY, TARGET, host(), False),  # by name alone: its capability is not in the result
+        # The GPU that a run measures on is the first that can be used, not the first that is listed.
+        (TARGET, HOST_TARGET, host(LOST, T4), True),
+        (Target("h100", gpu="NVIDIA H100 80GB HBM3", driver="580.95.05"), HOST_TARGET, host(LOST, T4), False),
+        (TARGET, HOST_TARGET, host(LOST), False),
+        # No driver asked about: any will do. A target of this machine may say another than it has.
+        (Target("t4", gpu="Tesla T4"), HOST_TARGET, host(T4), True),
+        (TARGET, replace(HOST_TARGET, driver="535.183.01"), host(T4), False),
+        (TARGET, replace(HOST_TARGET, driver="580.95.05"), host(T4, driver="535.183.01"), True),
+        (Target("anything", driver="580.95.05"), HOST_TARGET, host(T4), False),
+    ],
+)
+def test_where_a_measurement_was_made(asked: Target, measured: Target, machine: HostInfo, counts: bool) -> None:
+    of = env("2.8.0")
+    look_up = measured_on(asked, [result(of, Status.PASS, measured)], machine)
+    assert (look_up(of) is not None) is counts
+
+
+def test_a_measurement_of_another_environment_says_nothing_of_this_one() -> None:
+    assert measured_on(TARGET, [result(env("2.8.0"), Status.PASS)], host(T4))(env("2.9.1")) is None
+
+
 def test_one_failure_among_measurements_counts() -> None:
     of = env("2.8.0")
     look_up = measured_on(TARGET, [result(of, Status.PASS), result(of, Status.FAIL, HOST_TARGET)], host(T4))
@@ -108,6 +159,58 @@ def test_candidates_are_recent_releases_in_every_build_newest_first_and_bounded(
     assert len(versions) == 10
     assert len(found) < 60
     assert len({of.id for of in found}) == len(found)
+
+
+def test_older_candidates_are_all_before_the_recent_ones_back_to_amp() -> None:
+    recent, older = candidates(load()), candidates(load(), older=True)
+    assert older
+    assert not {of.torch for of in recent} & {of.torch for of in older}
+    minors = [tuple(map(int, (of.torch or "").split(".")[:2])) for of in (*recent, *older)]
+    assert minors == sorted(minors, reverse=True)
+    assert minors[-1] == (1, 6)
+
+
+def test_candidates_are_the_last_patch_of_each_minor_and_newest_build_first() -> None:
+    found = candidates(load())
+    assert "2.7.0" not in {of.torch for of in found}
+    assert [of.cuda for of in found if of.torch == "2.7.1"] == ["12.8", "12.6", "11.8"]
+
+
+def test_candidates_for_a_platform_are_the_builds_there_are_for_it() -> None:
+    on_arm = {(of.torch, of.cuda) for of in candidates(load(), platform="linux_aarch64")}
+    assert ("2.7.1", "12.8") in on_arm
+    assert ("2.7.1", "11.8") not in on_arm
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reason"),
+    [
+        (Prediction(Outlook.PASS), "no rule speaks against it"),
+        (Prediction(Outlook.UNKNOWN), "not known: the facts do not reach that far"),
+        (Prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no row"),)), "not known: no row"),
+        (Prediction(Outlook.UNKNOWN, findings=(GRAVE,)), "not known: no code for it"),
+        (Prediction(Outlook.FAIL, findings=(SLOW, GRAVE, replace(GRAVE, message="too old"))), "no code for it; too old"),
+        (Prediction(Outlook.DEGRADED, findings=(SLOW,)), "slow"),
+    ],
+)
+def test_the_reason_is_the_gravest_that_is_said(prediction: Prediction, reason: str) -> None:
+    each = Candidate(env("2.8.0"), prediction)
+    assert (each.reason, each.outlook, each.basis) == (reason, prediction.status, Basis.PREDICTED)
+
+
+def test_what_was_opened_goes_before_what_was_not_and_the_newest_python_before_others() -> None:
+    def judged(of: Environment, _: Target) -> Prediction:
+        return Prediction(Outlook.PASS, basis=Basis.INSPECTED if of.torch == "2.8.0" else Basis.PREDICTED)
+
+    pythons = [replace(env("2.9.1"), id=f"py{python}", python=python) for python in ("3.9", "3.12", "3.10")]
+    found = recommend([*pythons, env("nightly"), env("2.8.0")], TARGET, judged)
+    assert [each.environment.id for each in found.good] == [
+        "torch2.8.0-cu12.6",
+        "py3.12",
+        "py3.10",
+        "py3.9",
+        "torchnightly-cu12.6",
+    ]
 
 
 def test_candidates_are_images_by_the_naming_of_the_family_and_wheels_for_a_python() -> None:
@@ -134,6 +237,10 @@ def test_on_a_v100_with_an_old_driver_no_build_without_its_code_is_recommended()
     found = recommend(candidates(load()), target, predictor)
     assert found.good
     for each in found.good:
-        assert "sm_70" in load().releases[next(v for v in load().releases if str(v) == each.environment.torch)].builds[
-            each.environment.cuda or ""
-        ].arch["linux_x86_64"]
+        assert (
+            "sm_70"
+            in load()
+            .releases[next(v for v in load().releases if str(v) == each.environment.torch)]
+            .builds[each.environment.cuda or ""]
+            .arch["linux_x86_64"]
+        )

@@ -8,13 +8,15 @@ import pytest
 from values import built, cpu_environment, environment
 
 from validator.advice import upgrade
-from validator.advice.upgrading import Change, Effect, in_environment, on_target
+from validator.advice.upgrading import Change, Effect, gravest, in_environment, on_target
 from validator.model import (
     Basis,
     CellResult,
     Environment,
     Finding,
     HostInterpreter,
+    Missing,
+    MissingKind,
     Outlook,
     Prediction,
     PulledImage,
@@ -31,7 +33,7 @@ FINDING = Finding("driver_too_old", Severity.FAIL, "driver 470.57 is older than 
 def outlooks(by_driver: dict[str | None, Outlook]):  # type: ignore[no-untyped-def]
     def predict(of: Environment, target: Target) -> Prediction:
         status = by_driver[target.driver]
-        missing = ("no such driver in the facts",) if status is Outlook.UNKNOWN else ()
+        missing = (Missing(MissingKind.FACTS, "no such driver in the facts"),) if status is Outlook.UNKNOWN else ()
         return Prediction(status, findings=(FINDING,) if status is Outlook.FAIL else (), missing=missing)
 
     return predict
@@ -139,3 +141,79 @@ def test_where_a_version_cannot_be_replaced_the_environment_stays_and_is_named(o
 def test_a_built_environment_takes_any_version() -> None:
     made = in_environment(environment(torch="2.7.1", cuda="12.6", source=built()), Change(torch="2.9.1", cuda="13.0"))
     assert (made.environment.torch, made.environment.cuda, made.why_not) == ("2.9.1", "13.0", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (Change(), ""),
+        (Change(driver="580.95.05"), "driver 580.95.05"),
+        (Change(gpu="NVIDIA L4", torch="2.8.0", cuda="12.8", driver="580"), "driver 580, GPU NVIDIA L4, torch 2.8.0, CUDA 12.8"),
+    ],
+)
+def test_a_change_in_words(change: Change, words: str) -> None:
+    assert str(change) == words
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "measured", "reason"),
+    [
+        (P, U, None, "no such driver in the facts"),
+        (U, P, None, "whether it works today is not known"),
+        (F, P, None, "no rule speaks against it"),
+        (P, P, None, "pass before and after"),
+        (P, D, Status.DEGRADED, "degraded before and after"),
+        (P, F, None, FINDING.message),
+    ],
+)
+def test_the_reason_of_an_effect(now: Outlook, then: Outlook, measured: Status | None, reason: str) -> None:
+    predict = outlooks({"470.57": now, "580.95.05": then})
+    known = result(measured) if measured else None
+    (only,), _ = upgrade((CUDA,), (OLD,), Change(driver="580.95.05"), before=predict, after=predict, results=known)
+    assert only.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("basis", "counts"), [(Basis.MEASURED, True), (Basis.INSPECTED, True), (Basis.PREDICTED, False), (None, False)]
+)
+def test_only_what_was_seen_goes_before_the_rules(basis: Basis | None, counts: bool) -> None:
+    predict = outlooks({"470.57": F, "580.95.05": F})
+    known = result(Status.PASS, basis)
+    (only,), _ = upgrade((CUDA,), (OLD,), Change(driver="580.95.05"), before=predict, after=predict, results=known)
+    assert (only.before, only.basis) == ((P, basis) if counts else (F, Basis.PREDICTED))
+
+
+def test_every_environment_is_judged_on_every_target() -> None:
+    predict = outlooks({"470.57": P, "580.95.05": P})
+    targets = (OLD, Target("l4", gpu="NVIDIA L4", driver="580.95.05"))
+    affected, _ = upgrade((CUDA, cpu_environment()), targets, Change(driver="580.95.05"), before=predict, after=predict)
+    assert [each.id for each in affected] == [f"{of.id}@{target.id}" for of in (CUDA, cpu_environment()) for target in targets]
+
+
+def test_the_gravest_findings_are_all_failures_else_all_that_degrade() -> None:
+    slow, other = Finding("ptx_jit", Severity.DEGRADED, "slow"), Finding("driver_end_of_life", Severity.INFO, "old")
+    assert gravest((FINDING, slow, FINDING, other)) == (FINDING, FINDING)
+    assert gravest((slow, other)) == (slow,)
+    assert gravest((other,)) == ()
+
+
+@pytest.mark.parametrize(
+    ("reference", "old", "new", "becomes"),
+    [
+        ("a/b:2.7.1", "2.7.1", "2.8.0", "a/b:2.8.0"),
+        ("a/b:2.7.10", "2.7.1", "2.8.0", None),  # a part of another version
+        ("a/b:1.2.7.1", "2.7.1", "2.8.0", None),
+        ("a/b:12.7.1-2.7.1", "2.7.1", "2.8.0", "a/b:12.7.1-2.8.0"),
+        ("host:2.7.1/b", "2.7.1", "2.8.0", None),  # a port is no tag
+    ],
+)
+def test_a_version_is_replaced_where_it_stands_as_a_whole(reference: str, old: str, new: str, becomes: str | None) -> None:
+    made = in_environment(environment(torch=old, source=PulledImage(reference)), Change(torch=new))
+    assert made.environment.source == PulledImage(becomes or reference)
+    assert (made.why_not is None) is (becomes is not None)
+
+
+def test_a_change_that_is_there_already_changes_nothing() -> None:
+    of = environment(torch="2.7.1", source=PulledImage("mine/torch:latest"))
+    assert in_environment(of, Change(torch="2.7.1")).why_not is None
+    assert in_environment(of, Change(driver="580")).environment is of

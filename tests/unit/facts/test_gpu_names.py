@@ -1,4 +1,4 @@
-"""GPU names as NVML prints them, as people shorten them, and what is none."""
+"""GPU names as NVML prints them, as people shorten them, and words that name no GPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from rules_values import predict
 
 from validator.facts import load
-from validator.facts.gpu_names import closest, find
+from validator.facts.gpu_names import closest, find, plain_name
 
 
 def _names(text: str) -> list[str]:
@@ -122,7 +122,7 @@ def test_a_name_that_leaves_the_capability_open_is_judged_where_that_plays_no_pa
     for cuda, status in (("12.8", "fail"), ("12.6", "degraded")):
         prediction = predict(torch="2.7.1", cuda=cuda, gpu="Pascal card")
         assert prediction.status.value == status
-        assert any("open (6.0, 6.1)" in sentence for sentence in prediction.assumptions)
+        assert any("open (6.0, 6.1)" in each.text for each in prediction.assumptions)
     # 8.0, 8.6 and 8.9 have bf16; fp8 only 8.9 has.
     assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere").status.value == "pass"
     assert predict(torch="2.7.1", cuda="12.8", gpu="Ampere/Ada", needs=("fp8",)).status.value == "unknown"
@@ -132,3 +132,24 @@ def test_a_name_as_nvml_prints_it_takes_nothing_for_granted() -> None:
     for name in load().gpus:
         assert find(f"NVIDIA {name}", load()).assumption == ""
     assert find("4x RTX 4090", load()).assumption
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("NVIDIA GeForce RTX 4090", "RTX 4090", True),
+        ("Tesla V100-SXM2-16GB", "nvidia v100-sxm2-16gb", True),
+        ("RTX 3060 Ti", "RTX3060Ti", True),
+        ("Tesla V100-SXM2-16GB", "Tesla V100-SXM2-32GB", False),
+        ("RTX 3060", "RTX 3060 Ti", False),
+        ("GeForce RTX 3060", "GeForce RTX 3060 Laptop GPU", False),
+        ("Quadro RTX 4000", "RTX 4000", False),
+    ],
+)
+def test_names_are_compared_without_vendor_and_brand(one: str, other: str, same: bool) -> None:
+    assert (plain_name(one) == plain_name(other)) is same
+
+
+@pytest.mark.parametrize(("name", "near"), [("RTX 4099", "GeForce RTX 4090"), ("NVIDIA Tesla T40", "Tesla T4")])
+def test_names_that_look_like_one_that_is_not_there(name: str, near: str) -> None:
+    assert near in closest(name, load())

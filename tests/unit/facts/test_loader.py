@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from validator.base.errors import InvalidInputError
 from validator.base.versions import Dotted
@@ -39,7 +42,7 @@ def _rows(node: object) -> list[dict[str, object]]:
 
 
 def test_every_row_has_a_source_with_a_date_and_a_confidence(facts: Facts) -> None:
-    rows = _rows(facts.raw)
+    rows = _rows(dict(facts.raw))
     assert len(rows) > 700
     assert all(row["confidence"] in CONFIDENCES for row in rows)
     for name in sorted(set(TABLES.values())):
@@ -47,6 +50,38 @@ def test_every_row_has_a_source_with_a_date_and_a_confidence(facts: Facts) -> No
         dates = re.findall(r"^  [a-z0-9.-]+: \{what: .*?, date: ([^,}]+)\}$", text, re.MULTILINE)
         assert dates, name
         assert all(DATE.fullmatch(date) for date in dates), (name, dates)
+
+
+def test_the_sources_of_a_file_stand_at_its_top_where_they_are_read_without_its_tables(facts: Facts) -> None:
+    dates = []
+    for table, name in TABLES.items():
+        whole = yaml.load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"), Loader=yaml.BaseLoader)["sources"]  # noqa: S506
+        assert facts.raw.sources(table) == {key: (row["what"], row["date"]) for key, row in whole.items()}
+        dates += [row["date"] for row in whole.values()]
+    assert facts.as_of == max(dates)
+
+
+def test_a_question_reads_only_the_files_it_touches() -> None:
+    program = (
+        "from validator.facts import load, loader\n"
+        "asked, read = load(), loader._shipped\n"
+        "asked.as_of, asked.gpus['Tesla T4'].cc\n"
+        "print(read.cache_info().currsize)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "1"
+
+
+def test_a_table_is_the_same_object_every_time_and_rows_are_found_by_their_own_key(facts: Facts) -> None:
+    for table in ("toolkits", "floors", "branches", "capabilities", "gpus", "releases", "boundaries", "tags"):
+        assert getattr(facts, table) is getattr(facts, table)
+    assert all(row.major == key for key, row in facts.floors.items())
+    assert all(row.number == key for key, row in facts.branches.items())
+    assert all(row.version == key for key, row in facts.releases.items())
+    assert facts.newest_torch == list(facts.releases)[-1]
+    assert facts.newest_branch == sorted(facts.branches)[-1]
+    months = [row.month for row in facts.ngc_arch]
+    assert months == sorted(months)
 
 
 def test_toolkit_drivers_rise_with_the_toolkit(facts: Facts) -> None:
@@ -212,7 +247,7 @@ def test_an_overlay_adds_and_changes_rows_field_by_field(tmp_path: Path) -> None
     [
         ("gpuz:\n  A: {cc: 8.0}\n", 1, "no such table"),
         ("gpus:\n  Thing:\n    cc: eight\n    line: geforce\n", 3, "version of dotted numbers"),
-        ("gpus:\n  Thing:\n    cc: 8.0\n    line: gaming\n", 4, "none of"),
+        ("gpus:\n  Thing:\n    cc: 8.0\n    line: gaming\n", 4, "not one of"),
         ("gpus:\n  Thing: {cc: 8.0, line: geforce, colour: green}\n", 2, "not a field"),
         ("gpus:\n  Thing: {line: geforce}\n", 2, "is missing"),
         ("releases:\n  2.15.0:\n    builds:\n      13.2:\n        arch: {linux_x86_64: [gfx90a]}\n", 5, "not an architecture"),

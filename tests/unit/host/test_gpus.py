@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from values import HOST_TARGET, T4, host
 
-from validator.host import NO_GPU_HERE, gpu_for, plain_name, usable_gpu
+from validator.host import NO_GPU_HERE, gpu_for, usable_gpu
 from validator.host.gpus import is_meant, unusable
 from validator.model import Gpu, Target
 
@@ -123,17 +123,3 @@ def test_the_target_host_names_no_gpu_and_a_gpu_without_a_name_is_none_of_any_na
     assert not is_meant(HOST_TARGET, replace(NAMELESS, compute_capability=None))
     assert not is_meant(named("A100-SXM4-80GB"), NAMELESS)
     assert is_meant(capable("8.0"), NAMELESS)
-
-
-@pytest.mark.parametrize(
-    ("gpu", "plain"),
-    [
-        ("NVIDIA GeForce RTX 4090", "rtx 4090"),
-        ("GeForce RTX 4090", "rtx 4090"),
-        ("Tesla V100-SXM2-16GB", "v100-sxm2-16gb"),
-        ("NVIDIA A100-SXM4-80GB", "a100-sxm4-80gb"),
-        ("", ""),
-    ],
-)
-def test_plain_name_of_a_gpu(gpu: str, plain: str) -> None:
-    assert plain_name(gpu) == plain

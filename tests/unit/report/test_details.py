@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from values import HOST_TARGET, L4_HOST, cell, check_result, environment, report, result
+from values import HOST_TARGET, L4_HOST, assumed, cell, check_result, environment, report, result
 
 from validator.catalogue.causes import anchor, catalogue
 from validator.model import (
@@ -154,7 +154,7 @@ def test_only_what_does_not_work_has_its_log(status: Status, log: str) -> None:
     ("predicted", "checks", "sides"),
     [
         (
-            Prediction(Outlook.PASS, assumptions=("it is an L4", "on Linux")),
+            Prediction(Outlook.PASS, assumptions=assumed("it is an L4", "on Linux")),
             (),
             [("predicted pass", "it is an L4; on Linux"), ("measured fail", "it is broken")],
         ),
@@ -191,7 +191,7 @@ def test_the_last_twelve_lines_of_a_log_are_shown_and_the_rest_counted(number: i
 
 def by_rules(env: str, finding: Finding, on: str = "x", *, assumptions: tuple[str, ...] = ()) -> CellResult:
     status = Status.FAIL if finding.severity is Severity.FAIL else Status.DEGRADED
-    predicted = Prediction(Outlook(status.value), (finding.cause,), findings=(finding,), assumptions=assumptions)
+    predicted = Prediction(Outlook(status.value), (finding.cause,), findings=(finding,), assumptions=assumed(*assumptions))
     return result(status, env, on, "as predicted", Basis.PREDICTED, findings=(finding,), predicted=predicted)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from values import BARE_HOST, HOST_TARGET, HOSTILE, L4_HOST, cell, check_result, environment, every_kind, report, result
+from values import BARE_HOST, HOST_TARGET, HOSTILE, L4_HOST, assumed, cell, check_result, environment, every_kind, report, result
 
 from validator.base.errors import InvalidInputError
 from validator.model import (
@@ -31,7 +31,7 @@ from validator.verdict.agreement import foretold
 
 T4 = Target("t4-535", gpu="Tesla T4", driver="535.183.01")
 TOO_OLD = Finding("driver_too_old", Severity.FAIL, "535.183.01 is too old", None, ("535 < 580",), "install 580", "a page")
-FAILS = Prediction(Outlook.FAIL, ("driver_too_old",), findings=(TOO_OLD,), assumptions=("it is a T4",))
+FAILS = Prediction(Outlook.FAIL, ("driver_too_old",), findings=(TOO_OLD,), assumptions=assumed("it is a T4"))
 
 
 def said(words: str, text: str) -> ActionReason:
@@ -53,7 +53,7 @@ def forecast(text: str = "") -> Forecast:
 def hostile() -> Report:
     """A report whose every text comes from somebody who means harm."""
     found = (Finding(HOSTILE, Severity.FAIL, HOSTILE),)
-    prediction = Prediction(Outlook.FAIL, (HOSTILE,), findings=found, assumptions=(HOSTILE,))
+    prediction = Prediction(Outlook.FAIL, (HOSTILE,), findings=found, assumptions=assumed(HOSTILE))
     return report(
         result(
             Status.FAIL,

@@ -10,7 +10,19 @@ from rich.cells import cell_len
 from values import check_result, report, result
 
 from validator.catalogue.causes import catalogue
-from validator.model import Basis, CellResult, CheckStatus, Finding, Outlook, Prediction, Report, Severity, Status
+from validator.model import (
+    Assumption,
+    AssumptionKind,
+    Basis,
+    CellResult,
+    CheckStatus,
+    Finding,
+    Outlook,
+    Prediction,
+    Report,
+    Severity,
+    Status,
+)
 from validator.report import render
 from validator.report.view import view
 from validator.report.view.cause_groups import cause_groups
@@ -115,8 +127,12 @@ def test_what_stands_in_the_details_is_not_said_again_by_cause() -> None:
 @pytest.mark.parametrize("format_name", ["table", "markdown"])
 def test_what_was_taken_for_granted_is_said_and_counted(format_name: str) -> None:
     assumed = "no driver is given, so none is judged"
+
+    def said(on: str) -> tuple[Assumption, ...]:
+        return Assumption(AssumptionKind.NOT_GIVEN, assumed), Assumption(AssumptionKind.IMAGE_NAME, f"image {on}")
+
     cells = [
-        replace(each, predicted=replace(each.predicted, assumptions=(assumed, f"image {each.target.id}")))
+        replace(each, predicted=replace(each.predicted, assumptions=said(each.target.id)))
         for each in (foretold(Status.PASS, "a", f"x{number}") for number in range(9))
         if each.predicted
     ]

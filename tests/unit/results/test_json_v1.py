@@ -12,7 +12,22 @@ import pytest
 from values import HOSTILE, L4, L4_HOST, check_result, every_kind, report, result, run_info
 
 from validator.base.errors import ExitCode, ReportFileError
-from validator.model import BuiltImage, HostInterpreter, Mismatch, PulledImage, RanOn, Report, Status
+from validator.model import (
+    Assumption,
+    AssumptionKind,
+    BuiltImage,
+    CellResult,
+    HostInterpreter,
+    Mismatch,
+    Missing,
+    MissingKind,
+    Outlook,
+    Prediction,
+    PulledImage,
+    RanOn,
+    Report,
+    Status,
+)
 from validator.results import dump, load
 from validator.results.json_v1 import dump_cell, load_cell
 
@@ -33,7 +48,7 @@ FROZEN = {
     " unexpected content log_tail",
     "cells.environment": "id torch cuda python image digest",
     "cells.target": "id gpu compute_capability driver is_host",
-    "cells.predicted": "status causes basis findings assumptions missing",
+    "cells.predicted": "status causes basis findings assumptions missing assumption_kinds missing_kinds",
     "cells.findings": "cause family severity message evidence remedy source",
     "cells.checks": "name status seconds message metrics level died output",
     "cells.seconds": "acquire start probe total",
@@ -127,6 +142,51 @@ def test_reading_gives_back_every_value_and_the_kind_of_source() -> None:
         assert getattr(again, field) == getattr(first, field)
     assert (again.expect, again.unexpected, again.predicted, again.agrees) == (Status.PASS, True, first.predicted, False)
     assert [type(item.environment.source) for item in read.cells[:3]] == [PulledImage, BuiltImage, HostInterpreter]
+
+
+def predicted(**fields: Any) -> CellResult:
+    """A cell that was only judged."""
+    return result(Status.SKIP, predicted=Prediction(Outlook.UNKNOWN, **fields))
+
+
+NOT_GIVEN = Assumption(AssumptionKind.NOT_GIVEN, "no driver is given")
+OF_NAME = Assumption(AssumptionKind.IMAGE_NAME, "it holds what its name says")
+NO_GPU = Missing(MissingKind.NO_GPU_HERE, "this machine has no GPU")
+NO_ROW = Missing(MissingKind.FACTS, "no row for torch 9.9")
+
+
+def test_a_prediction_keeps_its_sentences_as_texts_and_their_kinds_beside_them() -> None:
+    text = dump(report(predicted(assumptions=(NOT_GIVEN, OF_NAME), missing=(NO_GPU, NO_ROW))))
+    written = json.loads(text)["cells"][0]["predicted"]
+    assert written["assumptions"] == ["no driver is given", "it holds what its name says"]
+    assert written["assumption_kinds"] == ["not_given", "image_name"]
+    assert written["missing"] == ["this machine has no GPU", "no row for torch 9.9"]
+    assert written["missing_kinds"] == ["no_gpu_here", "facts"]
+    read = load(text).cells[0].predicted
+    assert read is not None
+    assert (read.assumptions, read.missing) == ((NOT_GIVEN, OF_NAME), (NO_GPU, NO_ROW))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "read"),
+    [
+        (None, ("unstated", "unstated")),  # written before there were kinds
+        (["no_gpu_here"], ("no_gpu_here", "unstated")),
+        (["no_gpu_here", "of a later version"], ("no_gpu_here", "unstated")),
+        (["no_gpu_here", "facts", "facts"], ("no_gpu_here", "facts")),
+    ],
+)
+def test_sentences_are_read_whatever_kinds_stand_beside_them(kinds: list[str] | None, read: tuple[str, ...]) -> None:
+    data = json.loads(dump(report(predicted(assumptions=(OF_NAME,), missing=(NO_GPU, NO_ROW)))))
+    written = data["cells"][0]["predicted"]
+    del written["assumption_kinds"], written["missing_kinds"]
+    if kinds is not None:
+        written["missing_kinds"] = kinds
+    again = load(json.dumps(data)).cells[0].predicted
+    assert again is not None
+    assert again.assumptions == (Assumption(AssumptionKind.UNSTATED, OF_NAME.text),)
+    assert [each.text for each in again.missing] == [NO_GPU.text, NO_ROW.text]
+    assert tuple(each.kind.value for each in again.missing) == read
 
 
 def test_the_folder_of_a_built_image_is_named_without_this_machines_paths() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rules_values import causes, finding, predict, status_of
 
-from validator.model import Outlook
+from validator.model import MissingKind, Outlook
 from validator.rules.code import compiles_for, parse, runs_as_is
 
 
@@ -154,7 +154,7 @@ def test_ptx_needs_the_driver_of_its_toolkit() -> None:
 def test_ptx_without_a_driver_is_an_assumption() -> None:
     prediction = predict(**PTX_ONLY)
     assert prediction.status is Outlook.DEGRADED
-    assert any("570.26" in sentence for sentence in prediction.assumptions)
+    assert any("570.26" in each.text for each in prediction.assumptions)
 
 
 def test_ptx_does_not_help_where_the_libraries_have_nothing() -> None:
@@ -177,7 +177,8 @@ def test_a_cuda_by_itself_is_judged_by_what_its_toolkit_makes() -> None:
     assert "arch_not_supported" not in causes(cuda="11.1", cc="8.9")  # code for 8.6 runs on it
     undecided = predict(cuda="12.8", cc="7.0")
     assert undecided.status is Outlook.UNKNOWN
-    assert "2.10.0" in undecided.missing[0]
+    assert "2.10.0" in undecided.missing[0].text
+    assert undecided.missing[0].kind is MissingKind.INPUT
 
 
 def test_platforms_have_lists_of_their_own() -> None:

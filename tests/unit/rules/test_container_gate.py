@@ -110,7 +110,7 @@ def test_no_gate_outside_a_container_and_none_for_a_wheel() -> None:
 def test_a_cuda_by_itself_is_an_image_of_nvidia_cuda() -> None:
     prediction = predict(cuda="12.8", gpu="RTX 3090", driver="550.163.01")
     assert prediction.status is Outlook.FAIL
-    assert any("nvidia/cuda" in sentence for sentence in prediction.assumptions)
+    assert any("nvidia/cuda" in each.text for each in prediction.assumptions)
 
 
 def test_the_rebuilt_images_of_11_8_name_tesla_on_fewer_branches() -> None:
@@ -123,6 +123,6 @@ def test_the_rebuilt_images_of_11_8_name_tesla_on_fewer_branches() -> None:
 def test_without_a_gpu_the_brand_is_not_judged_and_the_answer_says_so() -> None:
     open_for_some = predict(cuda="11.7", driver="510.47.03")  # its images name branch 510 for every brand
     assert open_for_some.status is Outlook.PASS
-    assert any("brand" in sentence for sentence in open_for_some.assumptions)
+    assert any("brand" in each.text for each in open_for_some.assumptions)
     assert status_of(cuda="11.7", driver="495.46") is Outlook.FAIL  # a branch that they do not name
     assert status_of(cuda="11.7", driver="510.47.03", cc="8.6") is Outlook.UNKNOWN  # GeForce or not, that is asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rules_values import causes, finding, predict, status_of
 
-from validator.model import Outlook
+from validator.model import MissingKind, Outlook
 
 
 # From the package index's list of wheels.
@@ -119,7 +119,7 @@ def test_a_build_of_which_no_source_says_is_unknown() -> None:
 def test_torch_beyond_the_facts() -> None:
     newer = predict(torch="2.99.0", gpu="NVIDIA A100-SXM4-40GB", driver="580.95.05")
     assert newer.status is Outlook.UNKNOWN
-    assert any("newer than the facts" in sentence for sentence in newer.missing)
+    assert any("newer than the facts" in each.text and each.kind is MissingKind.FACTS for each in newer.missing)
     # What does not hang on the release still holds.
     assert "driver_too_old" in causes(torch="2.99.0", cuda="13.0", gpu="NVIDIA A100-SXM4-40GB", driver="535.183.01")
     assert "arch_not_supported" in causes(torch="2.99.0", cuda="13.0", gpu="Tesla V100-SXM2-16GB")
@@ -128,7 +128,7 @@ def test_torch_beyond_the_facts() -> None:
 def test_a_torch_stated_in_part_is_judged_as_its_nearest_release() -> None:
     prediction = predict(torch="2.7", cuda="12.8", gpu="Tesla T4", driver="580.95.05")
     assert prediction.status is Outlook.DEGRADED
-    assert any("2.7.1" in sentence for sentence in prediction.assumptions)
+    assert any("2.7.1" in each.text for each in prediction.assumptions)
 
 
 def test_the_local_part_tells_the_build() -> None:
@@ -139,23 +139,23 @@ def test_the_local_part_tells_the_build() -> None:
 def test_without_a_build_the_default_of_the_index_is_judged() -> None:
     prediction = predict(torch="2.14.1", gpu="Tesla V100-SXM2-16GB")
     assert "arch_not_supported" in prediction.causes
-    assert any("CUDA 13.0" in sentence for sentence in prediction.assumptions)
+    assert any("CUDA 13.0" in each.text for each in prediction.assumptions)
 
 
 def test_a_cuda_major_by_itself_is_a_build_of_it() -> None:
     prediction = predict(torch="2.7.1", cuda="12", gpu="Tesla V100-SXM2-16GB")
     assert prediction.status is Outlook.DEGRADED  # cu126, pip's default; cu128 has no code for it
-    assert any("12.6" in sentence for sentence in prediction.assumptions)
+    assert any("12.6" in each.text for each in prediction.assumptions)
     assert "build_not_published" in causes(torch="2.7.1", cuda="13")
 
 
 def test_nightlies_and_source_builds() -> None:
     nightly = predict(torch="2.7.0.dev20250310+cu128", gpu="RTX 5090", driver="570.133.07")
     assert nightly.status is Outlook.PASS
-    assert any("2.7.0" in sentence for sentence in nightly.assumptions)
+    assert any("2.7.0" in each.text for each in nightly.assumptions)
     ngc = predict(torch="2.4.0a0+07cecf4168", gpu="NVIDIA A100-SXM4-40GB", driver="550.54.15")
     assert ngc.status is Outlook.PASS
-    assert any("24.05" in sentence for sentence in ngc.assumptions)
+    assert any("24.05" in each.text for each in ngc.assumptions)
     assert status_of(torch="2.1.0a0+41361538.nv23.06", gpu="Orin") is Outlook.UNKNOWN
     # Nightlies come for CUDA versions that the release was not published for.
     early = predict(torch="2.6.0.dev20241201+cu128", gpu="NVIDIA A100-SXM4-40GB", driver="580.95.05")
@@ -196,13 +196,13 @@ def test_builds_for_gpus_of_others(given: dict[str, str]) -> None:
     for place in ({}, {"gpu": "AMD Instinct MI300X"}):
         unjudged = predict(**given, **place)
         assert unjudged.status is Outlook.UNKNOWN
-        assert "not judged" in unjudged.missing[0]
+        assert "not judged" in unjudged.missing[0].text
 
 
 def test_an_unknown_gpu_is_unknown_and_its_capability_is_the_way_out() -> None:
     prediction = predict(torch="2.7.1", cuda="12.8", gpu="NVIDIA Thing 9000")
     assert prediction.status is Outlook.UNKNOWN
-    assert "--cc" in prediction.missing[0]
+    assert "--cc" in prediction.missing[0].text
     assert status_of(torch="2.7.1", cuda="12.8", gpu="NVIDIA Thing 9000", cc="12.0") is Outlook.PASS
     assert status_of(torch="2.7.1", cuda="12.8", cc="99.0") is Outlook.UNKNOWN
 
@@ -249,7 +249,8 @@ def test_what_a_tag_tells(image: str, torch: str | None, cuda: str) -> None:
 def test_an_image_of_which_nothing_is_known_is_unknown() -> None:
     prediction = predict(image="team/app:latest", gpu="Tesla T4", driver="580.95.05")
     assert prediction.status is Outlook.UNKNOWN
-    assert "--torch" in prediction.missing[0]
+    assert "--torch" in prediction.missing[0].text
+    assert prediction.missing[0].kind is MissingKind.IMAGE
     assert status_of(image="team/app:latest", torch="2.7.1", cuda="12.8", gpu="RTX 4090", driver="580.95.05") is Outlook.PASS
 
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from validator.facts import load
 from validator.model import Outlook, Severity
-from validator.rules import Inspected, Place, Subject, judge
-from validator.rules.subject_view import SubjectView
+from validator.rules import Inspected, Judge, Place, Subject, judge
 
 FACTS = load()
 GOOD = (Outlook.PASS, Outlook.DEGRADED)
@@ -79,11 +78,11 @@ def test_the_order_of_the_code_plays_no_part(arch: list[str], gpu: str) -> None:
 def test_the_order_of_the_questions_plays_no_part(cells: list[Words], random: Random) -> None:
     def ask(cell: Words) -> object:
         (torch, cuda), gpu, driver, python = cell
-        return judge(Subject(torch=torch, cuda=cuda, python=python), Place(gpu=gpu, driver=driver), FACTS)
+        return one_judge(Subject(torch=torch, cuda=cuda, python=python), Place(gpu=gpu, driver=driver))
 
-    FACTS.memory.clear()
+    one_judge = Judge(FACTS)
     first = {cell: ask(cell) for cell in cells}
-    FACTS.memory.clear()
+    one_judge = Judge(FACTS)
     shuffled = list(first)
     random.shuffle(shuffled)
     assert all(ask(cell) == first[cell] for cell in shuffled)
@@ -118,9 +117,3 @@ def test_every_value_that_is_one_gets_an_answer(
     assert prediction.status is not Outlook.UNKNOWN or prediction.missing
     assert prediction.status is not Outlook.FAIL or prediction.findings[0].severity is Severity.FAIL
     assert all(row.message and row.family for row in prediction.findings)
-
-
-def test_a_view_starts_out_empty() -> None:
-    one, other = SubjectView("linux_x86_64"), SubjectView("linux_x86_64")
-    one.assumptions.append("mine")
-    assert other.assumptions == []

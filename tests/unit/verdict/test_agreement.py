@@ -18,6 +18,8 @@ from validator.model import (
     CellResult,
     Content,
     Finding,
+    Missing,
+    MissingKind,
     Outlook,
     Prediction,
     Severity,
@@ -78,16 +80,20 @@ def test_a_cell_that_is_not_run_has_what_the_rules_say(outlook: Outlook, status:
 
 
 def test_what_is_not_known_says_what_is_missing_and_is_no_basis_for_anything() -> None:
-    unknown = prediction(Outlook.UNKNOWN, missing=("no row for torch 9.9",))
+    unknown = prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no row for torch 9.9"),))
     result = foretold(cell(target=ELSEWHERE, action=Action.SKIP, predicted=unknown))
     assert (result.status, result.basis, result.reason) == (Status.SKIP, None, "not known: no row for torch 9.9")
+
+
+NO_ROW = Missing(MissingKind.FACTS, "no row")
+NO_GPU = Missing(MissingKind.NO_GPU_HERE, "no GPU")
 
 
 @pytest.mark.parametrize(
     ("predicted", "reason"),
     [
         (prediction(Outlook.PASS), "no rule speaks against it; not run: needs an engine"),
-        (prediction(Outlook.UNKNOWN, missing=("no row",)), "not known: no row; not run: needs an engine"),
+        (prediction(Outlook.UNKNOWN, missing=(NO_ROW,)), "not known: no row; not run: needs an engine"),
     ],
 )
 def test_on_this_machine_it_is_said_why_nothing_was_run(predicted: Prediction, reason: str) -> None:
@@ -102,11 +108,11 @@ def test_on_this_machine_it_is_said_why_nothing_was_run(predicted: Prediction, r
     ],
 )
 def test_that_there_is_no_gpu_is_said_once(why: ActionReason, reason: str) -> None:
-    unknown = prediction(Outlook.UNKNOWN, missing=(NO_GPU_HERE.text,))
+    unknown = prediction(Outlook.UNKNOWN, missing=(NO_GPU,))
     asked = cell(environment(cuda="12.6"), action=Action.SKIP, why=why, predicted=unknown)
     assert foretold(asked).reason == f"{reason}; --inspect opens it all the same"
     other = cell(action=Action.SKIP, why=ENGINE, predicted=unknown)
-    assert foretold(other).reason == f"not known: {NO_GPU_HERE.text}; not run: needs an engine"
+    assert foretold(other).reason == f"not known: {NO_GPU.text}; not run: needs an engine"
 
 
 def test_without_a_prediction_the_reason_of_the_plan_stays() -> None:
@@ -178,7 +184,7 @@ def test_an_environment_without_torch_is_compared_with_the_facts_alone() -> None
     [
         (prediction(Outlook.PASS), Status.PASS),
         (prediction(Outlook.FAIL, TOO_OLD), Status.FAIL),
-        (prediction(Outlook.UNKNOWN, missing=("no such GPU",)), Status.SKIP),
+        (prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no such GPU"),)), Status.SKIP),
     ],
 )
 def test_an_opened_image_has_the_status_that_follows_from_what_was_read(again: Prediction, status: Status) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from validator.report.answers import formats
 
 if TYPE_CHECKING:
-    from validator.facts.lookup import Row
+    from validator.facts.lookup import FactRow
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Rows:
 
     kind: str
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[FactRow, ...]
     assumption: str
 
 
@@ -69,7 +69,7 @@ def _overview(answer: Overview) -> str:
     return "\n".join([*lines, "", f"newest source: {answer.as_of}; a row: `validator facts torch {answer.newest_torch}`"])
 
 
-def _row(row: Row) -> str:
+def _row(row: FactRow) -> str:
     wide = max([len("confidence"), *(len(name) for name, _ in row.fields)])
     lines = [f"{row.table}: {row.key}"]
     lines += [f"  {name:{wide}}  {value}" for name, value in (*row.fields, *row.origin)]

@@ -16,6 +16,7 @@ from docker.errors import APIError, ImageNotFound
 from validator.base.errors import AcquireError
 from validator.base.redact import redact
 from validator.base.text import one_line
+from validator.facts.image_names import split_reference
 from validator.model import BuiltImage, Content, Environment, Matrix, PulledImage
 from validator.runners import labels
 from validator.runners.base import OnLine, Prepared
@@ -107,12 +108,9 @@ class Images:
         return reference
 
     def _pull(self, reference: str, on_line: OnLine) -> None:
-        name, digest = reference, None
-        if "@" in reference:
-            name, digest = reference.split("@", 1)
-        repository, tag = _split_tag(name)
+        parts = split_reference(reference)
         # Without a tag docker-py would fetch every tag of the repository.
-        stream = self._client.pull(repository, tag=digest or tag or "latest", stream=True, decode=True)
+        stream = self._client.pull(parts.repository, tag=parts.digest or parts.tag or "latest", stream=True, decode=True)
         layers: dict[str, str] = {}
         for message in stream:
             if "error" in message:
@@ -178,13 +176,6 @@ class Images:
             if text := redact(one_line(str(message.get("stream", "")), 300)):
                 tail.append(text)
                 on_line(text)
-
-
-def _split_tag(name: str) -> tuple[str, str | None]:
-    """Repository and tag; a colon before the last slash is a registry's port."""
-    head, slash, last = name.rpartition("/")
-    repository, colon, tag = last.partition(":")
-    return f"{head}{slash}{repository}", tag if colon else None
 
 
 def described(image: Mapping[str, Any]) -> Content:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from validator.facts.lookup import Row
+from validator.facts.lookup import FactRow
 from validator.report.answers.facts import Names, Overview, Rows, as_json, as_text
 
 ORIGIN = (("source", "a page"), ("date", "2026-01-02"))
-ROW = Row("gpus", "Tesla T4", {"cc": "7.5"}, (("cc", "7.5"), ("line", "datacenter")), ORIGIN)
-WIDE = Row("x", "y", {}, (("longer_than_all", "1"),), ())
+ROW = FactRow("gpus", "Tesla T4", {"cc": "7.5"}, (("cc", "7.5"), ("line", "datacenter")), ORIGIN)
+WIDE = FactRow("x", "y", {}, (("longer_than_all", "1"),), ())
 TABLES = {"gpus": {"rows": 12, "confidence": "12 verified"}, "capabilities": {"rows": 3, "confidence": ""}}
 
 

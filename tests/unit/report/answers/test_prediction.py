@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from values import assumed
 
 from validator.model import Basis, Finding, Outlook, Prediction, Severity
 from validator.report.answers.prediction import FORMATS, as_json, as_text
@@ -67,7 +68,7 @@ def test_the_json_has_every_field() -> None:
 
 @pytest.mark.parametrize("status", Outlook)
 def test_json_is_for_people_too_and_carries_no_escapes(status: Outlook) -> None:
-    text = FORMATS["json"](Prediction(status, assumptions=("größer \x1b[31m\u202e",)), 80)
+    text = FORMATS["json"](Prediction(status, assumptions=assumed("größer \x1b[31m\u202e")), 80)
     assert json.loads(text)["verdict"] == status.value
     assert json.loads(text)["assumptions"] == ["größer \ufffd"]
     assert '"größer' in text

@@ -20,7 +20,7 @@ from values import environment, matrix
 from validator.base.errors import AcquireError
 from validator.model import BuildOptions, BuiltImage, HostInterpreter, PackageOptions, PulledImage
 from validator.runners.base import Prepared
-from validator.runners.docker.images import Images, _split_tag, described
+from validator.runners.docker.images import Images, described
 
 REFERENCE = "registry.example:5000/team/torch:2.7.1"
 STALE = {"Id": "sha256:old", "RepoDigests": ["registry.example:5000/team/torch@sha256:beef"]}
@@ -150,19 +150,6 @@ def test_one_image_is_asked_for(reference: str, asked: tuple[str, str]) -> None:
     engine = EngineStandIn()
     acquire(engine, "missing", reference)
     assert engine.pulls == [asked]
-
-
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [
-        ("a", ("a", None)),
-        ("a:1", ("a", "1")),
-        ("host:5000/a", ("host:5000/a", None)),
-        ("host:5000/a/b:1.2", ("host:5000/a/b", "1.2")),
-    ],
-)
-def test_the_port_of_a_registry_is_no_tag(name: str, split: tuple[str, str | None]) -> None:
-    assert _split_tag(name) == split
 
 
 def test_what_is_known_of_the_image_afterwards() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from functools import cache
 
 from packaging.version import Version
 
 from validator.base.versions import channel_of
 from validator.facts import Facts
+from validator.facts.driver_names import reaches
 from validator.facts.rows import Build, Capability, Release
 from validator.rules.code import device_of, has_sass
 from validator.rules.floors import floor_of
@@ -18,34 +20,38 @@ from validator.rules.subject_view import SubjectView
 Choice = tuple[int, Release, Build]
 
 
-def working_builds(place: PlaceView, platform: str, python: str | None, facts: Facts) -> list[Choice]:
+def working_builds(place: PlaceView, platform: str, python: str | None, facts: Facts) -> Sequence[Choice]:
     """Every published build with AMP, code for the GPU, a floor the driver reaches and a wheel for the Python; oldest first."""
-    cc = place.cc.text if place.cc else None
-    key = ("builds", cc, place.driver.numbers if place.driver else None, platform, python)
-    if key not in facts.memory:
-        facts.memory[key] = [
-            (position, release, build)
-            for position, release in enumerate(facts.releases.values())
-            if release.version >= facts.since("cuda_amp") and (python is None or python in release.python_on(platform))
-            for build in release.builds.values()
-            if _works(build, place, platform, facts)
-        ]
-    return facts.memory[key]  # type: ignore[no-any-return]
+    cc = place.capability.cc.text if place.capability else None
+    driver = (place.driver.numbers, place.driver.platform(platform)) if place.driver else None
+    return _working_builds(cc, driver, platform, python, facts)
 
 
-def _works(build: Build, place: PlaceView, platform: str, facts: Facts) -> bool:
+@cache
+def _working_builds(
+    cc: str | None, driver: tuple[tuple[int, ...], str] | None, platform: str, python: str | None, facts: Facts
+) -> tuple[Choice, ...]:
+    """By values alone, which many places share; the driver as its numbers and the platform whose floors count for it."""
+    capability = facts.capabilities[cc] if cc is not None else None
+    return tuple(
+        (position, release, build)
+        for position, release in enumerate(facts.releases.values())
+        if release.version >= facts.since("cuda_amp") and (python is None or python in release.python_on(platform))
+        for build in release.builds.values()
+        if _has_code(build, capability, platform) and (driver is None or _has_driver(build, *driver, facts))
+    )
+
+
+def _has_code(build: Build, capability: Capability | None, platform: str) -> bool:
     arch = build.arch.get(platform)
-    if arch is None:
-        return False
-    capability = place.capability
-    if capability is not None and not has_sass(arch, device_of(capability), capability.jetson):
-        return False
-    if capability is not None and cudnn_too_new(build, capability):
-        return False
-    if place.driver is None:
-        return True
-    floor = floor_of(build.cuda, place.driver.platform(platform), facts)
-    return floor is not None and place.driver.reaches(floor.driver)
+    if arch is None or capability is None:
+        return arch is not None
+    return has_sass(arch, device_of(capability), capability.jetson) and not cudnn_too_new(build, capability)
+
+
+def _has_driver(build: Build, driver: tuple[int, ...], platform: str, facts: Facts) -> bool:
+    floor = floor_of(build.cuda, platform, facts)
+    return floor is not None and reaches(driver, floor.driver)
 
 
 def cudnn_too_new(build: Build, capability: Capability) -> bool:
@@ -76,12 +82,10 @@ def nearest_build(view: SubjectView, place: PlaceView, facts: Facts) -> str | No
     return _say(min(builds[first:last], key=distance), view)
 
 
+@cache
 def _position(torch: Version, facts: Facts) -> int:
     """Where a torch stands, or would stand, among the releases."""
-    key = ("position", torch)
-    if key not in facts.memory:
-        facts.memory[key] = min(bisect_left(list(facts.releases), Version(torch.public)), len(facts.releases) - 1)
-    return facts.memory[key]  # type: ignore[no-any-return]
+    return min(bisect_left(list(facts.releases), Version(torch.public)), len(facts.releases) - 1)
 
 
 def _say(choice: Choice, view: SubjectView) -> str:

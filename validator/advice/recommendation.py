@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -24,6 +24,7 @@ from validator.model import (
     Outlook,
     Prediction,
     PulledImage,
+    Report,
     Status,
     Target,
     Where,
@@ -188,10 +189,10 @@ def lines(environment: Environment, channel_url: str | None = None) -> dict[str,
 # ---------------------------------------------------------------- what an earlier run measured
 
 
-def measured_on(target: Target, results: Sequence[CellResult], host: HostInfo) -> Callable[[Environment], CellResult | None]:
+def measured_on(target: Target, report: Report) -> Callable[[Environment], CellResult | None]:
     """Looks up what was measured of an environment on the same GPU and driver; a failure there counts before a pass."""
-    known = (result for result in results if result.basis is Basis.MEASURED and result.status.is_fact)
-    here = [result for result in known if _same(target, result, host)]
+    known = (result for result in report.cells if result.basis is Basis.MEASURED and result.status.is_fact)
+    here = [result for result in known if _same(target, result, report.host_of(result))]
 
     def look_up(environment: Environment) -> CellResult | None:
         same = [result for result in here if result.environment.id == environment.id]
@@ -200,14 +201,22 @@ def measured_on(target: Target, results: Sequence[CellResult], host: HostInfo) -
     return look_up
 
 
-def _same(target: Target, result: CellResult, host: HostInfo) -> bool:
-    """Whether a result was measured on the GPU and driver of the target."""
+def _same(target: Target, result: CellResult, machine: HostInfo) -> bool:
+    """Whether a result was measured on the GPU and driver of the target. ``machine`` is the one it was measured on."""
     if result.environment.cuda == "cpu":
         return False
-    measured: Target | Gpu | None = usable_gpu(host) if result.target.is_host else result.target
-    if measured is None or target.driver not in (None, result.target.driver or host.nvml.driver_version):
+    if target.driver not in (None, result.target.driver or machine.nvml.driver_version):
         return False
-    name = measured.gpu if isinstance(measured, Target) else measured.name
+    gpu = _gpu_of(result, machine)
+    name = gpu.name if gpu else result.target.gpu
     if target.gpu is not None:
         return name is not None and plain_name(name) == plain_name(target.gpu)
-    return target.compute_capability is not None and measured.compute_capability == target.compute_capability
+    capability = gpu.compute_capability if gpu else result.target.compute_capability
+    return target.compute_capability is not None and capability == target.compute_capability
+
+
+def _gpu_of(result: CellResult, machine: HostInfo) -> Gpu | None:
+    """The GPU a result was measured on; where a result does not say, as old ones do not, the one that `host` stands for."""
+    if result.ran_on is not None:
+        return machine.gpu_with(result.ran_on.gpu_uuid)
+    return usable_gpu(machine) if result.target.is_host else None

@@ -67,7 +67,7 @@ def command(
     needs = needs_of((need,), facts)
     environments = list(matrix.environments) if matrix else candidates(facts, python)
     predictor = Predictor(facts, None, in_containers=True, needs=needs)
-    measured = measured_on(target, report.cells, host) if report else lambda _: None
+    measured = measured_on(target, report) if report else lambda _: None
     if matrix and python:
         environments = [each for each in environments if each.python in (None, python)]
     found = recommend(environments, target, predictor, measured)

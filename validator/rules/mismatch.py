@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from validator.base.text import one_line
-from validator.base.versions import torch_version
+from validator.base.versions import same_cuda, same_torch
 from validator.facts.image_names import ImageFacts
 from validator.model import Finding
 from validator.rules.answer import NOTHING, Answer, degraded, fail
 from validator.rules.subject import Subject
-from validator.rules.subject_view import cuda_of
 
 
 def content(subject: Subject, image: ImageFacts) -> Answer:
@@ -23,7 +22,7 @@ def content(subject: Subject, image: ImageFacts) -> Answer:
         (f"the tag of {subject.image} says", image.torch, inside.torch),
         ("the image's label says", labels.get("torch"), inside.torch),
     ):
-        if said and found and not _same_torch(said, found):
+        if said and found and not same_torch(said, found):
             findings.append(_mismatch(what, f"torch {said}", f"torch {found}"))
             break
     for what, said, found in (
@@ -31,7 +30,7 @@ def content(subject: Subject, image: ImageFacts) -> Answer:
         (f"the tag of {subject.image} says", image.cuda, inside.cuda),
         ("the image's label says", labels.get("cuda"), inside.cuda),
     ):
-        if said and found and not _same_cuda(said, found):
+        if said and found and not same_cuda(said, found):
             findings.append(_cuda_mismatch(what, said, found))
             break
     return Answer(findings=tuple(findings))
@@ -55,25 +54,3 @@ def _cuda_mismatch(what: str, said: str, found: str) -> Finding:
             remedy="install torch from the channel of that CUDA version (--index-url https://download.pytorch.org/whl/cu…)",
         )
     return _mismatch(what, "a CPU build" if said == "cpu" else f"CUDA {said}", f"CUDA {found}")
-
-
-def _same_torch(said: str, found: str) -> bool:
-    """Whether a stated version is the one inside: 2.7 is 2.7.1, and a local part (+cu128) counts only where it is stated."""
-    try:
-        one, other = torch_version(said), torch_version(found)
-    except ValueError:
-        return said == found
-    if one.local and one.local != other.local:
-        return False
-    if one.is_prerelease or other.is_prerelease:
-        return one.public == other.public
-    return one.release == other.release[: len(one.release)]
-
-
-def _same_cuda(said: str, found: str) -> bool:
-    if "cpu" in (said, found):
-        return said == found
-    try:
-        return cuda_of(said) == cuda_of(found)
-    except ValueError:
-        return said == found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from values import HOST_TARGET, T4, built, environment, host
+from values import HOST_TARGET, T4, built, environment, host, report
 
 from validator.advice import Predictor, recommend
 from validator.advice.recommendation import Candidate, candidates, lines, measured_on
@@ -22,6 +22,7 @@ from validator.model import (
     Outlook,
     Prediction,
     PulledImage,
+    RanOn,
     Severity,
     Status,
     Target,
@@ -97,16 +98,16 @@ def test_what_was_measured_comes_first_and_a_measured_failure_is_rejected_whatev
         (Target("a", gpu="Tesla T4", driver="580.65.06"), host(), False),
     ],
 )
-def test_a_measurement_counts_on_the_same_gpu_and_driver_alone(target: Target, machine: object, counts: bool) -> None:
+def test_a_measurement_counts_on_the_same_gpu_and_driver_alone(target: Target, machine: HostInfo, counts: bool) -> None:
     of = env("2.8.0")
-    look_up = measured_on(TARGET, [result(of, Status.PASS, target)], machine)  # type: ignore[arg-type]
+    look_up = measured_on(TARGET, report(result(of, Status.PASS, target), host=machine))
     assert (look_up(of) is not None) is counts
 
 
 def test_what_was_only_predicted_or_ran_on_a_cpu_is_no_measurement() -> None:
     of, cpu = env("2.8.0"), environment("cpu", torch="2.8.0", cuda="cpu")
-    results = [result(of, Status.PASS, basis=Basis.PREDICTED), result(of, Status.ERROR), result(cpu, Status.PASS, HOST_TARGET)]
-    look_up = measured_on(TARGET, results, host(T4))
+    results = (result(of, Status.PASS, basis=Basis.PREDICTED), result(of, Status.ERROR), result(cpu, Status.PASS, HOST_TARGET))
+    look_up = measured_on(TARGET, report(*results, host=host(T4)))
     assert look_up(of) is None
     assert look_up(cpu) is None
 
@@ -136,17 +137,17 @@ BY_CAPABILITY = Target("cc7.5", compute_capability="7.5", driver="580.95.05")
 )
 def test_where_a_measurement_was_made(asked: Target, measured: Target, machine: HostInfo, counts: bool) -> None:
     of = env("2.8.0")
-    look_up = measured_on(asked, [result(of, Status.PASS, measured)], machine)
+    look_up = measured_on(asked, report(result(of, Status.PASS, measured), host=machine))
     assert (look_up(of) is not None) is counts
 
 
 def test_a_measurement_of_another_environment_says_nothing_of_this_one() -> None:
-    assert measured_on(TARGET, [result(env("2.8.0"), Status.PASS)], host(T4))(env("2.9.1")) is None
+    assert measured_on(TARGET, report(result(env("2.8.0"), Status.PASS), host=host(T4)))(env("2.9.1")) is None
 
 
 def test_one_failure_among_measurements_counts() -> None:
     of = env("2.8.0")
-    look_up = measured_on(TARGET, [result(of, Status.PASS), result(of, Status.FAIL, HOST_TARGET)], host(T4))
+    look_up = measured_on(TARGET, report(result(of, Status.PASS), result(of, Status.FAIL, HOST_TARGET), host=host(T4)))
     found = look_up(of)
     assert found is not None
     assert found.status is Status.FAIL
@@ -244,3 +245,37 @@ def test_on_a_v100_with_an_old_driver_no_build_without_its_code_is_recommended()
             .builds[each.environment.cuda or ""]
             .arch["linux_x86_64"]
         )
+
+
+# ---------------------------------------------------------------- on a machine with two different GPUs
+
+H100 = Gpu(index=1, uuid="GPU-9999", name="NVIDIA H100 80GB HBM3", compute_capability="9.0")
+H100_TARGET = Target("h100", gpu="NVIDIA H100 80GB HBM3", driver="580.95.05")
+
+
+@pytest.mark.parametrize(
+    ("asked", "uuid", "counts"),
+    [
+        (TARGET, "GPU-1111", True),
+        (TARGET, "GPU-9999", False),
+        (H100_TARGET, "GPU-9999", True),
+        (H100_TARGET, "GPU-1111", False),
+        (BY_CAPABILITY, "GPU-1111", True),
+        (BY_CAPABILITY, "GPU-9999", False),
+        (Target("cc9.0", compute_capability="9.0"), "GPU-9999", True),
+        (Target("cc9.0", compute_capability="9.0"), "GPU-1111", False),
+        (TARGET, None, False),  # it ran on the CPU
+    ],
+)
+def test_a_measurement_counts_for_the_gpu_it_had_and_for_no_other(asked: Target, uuid: str | None, counts: bool) -> None:
+    of, mixed = env("2.8.0"), replace(host(T4, H100), id="gpu-a1")
+    measured = replace(result(of, Status.PASS, HOST_TARGET), ran_on=RanOn("gpu-a1", uuid))
+    assert (measured_on(asked, report(measured, host=mixed))(of) is not None) is counts
+
+
+def test_a_measurement_of_another_machine_is_read_with_that_machines_gpus() -> None:
+    of, here, there = env("2.8.0"), replace(host(T4), id="a"), replace(host(H100), id="b")
+    measured = replace(result(of, Status.PASS, HOST_TARGET), ran_on=RanOn("b", "GPU-9999"))
+    several = replace(report(measured, host=here), hosts={"a": here, "b": there})
+    assert measured_on(H100_TARGET, several)(of) is measured
+    assert measured_on(TARGET, several)(of) is None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from validator.model import Environment, Outlook, PulledImage, Target, causes_of, gravest
+from validator.model import Assumption, AssumptionKind, Environment, Outlook, PulledImage, Target, causes_of, gravest
 from validator.report.answers import formats, prediction
 
 if TYPE_CHECKING:
@@ -74,29 +74,24 @@ def as_text(answer: Recommended, _width: int) -> str:
         rank = _rank(each, shown[number - 2] if number > 1 else None)
         text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value}): {rank}"]
         text += [f"   {each.reason}"] if each.measured or each.outlook is not Outlook.PASS else []
-        own = [str(line) for line in each.prediction.assumptions]
-        own = [line for line in own if line not in assumed and not _of_its_image(line, each.environment)]
-        text += [f"   assumed: {line}" for line in own]
+        # That an image holds what its tag names is what the line to copy says.
+        known = (*assumed, *(one for one in each.prediction.assumptions if one.kind is AssumptionKind.IMAGE_NAME))
+        text += [f"   assumed: {one.text}" for one in each.prediction.assumptions if one not in known]
         text += [f"   {line}" for line in _copied(each.environment, facts)]
     if len(found.good) > len(shown):
         text += ["", f"… and {len(found.good) - len(shown)} more that should work (--all)"]
     if assumed:
-        text += ["", *(f"assumed: {line}" for line in assumed)]
+        text += ["", *(f"assumed: {one.text}" for one in assumed)]
     for heading, group in (("Not these:", found.rejected), ("Not known:", found.unknown)):
         if group:
             text += ["", heading, *_reasons(group)]
     return "\n".join(text)
 
 
-def _assumed(found: Recommendation) -> list[str]:
+def _assumed(found: Recommendation) -> list[Assumption]:
     """What was taken for granted of every candidate: the place asked about, as far as it was not given."""
-    every = [[str(each) for each in one.prediction.assumptions] for one in (*found.good, *found.rejected, *found.unknown)]
-    return [text for text in every[0] if all(text in others for others in every)] if every else []
-
-
-def _of_its_image(assumption: str, environment: Environment) -> bool:
-    """Whether it only says what the line to copy says: that the image holds what its tag names."""
-    return isinstance(environment.source, PulledImage) and assumption.startswith(environment.source.reference)
+    every = [one.prediction.assumptions for one in (*found.good, *found.rejected, *found.unknown)]
+    return [one for one in every[0] if all(one in others for others in every)] if every else []
 
 
 def _image(environment: Environment) -> str | None:

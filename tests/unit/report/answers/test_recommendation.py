@@ -6,12 +6,23 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from values import built, environment
+from values import assumed, built, environment
 from values import result as made_result
 
 from validator.advice.recommendation import Candidate, Recommendation
 from validator.facts import load
-from validator.model import Environment, Finding, Outlook, Prediction, PulledImage, Severity, Status, Target
+from validator.model import (
+    Assumption,
+    AssumptionKind,
+    Environment,
+    Finding,
+    Outlook,
+    Prediction,
+    PulledImage,
+    Severity,
+    Status,
+    Target,
+)
 from validator.report.answers.recommendation import Recommended, as_json, as_text
 
 FACTS = load()
@@ -120,14 +131,15 @@ def test_five_are_shown_unless_all_are_asked_for() -> None:
 
 
 def test_what_was_assumed_of_all_is_said_once_and_what_of_one_is_said_with_it() -> None:
-    both = ("no driver is given", f"{SEEN}: taken from its tag")
-    good = (candidate(assumptions=(*both, "it is x86")), candidate(env("2.6.0"), assumptions=both))
-    shown = lines(answer(*good, rejected=(candidate(None, Outlook.FAIL, FAILS, assumptions=both[:1]),)))
+    no_driver, x86 = assumed("no driver is given", "it is x86")
+    tag = Assumption(AssumptionKind.IMAGE_NAME, f"{SEEN}: taken from its tag")
+    good = (candidate(assumptions=(no_driver, tag, x86)), candidate(env("2.6.0"), assumptions=(no_driver, tag)))
+    shown = lines(answer(*good, rejected=(candidate(None, Outlook.FAIL, FAILS, assumptions=(no_driver,)),)))
     assert shown.count("assumed: no driver is given") == 1
     assert shown.count("   assumed: it is x86") == 1
     assert sum("assumed:" in line for line in shown) == 2  # that the image holds what its tag says is in the line to copy
-    wheel = candidate(env(image=None), assumptions=(both[1],))
-    assert f"   assumed: {both[1]}" in lines(answer(wheel, candidate()))
+    wheel = candidate(env(image=None), assumptions=assumed("it has a compiler"))
+    assert "   assumed: it has a compiler" in lines(answer(wheel, candidate()))
 
 
 def test_the_rest_is_grouped_by_cause_and_each_is_named() -> None:

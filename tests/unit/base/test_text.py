@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from validator.base.text import clean, one_line
+from validator.base.text import clean, clean_tree, one_line
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,13 @@ def test_random_text_always_comes_out_bounded_and_inert() -> None:
         line = one_line(raw, limit=40)
         assert len(line) <= 40
         assert line.isprintable()
+
+
+def test_a_tree_is_cleaned_to_its_leaves_and_keys() -> None:
+    bad = "a\x1b[31mb\u202e"
+    assert clean_tree({bad: [bad, (bad, 1)], "none": None, "true": True, "number": 0.5}) == {
+        "ab\ufffd": ["ab\ufffd", ["ab\ufffd", 1]],
+        "none": None,
+        "true": True,
+        "number": 0.5,
+    }

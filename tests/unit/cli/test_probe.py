@@ -186,6 +186,13 @@ def test_a_model_of_ones_own_travels_with_what_is_said_of_it(asked: Callable[...
     assert (of_module.factory, of_module.folder) == ("build", None)
 
 
+@pytest.mark.parametrize(("device", "basis"), [("none", "inspected"), ("cpu", "measured")])
+def test_what_is_only_opened_is_no_measurement_and_a_failure_has_its_cause(device: str, basis: str) -> None:
+    document = json.loads(probe("--device", device, "--checks", "import", "--format", "json").stdout)
+    assert (document["status"], document["basis"]) == ("fail", basis)
+    assert [finding["cause"] for finding in document["findings"]] == ["python_module_missing"]
+
+
 def test_what_goes_on_is_noted() -> None:
     done = CliRunner().invoke(cli, ["probe", "--device", "none"])
     assert done.stderr == "check import\n"  # of all events of the probe this one alone

@@ -75,7 +75,9 @@ def test_the_checks_are_listed_with_their_levels() -> None:
     done = probe("--list")
     assert done.exit_code == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(registry())
-    assert "required" in done.stdout.splitlines()[0]
+    assert done.stdout.splitlines()[0] == "import           required  needs nothing"
+    train = next(line for line in done.stdout.splitlines() if line.startswith("train_fp32"))
+    assert train.split() == ["train_fp32", "required", "needs", "device"]
 
 
 # ---------------------------------------------------------------- what is asked of the probe

@@ -74,9 +74,8 @@ def as_text(answer: Recommended, _width: int) -> str:
         rank = _rank(each, shown[number - 2] if number > 1 else None)
         text += ["", f"{number}. {each.environment.id}  {each.outlook.value} ({each.basis.value}): {rank}"]
         text += [f"   {each.reason}"] if each.measured or each.outlook is not Outlook.PASS else []
-        own = [str(line) for line in each.prediction.assumptions]
-        own = [line for line in own if line not in assumed and not _of_its_image(line, each.environment)]
-        text += [f"   assumed: {line}" for line in own]
+        own = [one for one in each.prediction.assumptions if str(one) not in assumed and not _of_its_image(one, each.environment)]
+        text += [f"   assumed: {one}" for one in own]
         text += [f"   {line}" for line in _copied(each.environment, facts)]
     if len(found.good) > len(shown):
         text += ["", f"… and {len(found.good) - len(shown)} more that should work (--all)"]
@@ -94,9 +93,9 @@ def _assumed(found: Recommendation) -> list[str]:
     return [text for text in every[0] if all(text in others for others in every)] if every else []
 
 
-def _of_its_image(assumption: str, environment: Environment) -> bool:
+def _of_its_image(assumption: object, environment: Environment) -> bool:
     """Whether it only says what the line to copy says: that the image holds what its tag names."""
-    return isinstance(environment.source, PulledImage) and assumption.startswith(environment.source.reference)
+    return isinstance(environment.source, PulledImage) and str(assumption).startswith(environment.source.reference)
 
 
 def _image(environment: Environment) -> str | None:

@@ -67,7 +67,7 @@ def command(
             if yes:
                 found.remove()
         except NotFound:
-            continue  # gone meanwhile
+            pass  # gone meanwhile
         except (APIError, OSError, *CONNECTION_ERRORS) as error:
             refused = True
             output.warn(f"not removed: {found.what}: {engine_words(error)}")

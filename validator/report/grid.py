@@ -20,7 +20,7 @@ from validator.report.view import Row, TableCell, View
 STYLES = {"pass": "green", "degraded": "yellow", "fail": "bold red", "error": "magenta", "skip": "dim"}
 #: A column narrower than this breaks reasons into slivers.
 _NARROWEST_COLUMN = 24
-#: In the form with idents, a column needs no more than the longest part of one ("supported"), or of a target's id ("535.183.01").
+#: With idents, a column only has to hold the longest part of one ("supported"), or of a target's id ("535.183.01").
 _IDENT_COLUMN = 10
 #: Columns of the terminal that such a table takes besides: on its left and right, and between two of its columns.
 _EDGES, _BETWEEN = 2, 2
@@ -29,10 +29,10 @@ _MOST_TABLES = 4
 
 
 def grid(shown: View, console: Console) -> Iterator[RenderableType]:
-    """The table with every target; else without those that only skip, named below it; else in a narrower form.
+    """The table with every target; if that is too wide, without the targets that only skip (named below it); else narrower.
 
-    Where rules speak for most cells that form has the idents of the causes, in as few tables as fit, and the reasons stand below;
-    else, and where even that does not fit, it is lines.
+    The narrower form of a report with predictions shows causes by their idents, in as few tables as fit; the reasons are below.
+    If that does not fit either, and for a report without predictions, it is lines.
     """
     everything = range(len(shown.targets))
     busy = [index for index in everything if index not in shown.idle_targets]
@@ -42,13 +42,13 @@ def grid(shown: View, console: Console) -> Iterator[RenderableType]:
             yield table
             left_out = [shown.targets[index] for index in everything if index not in columns]
             if left_out:
-                yield Text(f"Not in the table, every cell a skip (why: below): {', '.join(left_out)}")
+                yield Text(f"Left out, since every cell is a skip (the reasons are below): {', '.join(left_out)}")
             return
     if not shown.inferred:
         yield from _lines(shown)
     elif tables := _ident_tables(shown, console):
         yield from tables
-        yield Text("Where no basis is named, the cell is predicted. Why: below, by cause.", "dim")
+        yield Text("Cells without a basis are predicted. The reasons are below, by cause.", "dim")
     else:
         yield from _grouped(shown)
 
@@ -95,7 +95,7 @@ def _lines(shown: View) -> Iterator[Text]:
 
 
 def _ident_tables(shown: View, console: Console) -> list[Table]:
-    """The targets over as few tables as fit beside the environments; none when those would be many."""
+    """The targets shared among as few tables as fit; none if that would be too many."""
     first = max((cell_len(part) for row in shown.rows for part in _parts(row.environment)), default=0)
     first = max(first, len("environment"))
     per_table = (console.width - _EDGES - (first + 1)) // (_IDENT_COLUMN + _BETWEEN)
@@ -134,7 +134,7 @@ def _ident_cell(cell: TableCell | None) -> Text:
 
 
 def _broken(text: str, width: int = _IDENT_COLUMN) -> str:
-    """An id broken into lines behind its dashes, underscores and spaces, so that versions and words stay whole."""
+    """An id broken into lines after dashes, underscores and spaces, so that versions and words stay whole."""
     lines = [""]
     for part in _parts(text):
         if lines[-1] and cell_len(lines[-1] + part.rstrip()) > width:

@@ -13,9 +13,9 @@ from validator.model import Report, Status
 from validator.report.forecast import Forecast
 from validator.report.view import CauseGroup, Detail, TableCell, View, view
 
-#: What has a meaning within a line of GitHub's Markdown, `$` for formulas included.
+#: Characters with a meaning within a line of GitHub's Markdown; `$` starts a formula.
 _ACTIVE = re.compile(r"[\\`*_\[\]|~$]")
-#: Where GitHub makes links by itself, after the Markdown is read: a backslash does not stop that, an invisible space does.
+#: What GitHub turns into a link by itself after reading the Markdown: a backslash does not stop that, an invisible space does.
 _LINKED_BY_ITSELF = re.compile(r"[@#](?=\w)|(?:https?|ftp):(?=//)|www(?=\.)|(?:mailto|xmpp):|GH-(?=\d)", re.IGNORECASE)
 #: Cells named behind one message; the table above has every one.
 _NAMED_CELLS = 100
@@ -77,12 +77,12 @@ def _lines(shown: View) -> Iterator[str]:
         yield from _detail(detail)
     if shown.causes:
         yield ""
-        yield "## Why, where rules say so"
+        yield "## Reasons given by the rules"
     for cause in shown.causes:
         yield from _cause(cause)
     if shown.assumed:
         yield ""
-        yield "## Assumed, where rules say so"
+        yield "## Assumptions made by the rules"
         yield ""
         yield from (f"- {escape(text)} (cells: {number})" for text, number in shown.assumed)
     if shown.skips:

@@ -17,15 +17,15 @@ from validator.report.forecast import Forecast
 from validator.report.grid import STYLES, grid, status_text
 from validator.report.view import CauseGroup, Detail, View, view
 
-#: Columns where nobody says how many there are.
+#: Columns if the caller does not say how many there are.
 _WIDTH = 100
 _LOG_LINES = 12
-#: More cells that are skipped for one reason than this are counted here instead of named: they would bury what was found.
+#: If more cells than this are skipped for one reason, they are counted instead of named: the list would bury everything else.
 _NAMED_SKIPS = 6
-#: Of one cause: so many different messages, and so many cells of each, are shown; report.md and JSON have all of them.
+#: Messages shown of one cause, and cells named for each; report.md and JSON have all of them.
 _MESSAGES = 3
 _NAMED_CELLS = 3
-#: So many assumptions are shown: an image's content is one for each image.
+#: Assumptions shown; there may be one for every image.
 _ASSUMED = 6
 
 
@@ -67,12 +67,12 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
         yield from _detail(detail)
     if shown.causes:
         yield Text()
-        yield Text("Why, where rules say so", "bold")
+        yield Text("Reasons given by the rules", "bold")
     for cause in shown.causes:
         yield from _cause(cause)
     if shown.assumed:
         yield Text()
-        yield Text("Assumed, where rules say so", "bold")
+        yield Text("Assumptions made by the rules", "bold")
     for text, number in shown.assumed[:_ASSUMED]:
         yield Padding(Text(text).append(f"  ({number} {'cell' if number == 1 else 'cells'})", "dim"), (0, 0, 0, 2))
     if len(shown.assumed) > _ASSUMED:
@@ -100,7 +100,7 @@ def _spaced(summary: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
 
 
 def _cause(group: CauseGroup) -> Iterator[RenderableType]:
-    """A cause, what is said of it, and of which cells; bounded, however many there are."""
+    """A cause, its messages and the cells of each; of bounded length."""
     title = f"  {group.title}" if group.title else ""
     yield Padding(
         Text.assemble((group.severity, STYLES.get(group.severity, "dim")), "  ", (group.cause, "bold"), f"{title}; ")

@@ -7,7 +7,7 @@ import unicodedata
 
 import pytest
 
-from validator.base.text import clean, did_you_mean, one_line, quoted, similar, suggestion
+from validator.base.text import clean, clean_tree, did_you_mean, one_line, quoted, similar, suggestion
 
 
 @pytest.mark.parametrize(
@@ -126,3 +126,13 @@ def test_a_very_long_word_is_compared_by_its_beginning() -> None:
 )
 def test_the_question_lists_every_name(names: list[str], question: str) -> None:
     assert did_you_mean(names) == question
+
+
+def test_a_tree_is_cleaned_to_its_leaves_and_keys() -> None:
+    bad = "a\x1b[31mb\u202e"
+    assert clean_tree({bad: [bad, (bad, 1)], "none": None, "true": True, "number": 0.5}) == {
+        "ab\ufffd": ["ab\ufffd", ["ab\ufffd", 1]],
+        "none": None,
+        "true": True,
+        "number": 0.5,
+    }

@@ -127,6 +127,27 @@ def test_a_value_of_absurd_length_is_not_repeated() -> None:
         assert "50000 characters" in str(result.exception)
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--torch", "2.7.1"),
+        ("--cuda", "12.8"),
+        ("--python", "3.12"),
+        ("--image", "a:1"),
+        ("--gpu", "T4"),
+        ("--cc", "7.5"),
+        ("--driver", "580.95.05"),
+    ],
+)
+def test_one_value_is_enough_to_judge_by(given: tuple[str, str]) -> None:
+    assert _check(*given).exit_code in (0, 4)
+
+
+@pytest.mark.parametrize("given", [("--numpy", "1.26.4"), ("--glibc", "2.27"), ("--need", "bf16"), ("--open-modules",)])
+def test_what_only_stands_beside_something_is_not(given: tuple[str, ...]) -> None:
+    assert "nothing to judge" in str(_check(*given).exception)
+
+
 @pytest.mark.parametrize(("length", "is_judged"), [(500, True), (501, False)])
 def test_the_longest_value_that_is_judged(length: int, is_judged: bool) -> None:
     result = _check("--torch", "2.7.1", "--image", "a" * length)

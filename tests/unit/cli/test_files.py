@@ -12,6 +12,7 @@ from values import L4_HOST, cell, environment, every_kind, result, run_info
 
 from validator.base.errors import InvalidInputError, StoreError
 from validator.cli import cli
+from validator.cli.output import Output
 from validator.matrix import schema_text
 from validator.matrix.loader import load
 from validator.report import render
@@ -108,6 +109,13 @@ def test_a_report_of_a_file_needs_no_history() -> None:
     assert asked("report", "results.json", "--format", "markdown").stdout == render("markdown", every_kind())
     assert asked("report", "results.json", "--format", "json").stdout == render("json", every_kind())
     assert not Path(".validator").exists()
+
+
+def test_a_report_is_coloured_where_the_output_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("results.json").write_text(dump(every_kind()), encoding="utf-8")
+    monkeypatch.setattr(Output, "color", True)
+    assert asked("report", "results.json").stdout == render("table", every_kind(), width=90, color=True)
+    assert "\x1b[1;31mfail\x1b[0m" in asked("plan").stdout
 
 
 def test_a_report_is_of_a_file_or_of_a_run(history: Path) -> None:

@@ -52,6 +52,8 @@ def test_an_engine_that_does_not_answer_has_its_cause_named(
     error = EngineUnavailableError("no engine", why="nothing listens at /run/docker.sock")
     cause = "docker_daemon_unreachable (docs/causes.md#docker_daemon_unreachable)"
     assert ends(monkeypatch, capsys, error) == (4, f"error: {error}\n  cause: {cause}\n")
+    said = ends(monkeypatch, capsys, AcquireError("pull failed", why="manifest unknown"))[1]
+    assert said.endswith("\n  cause: image_pull_not_found (docs/causes.md#image_pull_not_found)\n")
     assert "cause:" not in ends(monkeypatch, capsys, AcquireError("words that nobody has seen"))[1]
     assert "cause:" not in ends(monkeypatch, capsys, InvalidInputError("/run/docker.sock: permission denied"))[1]
 

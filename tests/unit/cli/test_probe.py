@@ -75,7 +75,9 @@ def test_the_checks_are_listed_with_their_levels() -> None:
     done = probe("--list")
     assert done.exit_code == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == list(registry())
-    assert "required" in done.stdout.splitlines()[0]
+    assert done.stdout.splitlines()[0] == "import           required  needs nothing"
+    train = next(line for line in done.stdout.splitlines() if line.startswith("train_fp32"))
+    assert train.split() == ["train_fp32", "required", "needs", "device"]
 
 
 # ---------------------------------------------------------------- what is asked of the probe
@@ -184,6 +186,13 @@ def test_a_model_of_ones_own_travels_with_what_is_said_of_it(asked: Callable[...
     of_module = asked(*MODEL).plan.model
     assert isinstance(of_module, UserModel)
     assert (of_module.factory, of_module.folder) == ("build", None)
+
+
+@pytest.mark.parametrize(("device", "basis"), [("none", "inspected"), ("cpu", "measured")])
+def test_what_is_only_opened_is_no_measurement_and_a_failure_has_its_cause(device: str, basis: str) -> None:
+    document = json.loads(probe("--device", device, "--checks", "import", "--format", "json").stdout)
+    assert (document["status"], document["basis"]) == ("fail", basis)
+    assert [finding["cause"] for finding in document["findings"]] == ["python_module_missing"]
 
 
 def test_what_goes_on_is_noted() -> None:

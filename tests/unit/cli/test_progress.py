@@ -73,6 +73,13 @@ def test_a_terminal_that_is_dumb_or_wants_every_line_gets_lines(monkeypatch: pyt
     assert "[2/7] torch@host: measure" in told(Output(), monkeypatch, stream=Terminal())
 
 
+def test_the_live_line_has_no_colour_where_none_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for no_color, coloured in (("", True), ("1", False)):
+        monkeypatch.setenv("NO_COLOR", no_color)
+        assert ("\x1b[32m" in told(Output(), monkeypatch, PASSED, stream=Terminal())) is coloured
+
+
 def test_the_live_line_says_which_cell_and_what_it_does(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "60")

@@ -14,6 +14,7 @@ from values import BARE_HOST
 
 from validator.base.errors import StoreError
 from validator.cli import cli
+from validator.cli.output import Output
 from validator.model import Basis, CellResult, HostInfo, Plan, Status, not_run
 from validator.results import Store
 from validator.run import Execution
@@ -135,6 +136,11 @@ def test_options_reach_those_who_act_on_them(bench: Bench) -> None:
 def test_how_it_ends(status: Status, options: list[str], code: int, bench: Bench) -> None:
     bench.of = lambda each: measured(each, status)
     assert bench.run(*options).exit_code == code
+
+
+def test_the_table_is_coloured_where_the_output_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Output, "color", True)
+    assert "\x1b[32mpass\x1b[0m" in bench.run().stdout
 
 
 def test_an_interrupted_run_says_so_everywhere(bench: Bench) -> None:

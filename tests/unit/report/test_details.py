@@ -201,13 +201,13 @@ ARCH_TITLE = catalogue()["arch_not_supported"].title
 
 def whole_reasons(format_name: str, *cells: CellResult) -> list[str]:
     lines = render(format_name, report(*cells), width=150).replace("\\_", "_").splitlines()
-    return lines[lines.index("Why, where rules say so" if format_name == "table" else "## Why, where rules say so") :]
+    return lines[lines.index("Reasons given by the rules" if format_name == "table" else "## Reasons given by the rules") :]
 
 
 def test_reasons_on_a_terminal_are_few_and_counted() -> None:
     cells = [by_rules(f"e{n}", ARCH) for n in range(4)] + [by_rules(f"m{n}", replace(ARCH, message=f"no {n}")) for n in range(3)]
     assert whole_reasons("table", *cells) == [
-        "Why, where rules say so",
+        "Reasons given by the rules",
         f"  fail  arch_not_supported  {ARCH_TITLE}; 7 cells",
         "    no code  (e0@x, e1@x, e2@x and 1 more)",
         "      try: use cu126",
@@ -224,7 +224,7 @@ def test_few_reasons_are_all_there() -> None:
     odd = [by_rules(f"m{n}", replace(unknown, message=f"odd {n}")) for n in range(3)]
     cells = [*(by_rules(f"e{n}", ARCH) for n in range(3)), *odd]
     assert whole_reasons("table", *cells, by_rules("one", replace(unknown, cause="too"))) == [
-        "Why, where rules say so",
+        "Reasons given by the rules",
         f"  fail  arch_not_supported  {ARCH_TITLE}; 3 cells",
         "    no code  (e0@x, e1@x, e2@x)",
         "      try: use cu126",
@@ -254,7 +254,7 @@ def test_the_gravest_cause_comes_first_and_then_the_most_frequent() -> None:
 def test_reasons_in_markdown_are_whole() -> None:
     unknown = Finding("made_up", Severity.DEGRADED, "strange")
     assert whole_reasons("markdown", by_rules("a", ARCH), by_rules("b", ARCH), by_rules("c", unknown)) == [
-        "## Why, where rules say so",
+        "## Reasons given by the rules",
         "",
         "### fail: arch_not_supported",
         "",
@@ -278,9 +278,9 @@ def test_a_reason_of_very_many_cells_names_a_hundred_in_markdown(number: int) ->
 def test_assumptions_are_counted_the_most_frequent_first_and_a_terminal_shows_six() -> None:
     cells = [by_rules(f"e{n}", ARCH, assumptions=("all", f"only {n}")) for n in range(6)]
     lines = render("table", report(*cells), width=100).splitlines()
-    assert lines[lines.index("Assumed, where rules say so") - 1 :][:10] == [
+    assert lines[lines.index("Assumptions made by the rules") - 1 :][:10] == [
         "",
-        "Assumed, where rules say so",
+        "Assumptions made by the rules",
         "  all  (6 cells)",
         *(f"  only {n}  (1 cell)" for n in range(5)),
         "  … and 1 more: --format markdown or json has them all",
@@ -289,9 +289,9 @@ def test_assumptions_are_counted_the_most_frequent_first_and_a_terminal_shows_si
     assert "  only 4  (1 cell)" in six
     assert "more: --format" not in six
     page = render("markdown", report(*cells)).splitlines()
-    start = page.index("## Assumed, where rules say so")
+    start = page.index("## Assumptions made by the rules")
     assert page[start : start + 9] == [
-        "## Assumed, where rules say so",
+        "## Assumptions made by the rules",
         "",
         "- all (cells: 6)",
         *(f"- only {n} (cells: 1)" for n in range(6)),

@@ -62,7 +62,7 @@ def test_a_column_is_as_wide_as_its_target_and_one_that_only_skips_is_left_out_w
 ) -> None:
     lines = table(idle(), width)
     assert ("t4-" in lines[0]) is not left_out
-    assert ("Not in the table, every cell a skip" in " ".join(lines)) is left_out
+    assert ("Left out, since every cell is a skip" in " ".join(lines)) is left_out
     assert lines[0].startswith("  environment   host")
 
 
@@ -98,7 +98,7 @@ def test_idents_of_causes_where_rules_say_why() -> None:
         "                                      measured    inspected",
         "                                      !           bf16_",
         "                                      unexpected  emulated",
-        "Where no basis is named, the cell is predicted. Why: below, by",
+        "Cells without a basis are predicted. The reasons are below, by",
         "cause.",
     ]
 
@@ -119,7 +119,7 @@ def test_targets_are_shared_evenly_among_as_few_tables_as_fit(targets: int, tabl
 def test_more_than_four_tables_are_lines(targets: int, is_table: bool) -> None:
     cells = [by_rules("e", f"t{number}", ARCH) for number in range(targets)]
     text = "\n".join(table(report(*cells), 62))
-    assert ("Where no basis is named" in text) is is_table
+    assert ("Cells without a basis" in text) is is_table
     assert ("  fail (predicted)  arch_not_supported: t0, t1" in text) is not is_table
 
 

@@ -45,14 +45,15 @@ def test_every_target_is_a_column_where_there_is_room() -> None:
     text = render("table", wide_report(), width=200)
     header = next(line for line in text.splitlines() if line.lstrip().startswith("environment"))
     assert header.split() == ["environment", "host", "t4-535.183.01", "a100-sxm4-80gb-580.95.05", "h100-580.95.05", "v100-470"]
-    assert "Not in the table" not in text
+    assert "Left out" not in text
 
 
 def test_targets_that_only_skip_are_left_out_by_name_where_there_is_none() -> None:
     text = render("table", wide_report(), width=80)
     header = next(line for line in text.splitlines() if line.lstrip().startswith("environment"))
     assert header.split() == ["environment", "host"]
-    assert folded("Not in the table, every cell a skip (why: below): t4-535.183.01, a100-sxm4-80gb-580.95.05") in folded(text)
+    named = "Left out, since every cell is a skip (the reasons are below): t4-535.183.01, a100-sxm4-80gb-580.95.05"
+    assert folded(named) in folded(text)
     assert "skip: this machine is not v100-470" in text
 
 

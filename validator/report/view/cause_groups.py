@@ -1,4 +1,4 @@
-"""Why, for the cells whose status is what rules say: grouped, because one cause speaks for many cells."""
+"""The reasons of cells whose status comes from the rules, grouped: one cause applies to many cells."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Said = tuple[str, str | None]
 
 @dataclass(frozen=True)
 class MessageGroup:
-    """Cells of which rules say the same, word for word."""
+    """Cells of which the rules say the same, word for word."""
 
     message: str
     evidence: tuple[str, ...]
@@ -27,7 +27,7 @@ class MessageGroup:
 
 @dataclass(frozen=True)
 class CauseGroup:
-    """One cause that rules name, and the cells it applies to."""
+    """One cause that the rules name, and the cells it applies to."""
 
     cause: str
     title: str

@@ -17,17 +17,17 @@ _ORDER = (Status.FAIL, Status.ERROR, Status.DEGRADED, Status.PASS, Status.SKIP)
 
 
 def plain_pass(cell: CellResult) -> bool:
-    """It passed, and there is no more to say."""
+    """Whether it passed and there is nothing else to say."""
     return cell.status is Status.PASS and not flags_of(cell) and not cell.notes and not cell.findings and not _bad(cell)
 
 
 def plain_skip(cell: CellResult) -> bool:
-    """Nothing was run, and there is no more to say than why."""
+    """Whether it was skipped and there is nothing to say but the reason."""
     return cell.status is Status.SKIP and not flags_of(cell) and not cell.notes and not cell.findings and not cell.checks
 
 
 def plainly_inferred(cell: CellResult) -> bool:
-    """Rules say so, and all they say stands under the causes."""
+    """Whether its status comes from the rules, and everything they say is shown by cause."""
     return cell.inferred and not flags_of(cell) and not cell.notes and not _bad(cell)
 
 
@@ -68,7 +68,7 @@ def table_cell(cell: CellResult | None) -> TableCell | None:
 
 
 def _in_table(cell: CellResult) -> str:
-    """What there is room for: the measured words are below the table."""
+    """The cause by its title, or else the reason; what was measured is below the table."""
     first = next((finding.cause for finding in cell.findings), None)
     entry = catalogue().get(first) if first and cell.status in (Status.FAIL, Status.ERROR, Status.DEGRADED) else None
     return entry.title if entry else cell.reason
@@ -130,7 +130,7 @@ def _finding(finding: Finding, cell: CellResult) -> FindingLine:
 
 
 def _words(cell: CellResult) -> tuple[str, ...]:
-    """The causes of the gravest kind alone: beside a failure nobody asks for what else is less than ideal."""
+    """Only the gravest causes: next to a failure, nobody asks what else is less than ideal."""
     if not cell.inferred:
         return ()
     return unique(line(finding.cause) for finding in gravest(cell.findings))

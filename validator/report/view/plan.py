@@ -12,7 +12,7 @@ _VERBS = {Action.MEASURE: "measure", Action.INSPECT: "open"}
 
 
 def actions_of(cells: Iterable[Cell]) -> Iterable[SkipGroup]:
-    """What would be measured and opened, by reason; of the rest only how much it is."""
+    """What would be measured or opened, by reason; the rest is only counted."""
     groups: dict[tuple[Action, str], list[str]] = {}
     rest = 0
     for cell in cells:

@@ -9,7 +9,7 @@ from validator.report.view.cause_groups import CauseGroup
 
 
 class FlagKind(str, Enum):
-    """What may be wrong with a result beside its status; the value is what a narrow column says of it."""
+    """What may be wrong with a result besides its status; the value is the short form for a table."""
 
     CONTRADICTED = "contradicts the prediction"
     UNEXPECTED = "unexpected"
@@ -43,7 +43,7 @@ class TableCell:
     cause: str
     """The cause by its title where one is named, else the reason; cut to what fits a table."""
     words: tuple[str, ...]
-    """Idents of causes, where rules say why and not a run: short enough for a narrow column."""
+    """Idents of causes, for a status that comes from the rules; short enough for a narrow column."""
     flags: tuple[Flag, ...]
 
 
@@ -122,7 +122,7 @@ class View:
     engine: str
     targets: tuple[str, ...]
     idle_targets: tuple[int, ...]
-    """Positions in ``targets`` of those where every cell is a skip; may be left out where there is no room, saying so."""
+    """Positions in ``targets`` of those where every cell is a skip; if there is no room they are left out, and named."""
     rows: tuple[Row, ...]
     summary: tuple[tuple[str, int], ...]
     unnamed: int
@@ -134,10 +134,10 @@ class View:
     digests: tuple[tuple[str, str], ...]
     """(environment, digest of the image it ran from)."""
     causes: tuple[CauseGroup, ...]
-    """Why, for the cells that rules speak for and nothing else is to be said of; gravest first, then most frequent."""
+    """The reasons of cells about which only the rules have something to say; the gravest first, then the most frequent."""
     inferred: bool
     """Whether there are such cells."""
     assumed: tuple[tuple[str, int], ...]
-    """(what rules took for granted because it was not given, for how many cells), the most frequent first."""
+    """(what the rules assumed because it was not given, for how many cells), the most frequent first."""
     actions: tuple[SkipGroup, ...] = ()
     """For a plan: what a run would do, and with which cells."""

@@ -214,6 +214,12 @@ def test_what_was_opened_goes_before_what_was_not_and_the_newest_python_before_o
     ]
 
 
+def test_a_cpu_build_comes_after_every_cuda_build_of_its_torch() -> None:
+    of = [environment("cpu", torch="2.9.1", cuda="cpu"), environment("none", torch="2.9.1"), env("2.9.1", "11.8"), env("2.8.0")]
+    found = recommend(of, TARGET, lambda *_: Prediction(Outlook.PASS))
+    assert [each.environment.id for each in found.good] == ["torch2.9.1-cu11.8", "cpu", "none", "torch2.8.0-cu12.6"]
+
+
 def test_candidates_are_images_by_the_naming_of_the_family_and_wheels_for_a_python() -> None:
     image = next(of for of in candidates(load()) if (of.torch, of.cuda) == ("2.7.1", "12.8"))
     assert image.source == PulledImage("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime")

@@ -153,3 +153,39 @@ def test_names_are_compared_without_vendor_and_brand(one: str, other: str, same:
 @pytest.mark.parametrize(("name", "near"), [("RTX 4099", "GeForce RTX 4090"), ("NVIDIA Tesla T40", "Tesla T4")])
 def test_names_that_look_like_one_that_is_not_there(name: str, near: str) -> None:
     assert near in closest(name, load())
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "said"),
+    [
+        ("3060", ["GeForce RTX 3060"], "'3060' is taken for GeForce RTX 3060"),
+        ("RTX 4000", ["Quadro RTX 4000"], "'RTX 4000' is taken for Quadro RTX 4000"),  # neither the Ada nor the laptop's
+        ("titan", ["TITAN RTX", "GeForce GTX TITAN"], "'titan' is taken for one of TITAN RTX, GeForce GTX TITAN"),
+        (
+            "P100",
+            ["Tesla P100-PCIE-12GB", "Tesla P100-PCIE-16GB", "Tesla P100-SXM2-16GB"],
+            "'P100' is taken for one of Tesla P100",
+        ),
+        ("NVIDIA A100-SXM4-40GB MIG 1g.5gb", ["A100-SXM4-40GB"], "a MIG device computes as the whole GPU does: A100-SXM4-40GB"),
+        ("NVIDIA T4-16Q", ["Tesla T4"], "a virtual GPU computes as the GPU it is a share of: Tesla T4"),
+        ("RTX 3080 Max-Q", ["GeForce RTX 3080"], "'RTX 3080 Max-Q' is taken to have the capability of GeForce RTX 3080"),
+        ("Tesla T4 16GB", ["Tesla T4"], "'Tesla T4 16GB' is taken to have the capability of Tesla T4"),
+        ("2x T4", ["Tesla T4"], "'2x T4' is taken for Tesla T4"),
+        ("A40", ["A40"], ""),
+        ("RTX", [], ""),  # which is half of them
+        ("Foo", [], ""),
+        ("", [], ""),
+    ],
+)
+def test_what_a_name_is_taken_for_is_said(name: str, rows: list[str], said: str) -> None:
+    match = find(name, load())
+    assert [row.name for row in match.rows] == rows
+    assert match.assumption.startswith(said) if said else match.assumption == ""
+    assert match.asked == name
+
+
+def test_an_architecture_is_said_to_be_one() -> None:
+    match = find("Volta", load())
+    assert {row.cc.text for row in match.rows} == {"7.0"}
+    assert match.assumption == "'Volta' is taken for a GPU of that architecture"
+    assert all(row.line != "jetson" for row in find("Blackwell", load()).rows)

@@ -19,6 +19,7 @@ T4 = {"gpu": "T4", "driver": "535.183.01"}
         ({"torch": "2.7.1", "cuda": "12.8", "cc": "99.9"}, MissingKind.FACTS),
         ({"torch": "2.7.1", "cuda": "12.8", "gpu": "Thing 9000"}, MissingKind.FACTS),
         ({"torch": "2.7.1+rocm6.3", "gpu": "Radeon VII"}, MissingKind.FACTS),
+        ({"torch": "0.4.1", "cuda": "9.0", **T4}, MissingKind.FACTS),  # older than the facts
         ({"torch": "2.6.0a0+abc", "cuda": "12.8", **T4}, MissingKind.IMAGE),
         ({"image": "team/unknown", **T4}, MissingKind.IMAGE),
         ({"torch": "2.5.1", "cuda": "12.4", "inside": {"require_cuda": "cuda>=x"}, **T4}, MissingKind.IMAGE),
@@ -73,3 +74,19 @@ def test_a_full_question_takes_nothing_for_granted() -> None:
 def test_a_value_prints_as_its_sentence() -> None:
     (only,) = predict(torch="2.7.1", cuda="12.6", gpu="Tesla T4", driver="535").assumptions
     assert str(only) == only.text == "any release of driver branch 535 is meant"
+
+
+@pytest.mark.parametrize(
+    ("place", "driver", "code"),
+    [
+        ({"driver": "535.183.01"}, True, False),
+        ({"gpu": "Tesla T4"}, False, True),
+        ({"gpu": "Tesla T4", "driver": "535.183.01"}, True, True),
+        ({}, False, False),
+        ({"gpu": "Tesla T4", "driver": "535.183.01", "has_gpu": False}, False, False),
+    ],
+)
+def test_a_build_whose_cuda_nobody_names_leaves_driver_and_code_open(place: dict[str, Any], driver: bool, code: bool) -> None:
+    missing = [each.text for each in predict(torch="2.6.0a0+abc", **place).missing]
+    assert any(text.endswith("whether driver 535.183.01 is enough") for text in missing) is driver
+    assert any("whether it has code for" in text for text in missing) is code

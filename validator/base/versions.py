@@ -15,6 +15,8 @@ from validator.base.text import quoted
 
 #: Where PyTorch publishes the builds of each channel; https://pytorch.org/get-started/locally/
 PYTORCH_CHANNELS = "https://download.pytorch.org/whl/{channel}"
+#: ``cu`` and the digits of a version with one or two digits on each side; more digits than four are no channel.
+_CHANNEL = re.compile(r"cu([0-9]{1,2})([0-9]{1,2})(?![0-9])", re.ASCII)
 _DOTTED = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}", re.ASCII)
 
 
@@ -77,6 +79,28 @@ def channel_of(cuda: str) -> str:
     return "cu" + "".join(Dotted(cuda).text.split(".")[:2])
 
 
+def cuda_of_channel(text: str) -> str | None:
+    """The CUDA version that a channel's name or a torch's local version begins with, the inverse of ``channel_of``.
+
+    >>> cuda_of_channel("cu1210"), cuda_of_channel("cu92"), cuda_of_channel("cpu")
+    ('12.10', '9.2', None)
+    """
+    found = _CHANNEL.match(text)
+    return f"{found[1]}.{found[2]}" if found else None
+
+
+def cuda_of(text: str) -> Dotted:
+    """A CUDA version of two numbers from ``12.8``, ``12.8.1``, ``cuda12.8`` or ``cu128``. Raises ValueError."""
+    plain = text.strip().casefold()
+    try:
+        version = Dotted(cuda_of_channel(plain) or plain.removeprefix("cuda").strip(" -"))
+    except ValueError:
+        raise ValueError(f"{quoted(text)} is not a CUDA version such as 12.8") from None
+    if version.numbers[0] > 99:
+        raise ValueError(f"{quoted(text)} is not a CUDA version such as 12.8")
+    return Dotted(version.major_minor)
+
+
 def same_torch(said: str, found: str) -> bool:
     """Whether a stated torch is the one found, as far as it is stated: ``2.7`` is 2.7.1; a local part counts only where given."""
     try:
@@ -98,6 +122,6 @@ def same_cuda(said: str, found: str | None) -> bool:
     if "cpu" in (said, found) or found is None:
         return said == (found or "cpu")
     try:
-        return Dotted(said).major_minor == Dotted(found).major_minor
+        return cuda_of(said) == cuda_of(found)
     except ValueError:
         return said == found

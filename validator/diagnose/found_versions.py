@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from validator.base.versions import Dotted
+from validator.base.versions import Dotted, cuda_of_channel
 
 #: At most four numbers of at most six digits; a number with more digits is a date or a serial number.
 _NUMBER = r"[0-9]{1,6}(?![0-9])"
@@ -12,7 +12,7 @@ _VERSION = re.compile(rf"(?<![0-9])(?<![0-9]\.){_NUMBER}(?:\.{_NUMBER}){{0,3}}")
 _RELEASE = re.compile(rf"(?<![0-9])(?<![0-9]\.){_NUMBER}(?:\.{_NUMBER}){{1,3}}")
 #: An entry of a list that no local tag (``+cu118``) ties to an index of its own.
 _UNTAGGED = re.compile(rf"(?:^|(?<=[\s,]))({_NUMBER}(?:\.{_NUMBER}){{1,3}})(?=[\s,]|$|\.?post)")
-_BUILD = re.compile(r"\+(?:(cpu)\b|cu([0-9]{2,4})(?![0-9]))")
+_BUILD = re.compile(r"\+(cpu\b|cu[0-9]{2,4}(?![0-9]))")
 
 
 def version_in(text: str | None) -> Dotted | None:
@@ -37,8 +37,4 @@ def cuda_build(torch: str | None) -> str | None:
     found = _BUILD.search(torch or "")
     if found is None:
         return None
-    digits = found.group(2)
-    if digits is None:
-        return "cpu"
-    major = min(2, len(digits) - 1)
-    return f"{digits[:major]}.{digits[major:]}"
+    return "cpu" if found.group(1) == "cpu" else cuda_of_channel(found.group(1))

@@ -9,7 +9,7 @@ from functools import cached_property
 from packaging.version import Version
 
 from validator.base.text import quoted
-from validator.base.versions import Dotted, torch_version
+from validator.base.versions import Dotted, cuda_of, cuda_of_channel, torch_version
 from validator.facts import Facts
 from validator.facts.image_names import ImageFacts, gate_of, read_image
 from validator.facts.rows import PLATFORMS, Build, Release
@@ -19,7 +19,6 @@ from validator.rules.subject import Inspected, Subject
 _PYTHON = re.compile(r"(?:python ?)?([0-9]+\.[0-9]+)(?:\.[0-9]+(?:(?:a|b|rc)[0-9]+)?\+?)?(t?)", re.ASCII | re.IGNORECASE)
 _PYTHON_TAG = re.compile(r"cp([0-9])([0-9]{1,2})(t?)", re.ASCII)
 _NUMBERS = re.compile(r"[0-9]+(?:\.[0-9]+)+", re.ASCII)
-_CHANNEL = re.compile(r"cu([0-9]{2,3})([0-9])", re.ASCII)
 _OTHER_ACCELERATOR = re.compile(r"rocm|xpu", re.IGNORECASE)
 _ACCELERATORS = {"rocm": "ROCm", "xpu": "XPU"}
 _NOTHING_INSIDE = Inspected()
@@ -207,21 +206,6 @@ def _whole(view: SubjectView, stated: str) -> str:
     return chosen.cuda.text
 
 
-def cuda_of(text: str) -> Dotted:
-    """A CUDA version of two numbers from ``12.8``, ``12.8.1``, ``cuda12.8`` or ``cu128``. Raises ValueError."""
-    plain = text.strip().casefold()
-    if channel := _CHANNEL.fullmatch(plain):
-        return Dotted(f"{channel[1]}.{channel[2]}")
-    try:
-        version = Dotted(plain.removeprefix("cuda").strip(" -"))
-    except ValueError:
-        raise ValueError(f"{quoted(text)} is not a CUDA version such as 12.8") from None
-    parts = version.text.split(".")
-    if int(parts[0]) > 99:
-        raise ValueError(f"{quoted(text)} is not a CUDA version such as 12.8")
-    return Dotted(".".join([*parts, "0"][:2]))
-
-
 def _of_local(local: str | None) -> str | None:
     """``cu121``, ``cpu`` and ``rocm6.0`` of 2.1.0+cu121, 2.13.0+cpu and 2.3.0+rocm6.0."""
     if local is None:
@@ -230,8 +214,7 @@ def _of_local(local: str | None) -> str | None:
         return "cpu"
     if _OTHER_ACCELERATOR.match(local):
         return local
-    found = _CHANNEL.match(local)
-    return f"{found[1]}.{found[2]}" if found else None
+    return cuda_of_channel(local)
 
 
 def _code(view: SubjectView, inside: Inspected) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validator.base.versions import Dotted, channel_of, same_cuda, same_torch, torch_version
+from validator.base.versions import Dotted, channel_of, cuda_of, cuda_of_channel, same_cuda, same_torch, torch_version
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,45 @@ def test_whether_a_stated_torch_is_the_one_found(said: str, found: str, same: bo
 )
 def test_whether_a_stated_cuda_is_the_one_found(said: str, found: str | None, same: bool) -> None:
     assert same_cuda(said, found) is same
+
+
+@pytest.mark.parametrize(
+    ("channel", "cuda"),
+    [
+        ("cu128", "12.8"),
+        ("cu92", "9.2"),
+        ("cu1210", "12.10"),
+        ("cu118.post1", "11.8"),
+        ("cu1", None),
+        ("cu12100", None),
+        ("cpu", None),
+    ],
+)
+def test_the_cuda_version_of_a_channel(channel: str, cuda: str | None) -> None:
+    assert cuda_of_channel(channel) == cuda
+
+
+@pytest.mark.parametrize("cuda", ["9.2", "10.0", "11.8", "12.8", "12.10", "13.0"])
+def test_the_name_of_a_channel_and_back(cuda: str) -> None:
+    assert cuda_of_channel(channel_of(cuda)) == cuda
+
+
+@pytest.mark.parametrize(
+    ("text", "cuda"),
+    [
+        ("12.8", "12.8"),
+        ("12.8.1", "12.8"),
+        ("12", "12.0"),
+        ("CUDA 12.8", "12.8"),
+        ("cuda-11.8", "11.8"),
+        ("cu128", "12.8"),
+    ],
+)
+def test_a_cuda_version_as_people_write_it(text: str, cuda: str) -> None:
+    assert cuda_of(text).text == cuda
+
+
+@pytest.mark.parametrize("text", ["", "cuda", "twelve", "100.1", "12.8-runtime"])
+def test_what_is_no_cuda_version_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match="not a CUDA version such as"):
+        cuda_of(text)

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint faults span verdicts diagnose-score bench gpu-check clean
+.PHONY: help matrix test lint mutate faults span verdicts diagnose-score bench gpu-check clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -30,6 +30,9 @@ lint: $(VENV)/.installed-test ## Check style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutate: $(VENV)/.installed-test ## Break the code in small ways and see what the tests notice (ARGS: validator/rules -n 40 --seed 7)
+	@$(BIN)/python bin/mutate $(ARGS)
 
 faults: $(VENV)/.installed-test ## Set up every broken environment, see it named, and write docs/faults.md (ARGS: options of pytest)
 	@VALIDATOR_WRITE_FAULTS=1 $(BIN)/python -m pytest tests/faults $(ARGS)

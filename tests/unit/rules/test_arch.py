@@ -6,7 +6,7 @@ import pytest
 from rules_values import causes, finding, predict, status_of
 
 from validator.model import MissingKind, Outlook
-from validator.rules.code import compiles_for, parse, runs_as_is
+from validator.rules.code import compiles_for, has_sass, parse, runs_as_is
 
 
 @pytest.mark.parametrize(
@@ -192,3 +192,11 @@ def test_a_gpu_of_arm_machines_is_judged_by_the_arm_builds() -> None:
     plain = predict(torch="2.9.1", gpu="NVIDIA GB10", driver="580.95.05")
     assert plain.causes == ("cpu_only_torch",)
     assert status_of(torch="2.9.1", cuda="13.0", gpu="NVIDIA GB10", driver="580.95.05") is Outlook.PASS
+
+
+@pytest.mark.parametrize("made_for", ["5.3", "6.2", "7.2", "8.7", "10.1", "11.0"])
+def test_code_of_a_jetson_runs_on_no_later_gpu_of_its_major(made_for: str) -> None:
+    major, minor = map(int, made_for.split("."))
+    entries = (f"sm_{major}{minor}",)
+    assert has_sass(entries, (major, minor), jetson=True)
+    assert not has_sass(entries, (major, minor + 1), jetson=False)

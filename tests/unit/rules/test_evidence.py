@@ -8,7 +8,7 @@ import pytest
 from rules_values import finding, predict
 
 from validator.facts import load
-from validator.model import AssumptionKind, Finding, MissingKind, Outlook, Severity
+from validator.model import AssumptionKind, Basis, Finding, MissingKind, Outlook, Severity
 
 FACTS = load()
 IMAGE = "nvidia/cuda:12.8.1-base-ubuntu22.04"
@@ -217,3 +217,9 @@ def test_a_machine_without_a_gpu_is_not_judged_by_one() -> None:
 def test_how_a_gpu_is_called(given: dict[str, Any], label: str) -> None:
     row: Finding = finding("cpu_only_torch", torch="2.7.1+cpu", **given)
     assert row.message == f"torch 2.7.1+cpu built without CUDA does not use {label}: it trains on the CPU"
+
+
+def test_the_basis_is_inspected_only_where_something_was_read_inside() -> None:
+    assert predict(torch="2.7.1", cuda="12.8", gpu=T4).basis is Basis.PREDICTED
+    assert predict(gpu=T4, inside=inside("sm_75")).basis is Basis.INSPECTED
+    assert predict(torch="2.7.1", inside={"python": "3.12"}).basis is Basis.INSPECTED

@@ -142,6 +142,13 @@ def test_a_library_in_front_of_a_driver_that_is_enough_is_removed_or_outdone(gpu
     [
         ({"torch": "2.7.1", "cuda": "12.4"}, "build_not_published", "use cu118, cu126, cu128 with torch 2.7.1"),
         ({"torch": "2.7.1", "cuda": "12.4"}, "build_not_published", "use torch 2.6.0, which has cu124"),
+        (
+            {"torch": "2.7.1", "cuda": "12.4"},
+            "build_not_published",
+            "is what nvidia-smi shows, it is the driver's: give it as the driver",
+        ),
+        ({"torch": "2.7.1+cpu", "gpu": T4}, "cpu_only_torch", "install a CUDA build of torch 2.7.1 (cu118, cu126, cu128)"),
+        ({"torch": "2.99.0", "cuda": "cpu", "gpu": T4}, "cpu_only_torch", "install the CUDA build"),
         ({"torch": "2.7.1", "cuda": "12.6", "python": "3.8"}, "python_version_unsupported", "use Python 3.9; or use torch 2.4.1"),
         (
             {"torch": "2.7.1", "cuda": "12.6", "python": "3.14"},

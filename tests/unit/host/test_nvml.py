@@ -367,6 +367,14 @@ def test_failure_to_count_the_gpus_keeps_what_was_read_before(ask: Ask) -> None:
     assert dataclasses.replace(info, problem=None) == dataclasses.replace(MACHINE, gpus=(), problem_kind="unknown")
 
 
+def test_gpu_that_is_counted_and_not_shown_is_told(ask: Ask) -> None:
+    info = ask(ONE_GPU + "fail nvmlDeviceGetHandleByIndex_v2 6")  # not found
+
+    (gpu,) = info.gpus
+    assert gpu == Gpu(0, None, None, problem="GPU 0: NVML counts it but does not show it.")
+    assert (info.problem, info.problem_kind) == (gpu.problem, "unknown")
+
+
 #: How much of a GPU is known when it is lost after so many calls: its handle, UUID, name and capability come first.
 LOST_AFTER = {
     0: Gpu(1, None, None),

@@ -23,7 +23,7 @@ MAX_NODES = 20_000
 
 Tree = str | list["Tree"] | dict[str, "Tree"]
 #: The way to a node from the top: keys and list indexes.
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,23 @@ class Document:
 
     file: str
     data: Tree
-    lines: Mapping[Place, int]
+    lines: Mapping[KeyPath, int]
     """Line (from 1) on which each value begins."""
-    key_lines: Mapping[Place, int]
+    key_lines: Mapping[KeyPath, int]
     """The line of the key of each value that has a key."""
 
-    def line(self, place: Place) -> int:
+    def line(self, place: KeyPath) -> int:
         """Line of the value at a place, or of the nearest part above it that is there."""
         return self.lines[self.known(place)]
 
-    def key_line(self, place: Place) -> int:
+    def key_line(self, place: KeyPath) -> int:
         """Line of the key at a place; of the value where it has no key (a list item), or of the nearest part above it."""
         known = self.known(place)
         return self.key_lines.get(known, self.lines[known])
 
-    def known(self, place: Place) -> Place:
+    def known(self, place: KeyPath) -> KeyPath:
         """The place without the steps that the document does not have."""
-        known: Place = ()
+        known: KeyPath = ()
         for step in place:
             if (*known, step) in self.lines:
                 known = (*known, step)
@@ -190,8 +190,8 @@ class _Builder:
     """Makes plain values of events; MAX_DEPTH bounds the recursion."""
 
     def __init__(self, events: Iterator[yaml.Event]) -> None:
-        self.lines: dict[Place, int] = {}
-        self.key_lines: dict[Place, int] = {}
+        self.lines: dict[KeyPath, int] = {}
+        self.key_lines: dict[KeyPath, int] = {}
         self._events = events
         self._nodes = 0
 
@@ -216,7 +216,7 @@ class _Builder:
             )
         return data
 
-    def _value(self, event: yaml.Event, place: Place) -> Tree:
+    def _value(self, event: yaml.Event, place: KeyPath) -> Tree:
         self._count(event)
         self.lines[place] = _line(event)
         if isinstance(event, yaml.ScalarEvent):
@@ -238,13 +238,13 @@ class _Builder:
             )
         return self._list(place) if isinstance(event, yaml.SequenceStartEvent) else self._mapping(place)
 
-    def _list(self, place: Place) -> list[Tree]:
+    def _list(self, place: KeyPath) -> list[Tree]:
         items: list[Tree] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._value(event, (*place, len(items))))
         return items
 
-    def _mapping(self, place: Place) -> dict[str, Tree]:
+    def _mapping(self, place: KeyPath) -> dict[str, Tree]:
         entries: dict[str, Tree] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._key(event)
@@ -293,7 +293,7 @@ def _text(event: yaml.ScalarEvent) -> str:
     return text
 
 
-def _name(place: Place) -> str:
+def _name(place: KeyPath) -> str:
     """How a message names a place."""
     if place and isinstance(place[-1], str):
         return f"the key {quoted(place[-1])}"

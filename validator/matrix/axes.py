@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from validator.base.problems import Problems
 from validator.base.text import quoted, suggestion
-from validator.base.yaml_text import Document, Place
+from validator.base.yaml_text import Document, KeyPath
 from validator.matrix.expand import Axes, Combination, Value, expand, upper_bound
 from validator.matrix.values import axis_value
 
@@ -21,7 +21,7 @@ MAX_COMPARISONS = 5_000_000
 class EntryAxes:
     """The axes and rows of one entry."""
 
-    place: Place
+    place: KeyPath
     axes: Axes
     include: Sequence[Combination]
     exclude: Sequence[Combination]
@@ -39,8 +39,8 @@ class EntryAxes:
 def entry_axes(
     document: Document,
     problems: Problems,
-    place: Place,
-    axes: Mapping[Place, Sequence[str]],
+    place: KeyPath,
+    axes: Mapping[KeyPath, Sequence[str]],
     include: Sequence[Mapping[str, str]],
     exclude: Sequence[Mapping[str, str]],
     known: Sequence[str],
@@ -101,7 +101,7 @@ def _count(number: int) -> str:
     return f"{number:,}" if number <= 10**12 else "more than a million million"
 
 
-def _with_lines(document: Document, place: Place, rows: Sequence[Mapping[str, str]]) -> list[Combination]:
+def _with_lines(document: Document, place: KeyPath, rows: Sequence[Mapping[str, str]]) -> list[Combination]:
     return [
         {name: Value(text, document.line((*place, index, name))) for name, text in row.items()} for index, row in enumerate(rows)
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from validator.base.problems import Problems
 from validator.base.text import quoted
-from validator.base.yaml_text import Document, Place
+from validator.base.yaml_text import Document, KeyPath
 from validator.matrix import values
 from validator.matrix.axes import EntryAxes, entry_axes
 from validator.matrix.expand import Combination, environment_id, is_id, slug, texts
@@ -52,7 +52,7 @@ def check_entry(document: Document, problems: Problems, index: int, entry: Envir
 
 def environment_axes(document: Document, problems: Problems, index: int, entry: EnvironmentEntry) -> EntryAxes:
     """The axes of an entry of `environments`."""
-    axes: dict[Place, Sequence[str]] = {(name,): getattr(entry, name) for name in values.ENVIRONMENT_AXES}
+    axes: dict[KeyPath, Sequence[str]] = {(name,): getattr(entry, name) for name in values.ENVIRONMENT_AXES}
     axes |= {("axes", name): listed for name, listed in entry.axes.items()}
     return entry_axes(
         document, problems, ("environments", index), axes, entry.include, entry.exclude, known=values.ENVIRONMENT_AXES
@@ -83,12 +83,12 @@ class EnvironmentMaker:
         self._check_distinct(made)
         return tuple(one.environment for one in made)
 
-    def _environment(self, entry: EnvironmentEntry, place: Place, combination: Combination) -> _Made | None:
+    def _environment(self, entry: EnvironmentEntry, place: KeyPath, combination: Combination) -> _Made | None:
         """One environment, or None where something is wrong with it."""
         given = texts(combination)
         kind = next(kind for kind in _KINDS if getattr(entry, kind) is not None)
         template = str(getattr(entry, kind))
-        key: Place = (kind,)  # what is being looked at, for the line of a problem
+        key: KeyPath = (kind,)  # what is being looked at, for the line of a problem
         try:
             source = self._source(kind, values.fill(template, given))
             if isinstance(source, BuiltImage):

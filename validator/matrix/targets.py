@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from validator.base.problems import Problems
 from validator.base.text import quoted
-from validator.base.yaml_text import Document, Place
+from validator.base.yaml_text import Document, KeyPath
 from validator.matrix.axes import EntryAxes, entry_axes
 from validator.matrix.expand import Combination, is_id, target_id, texts
 from validator.matrix.file import TargetEntry, TargetRow
@@ -22,7 +22,7 @@ def target_axes(document: Document, problems: Problems, index: int, entry: Targe
     place = ("targets", index)
     if isinstance(entry, str):
         return EntryAxes(place, {}, (), ())
-    axes: dict[Place, Sequence[str]] = {(name,): getattr(entry, name) for name in TARGET_AXES}
+    axes: dict[KeyPath, Sequence[str]] = {(name,): getattr(entry, name) for name in TARGET_AXES}
     include, exclude = map(_given, (entry.include, entry.exclude))
     return entry_axes(document, problems, place, axes, include, exclude, TARGET_AXES)
 

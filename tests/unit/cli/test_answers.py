@@ -209,6 +209,7 @@ def test_recommend_among_a_matrix_for_a_python_leaves_out_what_holds_another() -
     matrix = MATRIX.replace('{torch: "2.10.0", cuda: "13.0"}', '{torch: "2.10.0", cuda: "13.0", python: "3.11"}')
     Path("matrix.yaml").write_text(matrix, encoding="utf-8")
     place = ("recommend", "--gpu", "L4", "--driver", "580.95.05", "-m", "matrix.yaml", "--python")
+    assert len(answer(*place[:-1])["recommended"]) == 2
     assert len(answer(*place, "3.11")["recommended"]) == 2
     assert len(answer(*place, "3.12")["recommended"]) == 1
 

@@ -124,6 +124,11 @@ def test_a_report_is_of_a_file_or_of_a_run(history: Path) -> None:
     assert "either FILE or --run" in done.output
 
 
+def test_a_file_is_no_folder_of_results() -> None:
+    Path("file").touch()
+    assert asked("report", "--out", "file").exit_code == click.UsageError.exit_code
+
+
 def test_without_a_history_there_is_nothing_to_report_and_none_is_made() -> None:
     assert isinstance(asked("report").exception, StoreError)
     assert not Path(".validator").exists()

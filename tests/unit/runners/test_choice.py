@@ -87,3 +87,7 @@ def test_a_runner_that_nobody_knows_is_a_slip_of_the_caller(ask: bool, monkeypat
     engine_answers(monkeypatch, DOCKER)
     with pytest.raises(KeyError, match="slurm"):
         choose("slurm", matrix(), CONTEXT, ask=ask)
+
+
+def test_the_names_that_people_type() -> None:
+    assert (AUTO, *NAMES) == ("auto", "docker", "local")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 from rules_values import causes, finding, predict, status_of
 
+from validator.facts import load
+from validator.facts.gpu_names import find
 from validator.model import Outlook
+from validator.rules.container_gate import brands_of
 from validator.rules.requirement import Machine, holds, parse
 
 T4 = Machine(cuda=(12, 2), driver=(535, 183, 1), arch=(7, 5), brands=frozenset({"tesla"}))
@@ -126,3 +129,35 @@ def test_without_a_gpu_the_brand_is_not_judged_and_the_answer_says_so() -> None:
     assert any("brand" in each.text for each in open_for_some.assumptions)
     assert status_of(cuda="11.7", driver="495.46") is Outlook.FAIL  # a branch that they do not name
     assert status_of(cuda="11.7", driver="510.47.03", cc="8.6") is Outlook.UNKNOWN  # GeForce or not, that is asked
+
+
+# nvmlBrandType_t; which of two a driver gives depends on its age, so that either counts.
+@pytest.mark.parametrize(
+    ("gpu", "brands"),
+    [
+        ("Tesla T4", {"tesla"}),
+        ("NVIDIA H100 80GB HBM3", {"nvidia", "tesla"}),
+        ("GeForce GTX 1080", {"geforce"}),
+        ("GeForce RTX 4090", {"geforce", "geforcertx"}),
+        ("TITAN V", {"titan"}),
+        ("TITAN RTX", {"titan", "titanrtx", "geforce"}),
+        ("Quadro P2000", {"quadro"}),
+        ("Quadro RTX 4000", {"quadro", "quadrortx"}),
+        ("RTX A6000", {"nvidiartx", "quadrortx"}),
+        ("Jetson AGX Orin", {"nvidia"}),
+    ],
+)
+def test_the_brands_of_a_product(gpu: str, brands: set[str]) -> None:
+    (row,) = find(gpu, load()).rows
+    assert brands_of(row) == brands
+
+
+@pytest.mark.parametrize("brand", ["titan", "geforce"])
+def test_a_gate_that_names_a_brand_opens_for_it_alone(brand: str) -> None:
+    own = {"require_cuda": f"cuda>=12.8 brand={brand},driver>=535,driver<536", "has_compat_libs": False}
+    given = {"torch": "2.7.1", "cuda": "12.8", "driver": "535.183.01", "inside": own}
+    opens = {
+        gpu: not any("does not start" in row.message for row in predict(gpu=gpu, **given).findings)
+        for gpu in ("TITAN V", "RTX 3090")
+    }
+    assert opens == {"TITAN V": brand == "titan", "RTX 3090": brand == "geforce"}

@@ -157,10 +157,9 @@ def _interpreter(python: str) -> str:
 
 def _device(asked: str) -> tuple[Gpu | None, str]:
     """The GPU there is for it, and the device with ``auto`` decided."""
-    from validator.host import nvml
+    from validator.host import first_usable, nvml
 
-    gpus = nvml.query().gpus if asked in ("auto", "cuda") else ()
-    gpu = next((gpu for gpu in gpus if gpu.uuid and not gpu.problem), None)
+    gpu = first_usable(nvml.query().gpus) if asked in ("auto", "cuda") else None
     return gpu, ("cuda" if gpu else "cpu") if asked == "auto" else asked
 
 

@@ -36,14 +36,14 @@ def gpu_for(target: Target, host: HostInfo) -> tuple[Gpu | None, ActionReason | 
     meant = [gpu for gpu in host.nvml.gpus if is_meant(target, gpu)]
     if not meant:
         return None, _elsewhere(target)
-    if (gpu := _first_usable(meant)) is not None:
+    if (gpu := first_usable(meant)) is not None:
         return gpu, None
     return None, ActionReason(Because.GPU_UNUSABLE, meant[0].name or "GPU", unusable(meant[0]) or "")
 
 
 def usable_gpu(host: HostInfo) -> Gpu | None:
     """The GPU that cells of the target ``host`` are measured on: the first that can be used."""
-    return _first_usable(host.nvml.gpus)
+    return first_usable(host.nvml.gpus)
 
 
 def unusable(gpu: Gpu) -> str | None:
@@ -66,7 +66,8 @@ def is_meant(target: Target, gpu: Gpu) -> bool:
     return target.compute_capability is not None and target.compute_capability == gpu.compute_capability
 
 
-def _first_usable(gpus: Iterable[Gpu]) -> Gpu | None:
+def first_usable(gpus: Iterable[Gpu]) -> Gpu | None:
+    """The first GPU that can be used, or None."""
     return next((gpu for gpu in gpus if unusable(gpu) is None), None)
 
 

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from validator.report.view import Row, TableCell, View
+from validator.report.view import TableCell, TableRow, View
 
 STYLES = {"pass": "green", "degraded": "yellow", "fail": "bold red", "error": "magenta", "skip": "dim"}
 #: A column narrower than this breaks reasons into slivers.
@@ -166,7 +166,7 @@ def _grouped(shown: View) -> Iterator[RenderableType]:
             yield Padding(text.append(f"  {words + ': ' if words else ''}{', '.join(targets)}"), (0, 0, 0, 2))
 
 
-def _same_answers(shown: View, row: Row) -> list[tuple[TableCell, list[str]]]:
+def _same_answers(shown: View, row: TableRow) -> list[tuple[TableCell, list[str]]]:
     groups: dict[tuple[object, ...], tuple[TableCell, list[str]]] = {}
     for target, cell in zip(shown.targets, row.cells, strict=True):
         if cell is not None:

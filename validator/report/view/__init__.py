@@ -3,15 +3,15 @@
 from validator.report.view.build import view
 from validator.report.view.cause_groups import CauseGroup
 from validator.report.view.cells import finding_lines
-from validator.report.view.types import Detail, Flag, FlagKind, Row, TableCell, View
+from validator.report.view.types import Detail, Flag, FlagKind, TableCell, TableRow, View
 
 __all__ = [
     "CauseGroup",
     "Detail",
     "Flag",
     "FlagKind",
-    "Row",
     "TableCell",
+    "TableRow",
     "View",
     "finding_lines",
     "view",

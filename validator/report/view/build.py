@@ -16,7 +16,7 @@ from validator.report.view.cells import detail_of, flags_of, plain_pass, plain_s
 from validator.report.view.host import engine_line, gpus_line
 from validator.report.view.lines import line, unique
 from validator.report.view.plan import actions_of
-from validator.report.view.types import Row, SkipGroup, View
+from validator.report.view.types import SkipGroup, TableRow, View
 
 _PREDICTED = "Predicted: nothing was run"
 
@@ -81,7 +81,7 @@ def _of_cells(
         targets=tuple(line(target) for target in targets),
         idle_targets=tuple(index for index, target in enumerate(targets) if target not in busy),
         rows=tuple(
-            Row(line(environment), tuple(table_cell(at.get((environment, target))) for target in targets))
+            TableRow(line(environment), tuple(table_cell(at.get((environment, target))) for target in targets))
             for environment in environments
         ),
         summary=tuple((status.value, number) for status, number in count(cells).items()),

@@ -48,7 +48,7 @@ class TableCell:
 
 
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One environment on every target; None where the run had no such cell."""
 
     environment: str
@@ -123,7 +123,7 @@ class View:
     targets: tuple[str, ...]
     idle_targets: tuple[int, ...]
     """Positions in ``targets`` of those where every cell is a skip; if there is no room they are left out, and named."""
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     summary: tuple[tuple[str, int], ...]
     unnamed: int
     """Cells that are not green and whose cause could not be named."""

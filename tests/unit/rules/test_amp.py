@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from rules_values import causes, finding, status_of
 
+from validator.facts import load
 from validator.model import Outlook
 
 
@@ -147,3 +150,22 @@ def test_a_nightly_can_do_what_its_release_can() -> None:
 
 def test_the_nan_of_gtx_16_is_told_with_its_own_source() -> None:
     assert "77955" in (finding("fp16_nan", torch="1.13.1", cuda="11.7", gpu="GTX 1660 Ti").source or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "cause", "boundary"),
+    [
+        ({"torch": "2.1.0", "cuda": "12.1", "needs": ("cpu-fp16",)}, "cpu_half_unsupported", "cpu_autocast_fp16"),
+        ({"torch": "2.1.0", "cuda": "cpu"}, "cpu_half_unsupported", "cpu_autocast_fp16"),
+        ({"torch": "1.5.1", "cuda": "10.2"}, "torch_too_old_for_amp", "cuda_amp"),
+        (
+            {"torch": "2.5.1", "cuda": "12.4", "needs": ("torch.cuda.amp",)},
+            "torch_api_removed_or_deprecated",
+            "cuda_amp_deprecated",
+        ),
+        ({"torch": "2.5.1", "cuda": "12.4", "gpu": "Tesla T4"}, "bf16_emulated", "bf16_emulation"),
+        ({"torch": "2.1.0", "cuda": "12.1", "gpu": "Tesla T4"}, "bf16_unsupported", "bf16_emulation"),
+    ],
+)
+def test_a_boundary_is_told_with_its_source(given: dict[str, Any], cause: str, boundary: str) -> None:
+    assert finding(cause, **given).source == str(load().boundaries[boundary].origin)

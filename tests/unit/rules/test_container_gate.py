@@ -137,6 +137,7 @@ def test_without_a_gpu_the_brand_is_not_judged_and_the_answer_says_so() -> None:
     [
         ("Tesla T4", {"tesla"}),
         ("NVIDIA H100 80GB HBM3", {"nvidia", "tesla"}),
+        ("GRID K520", {"grid"}),
         ("GeForce GTX 1080", {"geforce"}),
         ("GeForce RTX 4090", {"geforce", "geforcertx"}),
         ("TITAN V", {"titan"}),

@@ -12,6 +12,7 @@ from validator.model import (
     Cell,
     Content,
     Environment,
+    Gpu,
     HostInfo,
     HostInterpreter,
     Missing,
@@ -45,19 +46,23 @@ class Predictor:
 
     def __call__(self, environment: Environment, target: Target) -> Prediction:
         """On the facts alone."""
-        return self._judged(environment, target, self._subject(environment))
+        return self._judged(environment, self._place(environment, target), self._subject(environment))
 
     def again(self, cell: Cell, content: Content) -> Prediction:
-        """A cell that was run, with what was found inside in place of the facts."""
-        return self.opened(cell.environment, cell.target, content)
+        """A cell that was run: with what was found inside in place of the facts, on the GPU and driver that it had."""
+        if cell.gpu is None:
+            return self.opened(cell.environment, cell.target, content)
+        place = self._here(cell.gpu, cell.target, self._contained(cell.environment))
+        return self._judged(cell.environment, place, self._inside(cell.environment, content))
 
     def opened(self, environment: Environment, target: Target, content: Content) -> Prediction:
         """With what was found inside an environment in place of the facts."""
-        subject = replace(subject_of(environment, content, platform=self._platform(content)), needs=self._needs)
-        return self._judged(environment, target, subject)
+        return self._judged(environment, self._place(environment, target), self._inside(environment, content))
 
-    def _judged(self, environment: Environment, target: Target, subject: Subject) -> Prediction:
-        place = self._place(environment, target)
+    def _inside(self, environment: Environment, content: Content) -> Subject:
+        return replace(subject_of(environment, content, platform=self._platform(content)), needs=self._needs)
+
+    def _judged(self, environment: Environment, place: Place, subject: Subject) -> Prediction:
         inside = subject.inspected.cuda if subject.inspected else None
         if not place.has_gpu and (inside or environment.cuda) != "cpu":
             return Prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.NO_GPU_HERE, NO_GPU_HERE.text),))
@@ -103,13 +108,19 @@ class Predictor:
     def _new_place(self, target: Target, is_cpu: bool, contained: bool) -> Place:
         if not target.is_host:
             return Place(target.gpu, target.compute_capability, target.driver, contained)
-        # A target that stands for this machine may say what would be changed about it.
-        nvml = self._host.nvml if self._host else None
         gpu = usable_gpu(self._host) if self._host else None
-        driver = target.driver or (nvml.driver_version if nvml else None)
         if target.gpu is not None and not is_cpu:
-            return Place(target.gpu, None, driver, contained)
+            return Place(target.gpu, None, self._driver(target), contained)
         if gpu is None or is_cpu:
-            return Place(driver=driver, is_container=contained, has_gpu=False)
+            return Place(driver=self._driver(target), is_container=contained, has_gpu=False)
+        return self._here(gpu, target, contained)
+
+    def _here(self, gpu: Gpu, target: Target, contained: bool) -> Place:
+        """A GPU of this machine."""
         modules = self._host.kernel_modules if self._host else None
-        return Place(gpu.name, gpu.compute_capability, driver, contained, None if modules is None else modules == "open")
+        open_modules = None if modules is None else modules == "open"
+        return Place(gpu.name, gpu.compute_capability, self._driver(target), contained, open_modules)
+
+    def _driver(self, target: Target) -> str | None:
+        """This machine's driver; a target that stands for this machine may say what would be changed about it."""
+        return target.driver or (self._host.nvml.driver_version if self._host else None)

@@ -197,3 +197,25 @@ def test_a_driver_that_no_rule_can_read_is_unknown_not_a_crash() -> None:
 def test_no_gpu_and_no_nvml_at_all() -> None:
     machine = replace(host(), nvml=NvmlInfo(problem="no driver"))
     assert predicted(CUDA_13, NEW_DRIVER, machine).status is Outlook.PASS
+
+
+# ---------------------------------------------------------------- on a machine with two different GPUs
+
+H100 = Gpu(index=1, uuid="GPU-9999", name="NVIDIA H100 80GB HBM3", compute_capability="9.0")
+CODE_FOR_T4_ALONE = Content(torch="2.14.1+cu126", cuda="12.6", python="3.12.4", arch_list=("sm_75",))
+
+
+@pytest.mark.parametrize(("gpu", "outlook"), [(T4, Outlook.DEGRADED), (H100, Outlook.FAIL)])
+@pytest.mark.parametrize("gpus", [(T4, H100), (H100, T4)])
+def test_a_cell_that_ran_is_judged_by_the_gpu_it_had(gpus: tuple[Gpu, ...], gpu: Gpu, outlook: Outlook) -> None:
+    predict = Predictor(load(), host(*gpus), in_containers=True)
+    for target in (HOST_TARGET, Target("named", gpu=gpu.name), Target("by-cc", compute_capability=gpu.compute_capability)):
+        said = predict.again(cell(CUDA_126, target, gpu=gpu), CODE_FOR_T4_ALONE)
+        assert said.status is outlook
+        assert ("arch_not_supported" in said.causes) is (gpu is H100)
+
+
+def test_a_cell_that_ran_here_is_judged_by_this_machines_driver() -> None:
+    old = Predictor(load(), host(T4, H100, driver="470.57.02"), in_containers=False)
+    said = old.again(cell(CUDA_126, Target("named", gpu=T4.name), gpu=T4), CODE_FOR_T4_ALONE)
+    assert "driver_too_old" in said.causes

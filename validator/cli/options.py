@@ -1,4 +1,7 @@
-"""The options that several commands share: decorators only."""
+"""The options that several commands share: decorators only.
+
+A registry that an option's choice comes from is imported where the option is used, so that other commands do not pay for it.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-
-from validator.report import FORMATS
-from validator.runners import AUTO, NAMES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 DEFAULT_OUT = Path(".validator")
@@ -28,6 +28,8 @@ def out_option(function: _F) -> _F:
 
 def selection_options(function: _F) -> _F:
     """What ``run`` and ``plan`` have in common: the matrix, the runner, the selection."""
+    from validator.runners import AUTO, NAMES
+
     for option in reversed(
         [
             click.option(
@@ -89,6 +91,8 @@ def answer_format_option(formats: Iterable[str]) -> Callable[[_F], _F]:
 
 def report_format_option(function: _F) -> _F:
     """``--format`` of the commands that show a report: one of ``report.FORMATS``."""
+    from validator.report import FORMATS
+
     written = " and ".join(each.file for each in FORMATS.values() if each.file)
     return click.option(
         "--format",

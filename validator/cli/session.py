@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from validator.base.text import quoted, suggestion
 from validator.cli.output import Output
 from validator.model import HostInfo, Matrix, Plan, Report
-from validator.runners import Runner
 
 if TYPE_CHECKING:
     from validator.advice import Predictor
     from validator.facts import Facts
+    from validator.runners import Runner
 
 
 def load_facts(facts_file: Path | None, matrix: Matrix | None = None) -> Facts:

@@ -63,6 +63,7 @@ def test_every_room_is_in_the_table_of_the_docs_and_has_a_door_of_its_own() -> N
     [
         ("validator.cli", ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
         (COMMANDS, ["docker", "pydantic", "rich", "pynvml", "uv", "requests"]),
+        ("validator.cli.check", ["validator.runners", "validator.host", "validator.matrix", "validator.diagnose", "yaml"]),
         ("validator.run.execution", ["docker", "pynvml", "uv", "requests"]),
         ("validator.runners", ["docker", "requests", "validator.runners.docker.runner", "validator.runners.local.runner"]),
         ("validator.runners.local.runner", ["docker", "requests"]),

@@ -20,18 +20,25 @@ from validator.rules.subject_view import SubjectView
 Choice = tuple[int, Release, Build]
 
 
+#: What decides which builds work: compute capability, driver (its numbers and the platform whose floors count), platform, Python.
+Wants = tuple[str | None, tuple[tuple[int, ...], str] | None, str, str | None]
+
+
 def working_builds(place: PlaceView, platform: str, python: str | None, facts: Facts) -> Sequence[Choice]:
     """Every published build with AMP, code for the GPU, a floor the driver reaches and a wheel for the Python; oldest first."""
+    return _working_builds(_wants(place, platform, python), facts)
+
+
+def _wants(place: PlaceView, platform: str, python: str | None) -> Wants:
     cc = place.capability.cc.text if place.capability else None
     driver = (place.driver.numbers, place.driver.platform(platform)) if place.driver else None
-    return _working_builds(cc, driver, platform, python, facts)
+    return cc, driver, platform, python
 
 
 @cache
-def _working_builds(
-    cc: str | None, driver: tuple[tuple[int, ...], str] | None, platform: str, python: str | None, facts: Facts
-) -> tuple[Choice, ...]:
-    """By values alone, which many places share; the driver as its numbers and the platform whose floors count for it."""
+def _working_builds(wants: Wants, facts: Facts) -> tuple[Choice, ...]:
+    """By values alone, which many places share."""
+    cc, driver, platform, python = wants
     capability = facts.capabilities[cc] if cc is not None else None
     return tuple(
         (position, release, build)
@@ -62,35 +69,38 @@ def cudnn_too_new(build: Build, capability: Capability) -> bool:
 
 def nearest_build(view: SubjectView, place: PlaceView, facts: Facts) -> str | None:
     """The build that works and is nearest to the one asked for, in words: same torch first, then the nearest release."""
-    builds = working_builds(place, view.platform, view.python, facts)
-    if not builds:
+    here = _position(view.torch, facts) if view.torch is not None else None
+    major = view.cuda.numbers[0] if view.cuda else 0
+    choice = _nearest(_wants(place, view.platform, view.python), here, major, facts)
+    if choice is None:
         return None
-    if view.torch is None:
-        return _say(builds[-1], view)
-    here = _position(view.torch, facts)
+    _, release, build = choice
+    return _words(release.version, build.cuda.text, release is view.release)
+
+
+@cache
+def _nearest(wants: Wants, here: int | None, major: int, facts: Facts) -> Choice | None:
+    """Of the builds that work the one nearest to a position among the releases; the newest of all where there is none."""
+    builds = _working_builds(wants, facts)
+    if not builds or here is None:
+        return builds[-1] if builds else None
     after = bisect_left(builds, here, key=lambda choice: choice[0])
     positions = {builds[index][0] for index in (after - 1, after) if 0 <= index < len(builds)}
     nearest = min(positions, key=lambda position: (abs(position - here), -position))
     first = bisect_left(builds, nearest, key=lambda choice: choice[0])
     last = bisect_left(builds, nearest + 1, key=lambda choice: choice[0])
-    major = view.cuda.numbers[0] if view.cuda else 0
 
     def distance(choice: Choice) -> tuple[int, int]:
         numbers = choice[2].cuda.numbers
         return abs(numbers[0] - major), -numbers[-1]
 
-    return _say(min(builds[first:last], key=distance), view)
+    return min(builds[first:last], key=distance)
 
 
 @cache
 def _position(torch: Version, facts: Facts) -> int:
     """Where a torch stands, or would stand, among the releases."""
     return min(bisect_left(list(facts.releases), Version(torch.public)), len(facts.releases) - 1)
-
-
-def _say(choice: Choice, view: SubjectView) -> str:
-    _, release, build = choice
-    return _words(release.version, build.cuda.text, release is view.release)
 
 
 @cache

@@ -7,6 +7,7 @@ it in ``compat_lines`` and ``compat_bases``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from validator.base.versions import Dotted
 from validator.facts import Facts
@@ -227,6 +228,12 @@ def _library(view: SubjectView, facts: Facts) -> Dotted | None:
     if view.compat_driver is not None:
         return view.compat_driver
     cuda = _cuda_of(view, facts)
+    return _first_branch(cuda, facts) if cuda is not None else None
+
+
+@cache
+def _first_branch(cuda: Dotted, facts: Facts) -> Dotted | None:
+    """The oldest driver branch that supports a CUDA version and none newer."""
     branches = [row.number for row in facts.branches.values() if row.cuda == cuda]
     return Dotted(str(min(branches))) if branches else None
 

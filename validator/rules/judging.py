@@ -75,8 +75,9 @@ class Judge:
             causes=tuple(dict.fromkeys([finding.cause for finding in findings])),
             basis=known.view.basis,
             findings=tuple(findings),
-            assumptions=tuple(dict.fromkeys(assumptions)),
-            missing=tuple(dict.fromkeys(missing)),
+            # By their sentences: hashing a value with a kind costs many times as much, and this is a plan's inner loop.
+            assumptions=tuple({each.text: each for each in assumptions}.values()),
+            missing=tuple({each.text: each for each in missing}.values()) if missing else (),
         )
 
     def _whichever(self, subject: Subject, place: Place, spot: PlaceView) -> Prediction | None:

@@ -3,28 +3,49 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from values import T4, answers, cell, cpu_environment, environment, event, host, probe_report, silence
+from values import HOST_TARGET, L4, T4, answers, cell, cpu_environment, environment, event, host, probe_report, silence
 
 from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.catalogue import checks
 from validator.catalogue.causes import catalogue
-from validator.model import UNKNOWN_CAUSE, Basis, Cell, CellResult, Finding, Limits, Severity, Status, not_run
+from validator.model import (
+    UNKNOWN_CAUSE,
+    Basis,
+    Cell,
+    CellResult,
+    Finding,
+    Level,
+    Limits,
+    PulledImage,
+    RanOn,
+    Severity,
+    Status,
+    Target,
+    not_run,
+)
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import of_outcome
 from validator.verdict.findings import engine_words, of_error, with_alternatives
 
 LEVELS = checks.levels({})
+MEMORY_64M = Limits(memory_bytes=64 << 20)
+IN_CONTAINER = Prepared("sha256:1", digest="sha256:1")
 
 
 def judged(
-    outcome: RunOutcome, prepared: Prepared | None = None, of: Cell | None = None
+    outcome: RunOutcome,
+    prepared: Prepared | None = None,
+    of: Cell | None = None,
+    limits: Limits = MEMORY_64M,
+    levels: Mapping[str, Level] = LEVELS,
 ) -> tuple[CellResult, tuple[Finding, ...]]:
     prepared = prepared or Prepared("sha256:1")
-    result = of_outcome(of or cell(), prepared, outcome, LEVELS, host=host(T4), limits=Limits(memory_bytes=64 << 20))
+    result = of_outcome(of or cell(), prepared, outcome, levels, host=host(T4), limits=limits)
     return result, result.findings
 
 
@@ -97,8 +118,7 @@ def test_a_process_killed_while_memory_ran_out_is_put_down_to_memory() -> None:
 
 
 def test_a_process_killed_where_the_engine_saw_no_want_of_memory_is_not() -> None:
-    in_container = Prepared("sha256:1", digest="sha256:1")
-    assert first(died("train_fp32", signal.SIGKILL), prepared=in_container).cause == UNKNOWN_CAUSE
+    assert first(died("train_fp32", signal.SIGKILL), prepared=IN_CONTAINER).cause == UNKNOWN_CAUSE
     assert first(died("train_fp32", signal.SIGKILL)).cause == "killed_by_oom_killer", "no engine that could have said so"
 
 
@@ -148,6 +168,25 @@ def test_silence_behind_an_entrypoint_is_put_down_to_it() -> None:
     found = first(outcome, prepared=Prepared("sha256:1", entrypoint=("sh", "-c", "echo ready to serve")))
     assert found.cause == "entrypoint_swallows_command"
     assert any("ready to serve" in line for line in found.evidence)
+    assert "the image's entrypoint is sh -c echo ready to serve" in found.evidence
+    assert "exit status 0" in found.evidence
+
+
+def test_of_what_a_silent_container_said_the_end_is_evidence() -> None:
+    outcome = RunOutcome(silence(stray="one\ntwo\nthree\nfour"), exit_code=0)
+    behind = first(outcome, prepared=Prepared("sha256:1", entrypoint=("serve", "x" * 200)))
+    shown, status, *said = behind.evidence
+    assert shown.startswith("the image's entrypoint is serve xxx")
+    assert shown.endswith("…")
+    assert (status, said) == ("exit status 0", ["three", "four"])
+    alone = first(outcome)
+    assert (alone.cause, alone.evidence) == (UNKNOWN_CAUSE, ("two", "three", "four"))
+
+
+def test_an_entrypoint_that_was_left_out_swallowed_nothing() -> None:
+    prepared = Prepared("sha256:1", entrypoint=("serve",))
+    bare = cell(environment(keep_entrypoint=False))
+    assert first(RunOutcome(silence(), exit_code=0), prepared=prepared, of=bare).cause == UNKNOWN_CAUSE
 
 
 # ---------------------------------------------------------------- what checks name
@@ -176,6 +215,65 @@ def test_findings_of_several_checks_stand_in_the_order_in_which_they_count() -> 
         ("training_broken", Severity.FAIL),
         ("numpy_abi", Severity.DEGRADED),
     ]
+
+
+@pytest.mark.parametrize(
+    ("status", "level", "severity"),
+    [
+        ("fail", Level.REQUIRED, Severity.FAIL),
+        ("fail", Level.ADVISORY, Severity.DEGRADED),
+        ("warn", Level.REQUIRED, Severity.DEGRADED),
+    ],
+)
+def test_in_a_failed_cell_only_what_decides_is_a_failure(status: str, level: Level, severity: Severity) -> None:
+    events = answers(
+        event("train_amp_fp16", status, "nan", metrics={"cause": "fp16_nan"}),
+        event("train_fp32", "fail", "loss", metrics={"cause": "training_broken"}),
+    )
+    result, found = judged(RunOutcome(probe_report(events), exit_code=0), levels={**LEVELS, "train_amp_fp16": level})
+    assert result.status is Status.FAIL
+    assert {one.cause: one.severity for one in found} == {"training_broken": Severity.FAIL, "fp16_nan": severity}
+
+
+def test_a_failed_required_check_stands_before_a_failed_advisory_one_that_ran_earlier() -> None:
+    early, late = "train_fp32", "train_amp_fp16"
+    events = answers(
+        event(early, "fail", "loss", metrics={"cause": "training_broken"}),
+        event(late, "fail", "nan", metrics={"cause": "fp16_nan"}),
+    )
+    assert [one.name for one in events].index(early) < [one.name for one in events].index(late)
+    found = judged(RunOutcome(probe_report(events), exit_code=0), levels={**LEVELS, early: Level.ADVISORY})[1]
+    assert [one.cause for one in found] == ["fp16_nan", "training_broken"]
+
+
+def test_a_skipped_required_check_is_a_finding_only_where_it_decides() -> None:
+    skipped = event("train_amp_fp16", "skip", "not run", metrics={"cause": "fp16_nan"})
+    failed = event("train_fp32", "fail", "loss", metrics={"cause": "training_broken"})
+    result, [found] = judged(RunOutcome(probe_report(answers(skipped)), exit_code=0))
+    assert (result.status, found.cause, found.severity) == (Status.DEGRADED, "fp16_nan", Severity.DEGRADED)
+    [decides] = judged(RunOutcome(probe_report(answers(skipped, failed)), exit_code=0))[1]
+    assert decides.cause == "training_broken"
+    warned = event("train_fp32", "warn", "loss", metrics={"cause": "training_broken"})
+    advisory = judged(
+        RunOutcome(probe_report(answers(skipped, warned)), exit_code=0), levels={**LEVELS, "train_amp_fp16": Level.ADVISORY}
+    )[1]
+    assert [one.cause for one in advisory] == ["training_broken"]
+
+
+def test_no_gpu_is_seen_where_a_container_was_given_one() -> None:
+    unseen = failing("no such words", of="device", cuda_available=False)
+    found = first(unseen, prepared=IN_CONTAINER)
+    assert (found.cause, found.severity) == ("no_gpu_in_container", Severity.FAIL)
+    assert "a GPU was asked for and check device sees none in the container" in found.evidence
+    assert first(unseen).cause == UNKNOWN_CAUSE, "a process of this machine has no container"
+    assert first(failing("no such words", of="device", cuda_available=True), prepared=IN_CONTAINER).cause == UNKNOWN_CAUSE
+
+
+def test_words_tell_why_no_gpu_is_seen() -> None:
+    said = "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver"
+    found = first(failing(said, of="device", cuda_available=False), prepared=IN_CONTAINER)
+    assert found.cause == "driver_too_old"
+    assert "a GPU was asked for and check device sees none in the container" in found.evidence
 
 
 def test_one_cause_of_two_checks_is_one_finding_with_both_ones_evidence() -> None:
@@ -237,10 +335,70 @@ def test_a_refused_pull_names_its_cause_and_what_helps_against_it() -> None:
     assert (unknown.cause, unknown.remedy) == (UNKNOWN_CAUSE, "check the name")
 
 
+def test_a_remedy_names_the_image_that_was_asked_for() -> None:
+    error = AcquireError("x could not be pulled", why="the engine says: manifest unknown")
+    pulled = not_run(cell(environment(source=PulledImage("example/torch:9.9"))), Status.ERROR, "no")
+    [found] = of_error(error, pulled)
+    assert found.cause == "image_pull_not_found"
+    assert "The requested image is example/torch:9.9." in (found.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("ran_on", "target", "named"),
+    [
+        (None, HOST_TARGET, "Tesla T4"),  # the one that it would have had
+        (RanOn("host", "GPU-1"), HOST_TARGET, "NVIDIA L4"),
+        (None, Target("a100", gpu="A100"), "A100"),  # what the matrix says of another machine
+    ],
+)
+def test_a_remedy_names_the_gpu_of_the_cell(ran_on: RanOn | None, target: Target, named: str) -> None:
+    events = answers(event("amp_benefit", "fail", "no words", metrics={"cause": "fp16_no_speedup"}))
+    outcome = RunOutcome(probe_report(events), exit_code=0)
+    of = cell(environment(cuda="12.6"), target)
+    result = of_outcome(of, IN_CONTAINER, outcome, LEVELS, ran_on=ran_on, host=host(T4, L4))
+    assert f"on {named}" in (result.findings[0].remedy or "")
+
+
 def test_the_limit_that_a_cause_is_about_is_evidence() -> None:
     outcome = died("import", signal.SIGKILL, oom_killed=True)
     assert "limits.memory is 64m" in first(outcome, prepared=Prepared("sha256:1", digest="sha256:1")).evidence
     assert not any("limits" in line for line in first(outcome).evidence), "the local runner has none"
+
+
+@pytest.mark.parametrize(
+    ("memory", "said"),
+    [
+        (64 << 20, "64m"),
+        (2 << 30, "2g"),
+        (1 << 30, "1g"),
+        (1536 << 20, "1536m"),  # 1.5 GiB is no whole number of them
+        (1 << 20, "1m"),
+        (1 << 10, "1k"),
+        (1023, "1023"),
+        (1025, "1025"),
+    ],
+)
+def test_a_limit_is_spelled_as_the_matrix_spells_it(memory: int, said: str) -> None:
+    outcome = died("import", signal.SIGKILL, oom_killed=True)
+    found = first(outcome, prepared=IN_CONTAINER, limits=Limits(memory_bytes=memory))
+    assert f"limits.memory is {said}" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("cause", "line"),
+    [
+        ("shm_too_small", "limits.shm is 1g"),
+        ("pids_limit", "limits.pids is 77"),
+        ("disk_full", "limits.scratch is 3g"),
+        ("hang", "limits.timeout is 90 s"),
+        ("fp16_nan", None),
+    ],
+)
+def test_each_limit_is_evidence_of_the_cause_it_bears_on(cause: str, line: str | None) -> None:
+    limits = Limits(shm_bytes=1 << 30, pids=77, scratch_bytes=3 << 30, timeout_seconds=90)
+    found = first(failing("no such words", of="train_fp32", cause=cause), prepared=IN_CONTAINER, limits=limits)
+    assert found.cause == cause
+    assert [each for each in found.evidence if each.startswith("limits.")] == ([line] if line else [])
 
 
 def test_a_crash_says_where_it_was() -> None:

@@ -19,7 +19,7 @@ from validator.model import Action, ActionReason, Because, Cell, CellResult, Rep
 from validator.report import files as report_files
 from validator.report import render
 from validator.results import Store, dump
-from validator.results.files import remove_empty
+from validator.results.files import remove_empty, write_whole
 from validator.results.store import own_paths
 
 TESTS = Path(__file__).parents[2]
@@ -184,6 +184,25 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert set(seen) <= {1, 50}
 
 
+def test_a_file_is_on_the_disk_as_a_whole_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[tuple[str, int]] = []
+    sync, move = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append(("on the disk", os.fstat(descriptor).st_size))
+        sync(descriptor)
+
+    def moved(source: Path, place: Path) -> None:
+        steps.append(("in its place", source.stat().st_size))
+        move(source, place)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", moved)
+    write_whole(tmp_path / "deeper" / "report.md", "one\ntwo\n")
+    assert steps == [("on the disk", 8), ("in its place", 8)]
+    assert files(tmp_path) == {"deeper/report.md"}
+
+
 def test_a_new_folder_is_ignored_by_git_and_an_existing_one_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path / "new")
     assert (tmp_path / "new" / ".gitignore").read_text(encoding="ascii") == "*\n"
@@ -268,6 +287,9 @@ def test_a_folder_without_results_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(StoreError, match="no run is recorded"):
         Store(tmp_path / "new").load_report()
+    with pytest.raises(StoreError, match="no run is recorded") as raised:
+        Store(tmp_path / "new").load_report("run-1")
+    assert raised.value.hint == "`validator run` first"
 
 
 def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:

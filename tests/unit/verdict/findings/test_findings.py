@@ -28,6 +28,7 @@ from validator.model import (
     Target,
     not_run,
 )
+from validator.probe_host import ProbeReport
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import of_outcome
 from validator.verdict.findings import engine_words, of_error, with_alternatives
@@ -146,6 +147,60 @@ def test_a_container_that_the_kernel_killed_whole_ran_out_of_memory() -> None:
     assert result.status is Status.ERROR
     assert (found.cause, found.severity) == ("killed_by_oom_killer", Severity.ERROR)
     assert "exit status 137" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("probe", "fields", "cause"),
+    [
+        (probe_report((), complete=False, running="import"), {}, "killed_by_oom_killer"),  # by whom is not said
+        (silence(), {}, "killed_by_oom_killer"),
+        (probe_report((), complete=False, running="import"), {"timed_out": True}, "hang"),  # by the validator
+        (probe_report(), {}, "probe_answer_invalid"),  # after its last word
+    ],
+)
+def test_a_probe_that_was_killed_from_outside_ran_out_of_memory(probe: ProbeReport, fields: dict[str, Any], cause: str) -> None:
+    found = first(RunOutcome(probe, exit_code=137, **fields))
+    assert (found.cause, found.severity) == (cause, Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (RunOutcome(probe_report(), exit_code=3), "exit status 3"),
+        (RunOutcome(probe_report(complete=False), exit_code=0), "exit status 0, no final event"),
+        (RunOutcome(silence(), timed_out=True), "no end within the time limit, and the probe never answered"),
+        (
+            RunOutcome(probe_report(complete=False, running="train_fp32"), timed_out=True),
+            "no end within the time limit, while train_fp32 was running",
+        ),
+        (RunOutcome(silence(), engine_problem="it went away"), "the engine says: it went away"),
+        (RunOutcome(silence(), exit_code=137), "exit status 137: killed from outside the container, and not by the validator"),
+        (died("import", signal.SIGSEGV), "the process of check import ended by signal 11 (SIGSEGV)"),
+        (died("train_fp32", signal.SIGKILL, oom_killed=True), "the engine says: OOMKilled"),
+    ],
+)
+def test_how_it_ended_is_the_evidence(outcome: RunOutcome, line: str) -> None:
+    assert line in first(outcome).evidence
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"), [(signal.SIGFPE, "native_crash"), (signal.SIGBUS, UNKNOWN_CAUSE), (signal.SIGTERM, UNKNOWN_CAUSE)]
+)
+def test_other_signals_while_training(number: signal.Signals, cause: str) -> None:
+    assert first(died("train_fp32", number)).cause == cause
+
+
+def test_words_of_a_crash_tell_why_it_came_to_that() -> None:
+    output = "libcudart.so.12: cannot open shared object file: No such file or directory"
+    events = answers(event("import", "fail", "x", died="signal 6 (SIGABRT)", output=output))
+    found = first(RunOutcome(probe_report(events), exit_code=0))
+    assert found.cause == "missing_shared_library"
+    assert found.evidence[0] == "the process of check import ended by signal 6 (SIGABRT)"
+
+
+def test_evidence_is_bounded() -> None:
+    violations = tuple(f"violation {number}" for number in range(10))
+    assert first(RunOutcome(probe_report(violations=violations), exit_code=0)).evidence == violations[:6]
 
 
 def test_a_killed_deadline_is_a_hang_that_proves_nothing() -> None:
@@ -285,6 +340,27 @@ def test_one_cause_of_two_checks_is_one_finding_with_both_ones_evidence() -> Non
     assert any("output is nan" in line for line in found.evidence)
 
 
+def test_what_is_named_stands_before_what_is_not_and_one_unknown_is_enough() -> None:
+    events = answers(
+        event("import", "fail", "first unknown", output="one\ntwo\n\nthree\nfour\n"),
+        event("device", "fail", "second unknown"),
+        event("train_fp32", "fail", "loss", metrics={"cause": "training_broken"}),
+    )
+    named, unknown = judged(RunOutcome(probe_report(events), exit_code=0))[1]
+    assert named.cause == "training_broken"
+    assert (unknown.cause, unknown.message) == (UNKNOWN_CAUSE, "import: first unknown")
+    assert unknown.evidence == ("two", "three", "four")
+
+
+def test_what_a_check_compared_is_evidence() -> None:
+    metrics = {"cause": "input_shape_mismatch", "layer": "conv1", "expected": "3", "got": "1"}
+    events = answers(event("train_fp32", "fail", "shapes differ", metrics=metrics))
+    found = first(RunOutcome(probe_report(events), exit_code=0))
+    assert "check train_fp32: layer conv1, expected 3, got 1" in found.evidence
+    bare = answers(event("train_fp32", "fail", "shapes differ", metrics={"cause": "input_shape_mismatch", "layer": 3}))
+    assert first(RunOutcome(probe_report(bare), exit_code=0)).evidence == ()
+
+
 def test_content_that_is_not_what_the_matrix_says_is_a_label_mismatch() -> None:
     wrong = cell(environment(torch="2.6.0"))
     result, [found] = judged(RunOutcome(probe_report(), exit_code=0), of=wrong)
@@ -411,7 +487,15 @@ def test_a_crash_says_where_it_was() -> None:
     found = first(RunOutcome(probe_report(events), exit_code=0))
     assert found.cause == "native_crash"
     assert 'File "/opt/torch/__init__.py", line 7 in <module>' in found.evidence
+    assert "Fatal Python error: Segmentation fault" in found.evidence
     assert not any("frozen" in line for line in found.evidence)
+    assert "File y" not in found.evidence, "the innermost calls are enough"
+
+
+def test_a_crash_that_python_could_not_report_has_its_last_words() -> None:
+    events = answers(event("import", "fail", "x", died="signal 11 (SIGSEGV)", output="one\ntwo\nthree\nfour\n"))
+    found = first(RunOutcome(probe_report(events), exit_code=0))
+    assert found.evidence[1:] == ("two", "three", "four")
 
 
 def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> None:
@@ -421,6 +505,15 @@ def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> 
     )
     assert of_error(gone)[0].cause == "docker_daemon_unreachable"
     assert of_error(refused)[0].cause == "docker_permission_denied"
+
+
+def test_of_an_error_that_nobody_knows_the_last_lines_are_evidence() -> None:
+    why = "\n".join(f"line {number}" for number in range(9))
+    [found] = of_error(AcquireError("no such words", why=why), not_run(cell(), Status.ERROR, "no"))
+    assert (found.cause, found.evidence) == (UNKNOWN_CAUSE, ("line 5", "line 6", "line 7", "line 8"))
+    assert found.message.startswith("no such words: line 0 line 1")
+    [silent] = of_error(AcquireError("no such words"))
+    assert (silent.message, silent.evidence, silent.remedy) == ("no such words", (), None)
 
 
 def test_a_defect_of_the_validator_is_no_cause_of_the_cell() -> None:
@@ -474,9 +567,28 @@ def test_words_of_a_check_are_read_where_it_names_nothing_itself() -> None:
     assert any("libcudart.so.12" in line for line in found.evidence)
 
 
-def test_words_tell_more_than_a_general_cause() -> None:
+def test_a_remedy_names_what_the_words_name() -> None:
+    said = "libcudart.so.12: cannot open shared object file: No such file or directory"
+    by_check = first(failing(f"import torch failed: OSError: {said}"))
+    unstarted = RunOutcome(silence(), exit_code=1, stderr=f"loader: error while loading shared libraries: {said}")
+    for found in (by_check, first(unstarted)):
+        assert found.cause == "missing_shared_library"
+        assert "The missing library is libcudart.so.12." in (found.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("prepared", "cause"), [(IN_CONTAINER, "no_gpu_in_container"), (Prepared("/python"), "driver_not_loaded")]
+)
+def test_what_words_mean_may_depend_on_where_they_were_said(prepared: Prepared, cause: str) -> None:
+    said = "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a driver"
+    assert first(failing(said, of="train_fp32"), prepared=prepared).cause == cause
+
+
+@pytest.mark.parametrize("general", ["user_code_error", "other", "native_crash", "hang"])
+def test_words_tell_more_than_a_general_cause(general: str) -> None:
     said = "RuntimeError: unscale_() has already been called on this optimizer since the last update()."
-    assert first(failing(said, of="train_fp32", cause="user_code_error")).cause == "grad_scaler_misuse"
+    assert first(failing(said, of="train_fp32", cause=general)).cause == "grad_scaler_misuse"
+    assert first(failing(said, of="train_fp32", cause="training_broken")).cause == "training_broken"
     assert first(failing("KeyError: 'lr'", of="train_fp32", cause="user_code_error")).cause == "user_code_error"
 
 

@@ -214,11 +214,15 @@ def test_an_environment_is_opened_once_for_all_its_targets() -> None:
     ]
 
 
-def test_measuring_is_never_answered_by_what_opening_gave() -> None:
+@pytest.mark.parametrize("measured_first", [False, True])
+def test_measuring_is_never_answered_by_what_opening_gave_nor_the_other_way_round(measured_first: bool) -> None:
     runner = RunnerDouble()
-    execution = executed(runner, cell(A, Target("t4", gpu="T4"), action=Action.INSPECT), cell(A))
-    assert runner.ran == ["a@t4", "a@host"]
-    assert [result.basis for result in execution.results] == [Basis.INSPECTED, Basis.MEASURED]
+    cells = [cell(A, Target("t4", gpu="T4"), action=Action.INSPECT), cell(A)]
+    if measured_first:
+        cells.reverse()
+    execution = executed(runner, *cells)
+    assert runner.ran == [each.id for each in cells]
+    assert {result.id: result.basis for result in execution.results} == {"a@t4": Basis.INSPECTED, "a@host": Basis.MEASURED}
 
 
 def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -> None:

@@ -306,6 +306,13 @@ def test_what_did_not_run_ran_nowhere() -> None:
     assert (skipped.ran_on, refused.ran_on) == (None, None)
 
 
+def test_what_kept_an_environment_from_being_had_is_told_with_what_this_machine_has() -> None:
+    shut = AcquireError("refused", why="nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.9")
+    [result] = on_mixed(cell(A, gpu=T4), runner=RunnerDouble(prepare_trouble={"a": raising(shut)}))
+    assert [each.cause for each in result.findings] == ["driver_too_old"]
+    assert "The driver here is 580.95.05." in (result.findings[0].remedy or "")
+
+
 @pytest.mark.parametrize(("gpu", "capability"), [(T4, "7.5"), (L4, "8.9")])
 def test_findings_speak_of_the_gpu_that_the_cell_had(gpu: Gpu, capability: str) -> None:
     no_code = event("kernels", "fail", "no kernel image is available", metrics={"cause": "arch_not_supported"})

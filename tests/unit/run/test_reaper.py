@@ -72,7 +72,7 @@ def test_an_image_is_named_by_its_tags_or_else_its_id() -> None:
     tagged, untagged = reaper.images(engine)
     assert tagged.what == "image validator/a:1, b:2 (3.0 GiB)"
     assert untagged.what == "image sha256:2 (0.5 GiB)"
-    assert not (tagged.in_use or untagged.in_use)
+    assert (tagged.in_use, untagged.in_use) == (False, False)
     untagged.remove()
     assert engine.removed == [("sha256:2", True)]
 

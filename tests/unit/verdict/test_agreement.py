@@ -190,7 +190,7 @@ def test_an_environment_without_torch_is_compared_with_the_facts_alone() -> None
     [
         (prediction(Outlook.PASS), Status.PASS),
         (prediction(Outlook.FAIL, TOO_OLD), Status.FAIL),
-        (prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no such GPU"),)), Status.SKIP),
+        (prediction(Outlook.UNKNOWN, END_OF_LIFE, missing=(Missing(MissingKind.FACTS, "no such GPU"),)), Status.SKIP),
     ],
 )
 def test_an_opened_image_has_the_status_that_follows_from_what_was_read(again: Prediction, status: Status) -> None:

@@ -216,6 +216,13 @@ def test_an_engine_that_could_not_start_it_is_an_error(words: str) -> None:
     assert words[:40] in result.reason
 
 
+@pytest.mark.parametrize(("absent", "status"), [("/tini", Status.FAIL), ("/serve.sh", Status.ERROR)])
+def test_of_an_entrypoint_the_engine_starts_the_first_word(absent: str, status: Status) -> None:
+    words = f'exec: "{absent}": stat {absent}: no such file or directory: unknown'
+    prepared = Prepared("id", entrypoint=("/tini", "/serve.sh"))
+    assert judged(silence(), exit_code=None, start_problem=words, prepared=prepared).status is status
+
+
 @pytest.mark.parametrize(
     ("exit_code", "stderr"),
     [

@@ -190,12 +190,21 @@ def test_other_signals_while_training(number: signal.Signals, cause: str) -> Non
     assert first(died("train_fp32", number)).cause == cause
 
 
-def test_words_of_a_crash_tell_why_it_came_to_that() -> None:
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("signal 6 (SIGABRT)", "missing_shared_library"),
+        ("signal 9 (SIGKILL)", "missing_shared_library"),  # nobody says that it was for want of memory
+        ("deadline of 180 s", "missing_shared_library"),
+        ("signal 4 (SIGILL)", "cpu_instructions_missing"),  # the signal itself says it all
+    ],
+)
+def test_words_tell_why_a_check_died_where_its_end_does_not(how: str, cause: str) -> None:
     output = "libcudart.so.12: cannot open shared object file: No such file or directory"
-    events = answers(event("import", "fail", "x", died="signal 6 (SIGABRT)", output=output))
+    events = answers(event("import", "fail", "x", died=how, output=output))
     found = first(RunOutcome(probe_report(events), exit_code=0))
-    assert found.cause == "missing_shared_library"
-    assert found.evidence[0] == "the process of check import ended by signal 6 (SIGABRT)"
+    assert found.cause == cause
+    assert found.evidence[0] == f"the process of check import ended by {how}"
 
 
 def test_evidence_is_bounded() -> None:

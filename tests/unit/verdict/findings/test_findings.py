@@ -545,6 +545,17 @@ def test_a_remedy_names_what_passes_on_the_same_target() -> None:
     assert with_alternatives(results) == results, "said once"
 
 
+def test_only_the_first_finding_gets_the_way_out_and_the_others_stay_as_they_are() -> None:
+    bad, worse = (
+        Finding("numpy_abi", Severity.FAIL, "numpy", remedy="Install numpy<2."),
+        Finding("hang", Severity.FAIL, "it hangs"),
+    )
+    first_, passing = with_alternatives([result_of("a", Status.FAIL, bad, worse), result_of("b", Status.PASS)])
+    assert [each.cause for each in first_.findings] == ["numpy_abi", "hang"]
+    assert (first_.findings[0].remedy or "").endswith("b passes on host.")
+    assert (first_.findings[1], passing.findings) == (worse, ())
+
+
 def test_what_was_measured_is_named_before_what_is_only_foretold_and_that_is_said() -> None:
     bad = Finding("arch_not_supported", Severity.FAIL, "no code", remedy="use the cu126 build")
     foretold = result_of("b", Status.PASS, basis=Basis.PREDICTED)

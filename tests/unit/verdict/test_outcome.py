@@ -399,9 +399,14 @@ def test_the_platform_is_the_insides_own_or_else_the_images(facts: dict[str, Met
     assert (content.platform, content.variables, content.from_image) == (platform, {"CUDA_VERSION": "12.6"}, True)
 
 
+def test_what_the_import_read_is_the_content() -> None:
+    content = judged(inside(numpy_version="2.1.0", cudnn_version=90100, compat_driver="560.35.03")).content
+    assert (content.torch, content.cuda, content.python) == ("2.7.1+cu126", "12.6", "3.12.4")
+    assert (content.numpy, content.cudnn, content.compat_driver) == ("2.1.0", "90100", "560.35.03")
+
+
 def test_a_truth_value_is_no_version() -> None:
     assert judged(inside(numpy_version=True)).content.numpy is None
-    assert judged(inside(cudnn_version=90100)).content.cudnn == "90100"
 
 
 def test_every_mismatch_is_told_and_kept_as_a_value() -> None:

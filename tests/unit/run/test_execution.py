@@ -189,6 +189,21 @@ def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when:
     assert runner.prepared == ["a", "b"]
 
 
+def test_what_was_not_to_run_anyway_keeps_its_reason_after_an_interrupt() -> None:
+    runner = RunnerDouble(run_trouble={"a@host": raising(KeyboardInterrupt())})
+    planned = cell(B, action=Action.SKIP, why=ActionReason(Because.NOT_SUPPORTED, "needs an engine"))
+    assert [each.reason for each in executed(runner, cell(A), planned).results] == [
+        "the run was interrupted during this cell",
+        "needs an engine",
+    ]
+
+
+def test_how_long_an_environment_took_is_told_also_where_it_could_not_be_had() -> None:
+    (result,) = executed(RunnerDouble(prepare_trouble={"a": raising(AcquireError("refused"))}), cell(A)).results
+    assert result.seconds.acquire is not None
+    assert 0 <= result.seconds.acquire < 60, "how long it took, not what a clock shows"
+
+
 def test_an_environment_is_made_ready_once_for_all_its_targets() -> None:
     runner = RunnerDouble()
     executed(runner, cell(A), cell(A, Target("t4", gpu="Tesla T4")), cell(B))

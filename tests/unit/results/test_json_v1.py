@@ -255,6 +255,16 @@ def setting(value: object, *path: str | int) -> Callable[[Any], None]:
         (setting("green", "cells", 0, "status"), ["cells[0].status", '"green"', "'degraded'"]),
         (setting(7, "cells", 0, "reason"), ["cells[0].reason is 7", "a text"]),
         (setting("no list", "cells"), ["cells", "a list"]),
+        (setting("soon", "run", "seconds"), ['run.seconds is "soon"', "a number there"]),
+        (setting([], "run", "seconds"), ["run.seconds is []", "a number there"]),
+        (setting("perhaps", "run", "interrupted"), ['run.interrupted is "perhaps"', "true or false"]),
+        (setting({}, "cells", 0, "cached"), ["cells[0].cached is {}", "true or false"]),
+        (setting("two", "host", "cpu_count"), ['host.cpu_count is "two"', "a whole number"]),
+        (setting(None, "host", "cpu_count"), ["host.cpu_count is null", "a whole number"]),
+        (setting("me", "tool"), ['tool is "me"', "an object"]),
+        (setting("here", "host"), ['host is "here"', "an object"]),
+        (setting(3, "summary"), ["summary is 3", "an object"]),
+        (setting(1.5, "host", "cpu_count"), ["host.cpu_count is 1.5", "another kind of value"]),
         (setting({"deep": []}, "cells", 0, "checks", 0, "metrics", "t"), ["cells[0].checks[0].metrics.t is"]),
         (setting("host", "cells", 4, "target", "id"), ["cells[4]", "gone on target host", "twice"]),
     ],
@@ -272,6 +282,26 @@ def test_a_file_that_is_not_ours_is_refused_naming_the_field(edit: Callable[[Any
     assert "Input should" not in message
     assert raised.value.hint
     assert raised.value.exit_code is ExitCode.INVALID_INPUT
+
+
+@pytest.mark.parametrize(
+    ("edits", "more"),
+    [
+        ([setting(7, "cells", 0, "reason")], ""),
+        ([setting(7, "cells", 0, "reason"), setting(7, "cells", 1, "reason")], " (and 1 more such places)"),
+        # A text or a number may stand there, among others: each is a mistake to the reader of types, and one place to people.
+        ([setting({}, "cells", 0, "checks", 0, "metrics", "t")], ""),
+        ([without("run", "id"), setting(7, "cells", 1, "reason"), setting(7, "cells", 2, "reason")], " (and 2 more such places)"),
+    ],
+)
+def test_the_first_mistake_is_said_and_how_many_places_have_one(edits: list[Callable[[Any], None]], more: str) -> None:
+    data = json.loads(dump(every_kind()))
+    for edit in edits:
+        edit(data)
+    with pytest.raises(ReportFileError) as raised:
+        load(json.dumps(data))
+    assert ("more such places" in raised.value.what) is bool(more)
+    assert raised.value.what.endswith(more)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from validator.model import Action, ActionReason, Because, Cell, CellResult, Rep
 from validator.report import files as report_files
 from validator.report import render
 from validator.results import Store, dump
+from validator.results.files import remove_empty, write_whole
+from validator.results.store import own_paths
 
 TESTS = Path(__file__).parents[2]
 
@@ -182,6 +184,25 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert set(seen) <= {1, 50}
 
 
+def test_a_file_is_on_the_disk_as_a_whole_before_it_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[tuple[str, int]] = []
+    sync, move = os.fsync, os.replace
+
+    def synced(descriptor: int) -> None:
+        steps.append(("on the disk", os.fstat(descriptor).st_size))
+        sync(descriptor)
+
+    def moved(source: Path, place: Path) -> None:
+        steps.append(("in its place", source.stat().st_size))
+        move(source, place)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "replace", moved)
+    write_whole(tmp_path / "deeper" / "report.md", "one\ntwo\n")
+    assert steps == [("on the disk", 8), ("in its place", 8)]
+    assert files(tmp_path) == {"deeper/report.md"}
+
+
 def test_a_new_folder_is_ignored_by_git_and_an_existing_one_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path / "new")
     assert (tmp_path / "new" / ".gitignore").read_text(encoding="ascii") == "*\n"
@@ -189,6 +210,72 @@ def test_a_new_folder_is_ignored_by_git_and_an_existing_one_is_left_alone(tmp_pa
     (tmp_path / "project" / "main.py").touch()
     Store(tmp_path / "project")
     assert not (tmp_path / "project" / ".gitignore").exists()
+
+
+# ---------------------------------------------------------------- what is ours
+
+
+def owned(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in own_paths(folder)}
+
+
+def test_of_a_folder_that_holds_other_things_only_what_the_store_made_is_its_own(tmp_path: Path) -> None:
+    written = every_kind()
+    store = begun(tmp_path, run=written.run.id)
+    begun(tmp_path, run="died at once")
+    write(store, written)
+    (tmp_path / "runs" / "experiment").mkdir()
+    (tmp_path / "latest" / "thesis.txt").touch()
+    (tmp_path / "notes.txt").touch()
+    reports = {f"latest/{name}" for name in report_files(written)}
+    assert owned(tmp_path) == {f"runs/{written.run.id}", *reports, "validator.sqlite3", ".gitignore"}
+
+
+def test_what_sqlite_left_beside_the_history_is_ours_as_well(tmp_path: Path) -> None:
+    Store(tmp_path)
+    (tmp_path / "validator.sqlite3-journal").touch()
+    assert owned(tmp_path) == {"validator.sqlite3", "validator.sqlite3-journal", ".gitignore"}
+
+
+@pytest.mark.parametrize(("text", "ours"), [(b"*\n", True), (b"*\n!thesis.txt\n", False), (b"*\n\xff", False)])
+def test_a_gitignore_that_someone_changed_is_no_longer_ours(tmp_path: Path, text: bytes, ours: bool) -> None:
+    Store(tmp_path)
+    (tmp_path / ".gitignore").write_bytes(text)
+    assert (".gitignore" in owned(tmp_path)) is ours
+
+
+def test_a_folder_in_the_place_of_the_gitignore_is_not_ours(tmp_path: Path) -> None:
+    Store(tmp_path)
+    (tmp_path / ".gitignore").unlink()
+    (tmp_path / ".gitignore").mkdir()
+    assert owned(tmp_path) == {"validator.sqlite3"}
+
+
+def test_without_a_history_nothing_is_ours(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*\n", encoding="ascii")
+    (tmp_path / "runs" / "run-1").mkdir(parents=True)
+    assert own_paths(tmp_path) == []
+    assert own_paths(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize(
+    ("kept", "left"),
+    [
+        (None, set()),
+        ("notes.txt", {"", "notes.txt"}),
+        ("runs/mine", {"", "runs", "runs/mine"}),
+        ("latest/mine", {"", "latest", "latest/mine"}),
+    ],
+)
+def test_only_empty_folders_of_the_store_are_removed(tmp_path: Path, kept: str | None, left: set[str]) -> None:
+    folder = tmp_path / "out"
+    for each in ("runs", "latest"):
+        (folder / each).mkdir(parents=True)
+    if kept:
+        (folder / kept).touch()
+    remove_empty(folder)
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*")} | ({""} if folder.exists() else set())
+    assert found == left
 
 
 # ---------------------------------------------------------------- what goes wrong
@@ -200,6 +287,9 @@ def test_a_folder_without_results_says_so(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(StoreError, match="no run is recorded"):
         Store(tmp_path / "new").load_report()
+    with pytest.raises(StoreError, match="no run is recorded") as raised:
+        Store(tmp_path / "new").load_report("run-1")
+    assert raised.value.hint == "`validator run` first"
 
 
 def test_a_file_in_the_way_of_the_folder(tmp_path: Path) -> None:

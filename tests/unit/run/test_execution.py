@@ -189,6 +189,21 @@ def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when:
     assert runner.prepared == ["a", "b"]
 
 
+def test_what_was_not_to_run_anyway_keeps_its_reason_after_an_interrupt() -> None:
+    runner = RunnerDouble(run_trouble={"a@host": raising(KeyboardInterrupt())})
+    planned = cell(B, action=Action.SKIP, why=ActionReason(Because.NOT_SUPPORTED, "needs an engine"))
+    assert [each.reason for each in executed(runner, cell(A), planned).results] == [
+        "the run was interrupted during this cell",
+        "needs an engine",
+    ]
+
+
+def test_how_long_an_environment_took_is_told_also_where_it_could_not_be_had() -> None:
+    (result,) = executed(RunnerDouble(prepare_trouble={"a": raising(AcquireError("refused"))}), cell(A)).results
+    assert result.seconds.acquire is not None
+    assert 0 <= result.seconds.acquire < 60, "how long it took, not what a clock shows"
+
+
 def test_an_environment_is_made_ready_once_for_all_its_targets() -> None:
     runner = RunnerDouble()
     executed(runner, cell(A), cell(A, Target("t4", gpu="Tesla T4")), cell(B))
@@ -214,11 +229,15 @@ def test_an_environment_is_opened_once_for_all_its_targets() -> None:
     ]
 
 
-def test_measuring_is_never_answered_by_what_opening_gave() -> None:
+@pytest.mark.parametrize("measured_first", [False, True])
+def test_measuring_is_never_answered_by_what_opening_gave_nor_the_other_way_round(measured_first: bool) -> None:
     runner = RunnerDouble()
-    execution = executed(runner, cell(A, Target("t4", gpu="T4"), action=Action.INSPECT), cell(A))
-    assert runner.ran == ["a@t4", "a@host"]
-    assert [result.basis for result in execution.results] == [Basis.INSPECTED, Basis.MEASURED]
+    cells = [cell(A, Target("t4", gpu="T4"), action=Action.INSPECT), cell(A)]
+    if measured_first:
+        cells.reverse()
+    execution = executed(runner, *cells)
+    assert runner.ran == [each.id for each in cells]
+    assert {result.id: result.basis for result in execution.results} == {"a@t4": Basis.INSPECTED, "a@host": Basis.MEASURED}
 
 
 def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -> None:
@@ -300,6 +319,13 @@ def test_what_did_not_run_ran_nowhere() -> None:
     runner = RunnerDouble(prepare_trouble={"b": raising(AcquireError("refused"))})
     skipped, refused = on_mixed(cell(A, action=Action.SKIP), cell(B), runner=runner)
     assert (skipped.ran_on, refused.ran_on) == (None, None)
+
+
+def test_what_kept_an_environment_from_being_had_is_told_with_what_this_machine_has() -> None:
+    shut = AcquireError("refused", why="nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.9")
+    [result] = on_mixed(cell(A, gpu=T4), runner=RunnerDouble(prepare_trouble={"a": raising(shut)}))
+    assert [each.cause for each in result.findings] == ["driver_too_old"]
+    assert "The driver here is 580.95.05." in (result.findings[0].remedy or "")
 
 
 @pytest.mark.parametrize(("gpu", "capability"), [(T4, "7.5"), (L4, "8.9")])

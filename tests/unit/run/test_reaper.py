@@ -72,6 +72,7 @@ def test_an_image_is_named_by_its_tags_or_else_its_id() -> None:
     tagged, untagged = reaper.images(engine)
     assert tagged.what == "image validator/a:1, b:2 (3.0 GiB)"
     assert untagged.what == "image sha256:2 (0.5 GiB)"
+    assert (tagged.in_use, untagged.in_use) == (False, False)
     untagged.remove()
     assert engine.removed == [("sha256:2", True)]
 
@@ -81,7 +82,7 @@ def test_of_our_paths_those_that_are_there_are_found(tmp_path: Path) -> None:
     (folder / "inner").mkdir(parents=True)
     file.touch()
     found = list(reaper.paths([folder, file, tmp_path / "gone"]))
-    assert [each.what for each in found] == [f"folder {folder}", f"file {file}"]
+    assert [(each.what, each.in_use) for each in found] == [(f"folder {folder}", False), (f"file {file}", False)]
     for each in found:
         each.remove()
     assert list(tmp_path.iterdir()) == []

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from values import T4, cell, cpu_environment, environment, matrix
+from values import T4, cell, cpu_environment, environment, matrix, silence
+from values import probe_plan as any_plan
 
 from validator.catalogue import checks
 from validator.model import Action, Cell, Environment, Gpu, Level, Limits, UserModel
-from validator.runners.base import asked, probe_plan
+from validator.runners.base import Prepared, RunContext, RunOutcome, RunRequest, asked, probe_plan
 
 MODEL = UserModel("net.py", b"", None, "build", "3x8x8")
 
@@ -56,3 +57,11 @@ def test_the_checks_of_a_cell_are_those_of_the_matrix() -> None:
 def test_what_the_matrix_says_is_inside(of: Environment, told: dict[str, str | None]) -> None:
     assert asked(of) == told
     assert probe_plan(cell(of), matrix()).asked == told
+
+
+def test_nothing_is_kept_and_nothing_went_wrong_unless_it_is_said() -> None:
+    assert not RunContext("run-1", "host:1").keep
+    assert not RunRequest("a@host", "name", {}, any_plan()).keep
+    outcome = RunOutcome(silence())
+    assert (outcome.timed_out, outcome.oom_killed, outcome.exit_code) == (False, False, None)
+    assert not Prepared("id").image.from_image

@@ -115,6 +115,33 @@ def test_a_source_that_breaks_off_is_told_from_one_that_ends() -> None:
     assert (reader.report().stray, reader.stderr) == ("half a", "whole")
 
 
+def test_every_event_is_handed_on_while_the_probe_still_runs_and_stderr_is_none() -> None:
+    plan = probe_plan("import")
+    start = (
+        f'{{"nonce": "{plan.nonce}", "seq": 1, "event": "start", "protocol": 1, "python": "", "executable": "", '
+        '"platform": "", "libc": "", "environment": {}, "checks": ["import"]}\n'
+    ).encode()
+    handed_on = threading.Event()
+    events: list[Mapping[str, object]] = []
+
+    def on_event(event: Mapping[str, object]) -> None:
+        events.append(event)
+        handed_on.set()
+
+    def source() -> Iterator[tuple[int, bytes]]:
+        yield STDERR, start
+        yield STDOUT, start[:20]
+        yield STDOUT, start[20:]
+        assert handed_on.wait(30)
+
+    reader = Collector(plan, on_event)
+    assert reader.pump([source()], 60)
+    assert reader.failure is None
+    assert [event["event"] for event in events] == ["start"]
+    assert reader.report().started
+    assert reader.stderr == start.decode()
+
+
 def test_nothing_to_read_is_an_end() -> None:
     assert collector().pump([], 1)
 

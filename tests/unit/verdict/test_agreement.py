@@ -152,6 +152,12 @@ def test_a_measurement_is_compared_with_what_the_rules_say_of_what_was_inside() 
     assert any("the facts alone said fail (driver_too_old)" in note and "say pass" in note for note in made.notes)
 
 
+@pytest.mark.parametrize("before", [None, prediction(Outlook.PASS)])
+def test_rules_that_say_the_same_once_the_inside_is_known_are_no_news(before: Prediction | None) -> None:
+    made = opened_or_measured(Action.MEASURE, before, prediction(Outlook.PASS))
+    assert (made.agrees, made.notes) == (True, ())
+
+
 def test_a_contradiction_is_said_and_changes_no_status() -> None:
     made = opened_or_measured(Action.MEASURE, None, prediction(Outlook.FAIL, TOO_OLD))
     assert (made.status, made.agrees, made.notes) == (Status.PASS, False, ())
@@ -184,7 +190,7 @@ def test_an_environment_without_torch_is_compared_with_the_facts_alone() -> None
     [
         (prediction(Outlook.PASS), Status.PASS),
         (prediction(Outlook.FAIL, TOO_OLD), Status.FAIL),
-        (prediction(Outlook.UNKNOWN, missing=(Missing(MissingKind.FACTS, "no such GPU"),)), Status.SKIP),
+        (prediction(Outlook.UNKNOWN, END_OF_LIFE, missing=(Missing(MissingKind.FACTS, "no such GPU"),)), Status.SKIP),
     ],
 )
 def test_an_opened_image_has_the_status_that_follows_from_what_was_read(again: Prediction, status: Status) -> None:

@@ -14,6 +14,7 @@ from validator.model import (
     Basis,
     CellResult,
     CheckStatus,
+    Content,
     Environment,
     Level,
     Metric,
@@ -155,6 +156,15 @@ def test_an_entrypoint_that_may_have_swallowed_the_command_is_pointed_at(
     assert (" ".join(entrypoint) in result.reason) or not hinted
 
 
+@pytest.mark.parametrize(
+    ("exit_code", "stderr", "asked"), [(0, "", True), (0, "\n \n", True), (0, "ready to serve", False), (1, "", False)]
+)
+def test_only_a_program_that_ends_well_without_a_word_may_be_no_python(exit_code: int, stderr: str, asked: bool) -> None:
+    result = judged(silence(), exit_code=exit_code, stderr=stderr)
+    assert result.status is Status.ERROR
+    assert ("is what was started a Python interpreter?" in result.reason) is asked
+
+
 def test_hostile_words_are_shown_inert() -> None:
     result = judged(silence(), exit_code=1, stderr="\x1b[2J\u202e[red]gone")
     assert "\x1b" not in result.reason
@@ -204,6 +214,13 @@ def test_an_engine_that_could_not_start_it_is_an_error(words: str) -> None:
     assert (result.status, result.basis) == (Status.ERROR, None)
     assert result.reason.startswith("could not be started: ")
     assert words[:40] in result.reason
+
+
+@pytest.mark.parametrize(("absent", "status"), [("/tini", Status.FAIL), ("/serve.sh", Status.ERROR)])
+def test_of_an_entrypoint_the_engine_starts_the_first_word(absent: str, status: Status) -> None:
+    words = f'exec: "{absent}": stat {absent}: no such file or directory: unknown'
+    prepared = Prepared("id", entrypoint=("/tini", "/serve.sh"))
+    assert judged(silence(), exit_code=None, start_problem=words, prepared=prepared).status is status
 
 
 @pytest.mark.parametrize(
@@ -356,6 +373,40 @@ def test_an_environment_that_is_not_what_it_is_called_is_degraded(
     result = judged(inside(**metrics), of=environment(**asked))
     assert (result.status, result.reason) == (Status.DEGRADED, sentence)
     assert sentence not in result.notes  # said once
+
+
+@pytest.mark.parametrize(
+    ("metrics", "facts", "libc"),
+    [
+        ({}, {"libc": "glibc 2.36"}, "glibc 2.36"),
+        ({"libc": "musl 1.2"}, {"libc": "glibc 2.36"}, "musl 1.2"),  # the check looked closer
+        ({}, {}, None),
+        ({}, {"libc": ["glibc"]}, None),
+    ],
+)
+def test_the_libc_is_what_the_probe_said_at_its_start_unless_a_check_knows_better(
+    metrics: dict[str, Metric], facts: dict[str, Metric], libc: str | None
+) -> None:
+    assert judged(replace(inside(**metrics), facts=facts)).content.libc == libc
+
+
+@pytest.mark.parametrize(
+    ("facts", "platform"), [({"platform": "Linux-6.1"}, "Linux-6.1"), ({}, "linux/arm64"), ({"platform": 6}, "linux/arm64")]
+)
+def test_the_platform_is_the_insides_own_or_else_the_images(facts: dict[str, Metric], platform: str) -> None:
+    of_image = Prepared("id", image=Content(platform="linux/arm64", variables={"CUDA_VERSION": "12.6"}, from_image=True))
+    content = judged(probe_report(facts=facts), prepared=of_image).content
+    assert (content.platform, content.variables, content.from_image) == (platform, {"CUDA_VERSION": "12.6"}, True)
+
+
+def test_what_the_import_read_is_the_content() -> None:
+    content = judged(inside(numpy_version="2.1.0", cudnn_version=90100, compat_driver="560.35.03")).content
+    assert (content.torch, content.cuda, content.python) == ("2.7.1+cu126", "12.6", "3.12.4")
+    assert (content.numpy, content.cudnn, content.compat_driver) == ("2.1.0", "90100", "560.35.03")
+
+
+def test_a_truth_value_is_no_version() -> None:
+    assert judged(inside(numpy_version=True)).content.numpy is None
 
 
 def test_every_mismatch_is_told_and_kept_as_a_value() -> None:

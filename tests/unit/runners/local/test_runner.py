@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from values import T4, built, cell, cpu_environment, environment, matrix, probe_plan
+from values import L4_HOST, T4, built, cell, cpu_environment, environment, matrix, probe_plan
 
 from validator.catalogue import checks
-from validator.model import Action, CheckStatus, HostInterpreter, Limits, PulledImage, Status
-from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
-from validator.runners.local.runner import LocalRunner, process_environment, request_for, run_process
+from validator.model import Action, CheckStatus, Environment, HostInterpreter, Limits, PackageOptions, PulledImage, Status
+from validator.runners.base import GRACE_SECONDS, OnLine, Prepared, RunContext, RunRequest
+from validator.runners.local import runner as local
+from validator.runners.local.runner import LocalRunner, create, process_environment, request_for, run_process
+from validator.runners.local.venvs import MadeEnvironment
 from validator.verdict import of_outcome
 
 CONTEXT = RunContext("run-1", owner="host:1")
@@ -79,8 +81,9 @@ def test_an_interpreter_is_measured_from_request_to_result() -> None:
     assert Path(prepared.handle) == Path(sys.executable)
     outcome = runner.run(runner.request(cell(of), prepared), ignore)
     assert outcome.report.complete
-    assert outcome.start_seconds is not None
-    assert outcome.probe_seconds is not None
+    for seconds in (prepared.seconds, outcome.start_seconds, outcome.probe_seconds):
+        assert seconds is not None
+        assert 0 <= seconds < 60, "how long it took, not what a clock shows"
 
 
 @pytest.mark.timeout(60)
@@ -97,6 +100,42 @@ def test_at_the_deadline_every_process_of_the_session_is_ended(tmp_path: Path) -
         while alive(pid) and time.monotonic() < until:
             time.sleep(0.05)  # a killed process takes the kernel a moment
         assert not alive(pid)
+
+
+def test_at_the_deadline_the_supervisor_may_still_end_what_it_started(tmp_path: Path) -> None:
+    tidy = (
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (open(sys.argv[1], 'w').close(), sys.exit(7)))\n"
+        "print('ready', file=sys.stderr, flush=True)\ntime.sleep(300)\n"
+    )
+    outcome = run_process(process([sys.executable, "-c", tidy, str(tmp_path / "ended")], deadline_seconds=3), ignore)
+    assert (outcome.timed_out, outcome.exit_code, outcome.stderr) == (True, 7, "ready\n")
+    assert (tmp_path / "ended").exists()
+
+
+@pytest.mark.timeout(60)
+def test_what_a_process_leaves_running_is_ended_though_it_ended_well_itself(tmp_path: Path) -> None:
+    leaves = (
+        "import subprocess, sys\n"
+        "left = subprocess.Popen(['sleep', '300'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+        "open(sys.argv[1], 'w').write(str(left.pid))\n"
+    )
+    outcome = run_process(process([sys.executable, "-c", leaves, str(tmp_path / "pid")]), ignore)
+    assert (outcome.timed_out, outcome.exit_code) == (False, 0)
+    pid, until = int((tmp_path / "pid").read_text()), time.monotonic() + 10
+    while alive(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(pid)
+
+
+def test_a_process_has_this_ones_variables_and_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OURS", "1")
+    monkeypatch.setenv("BOTH", "ours")
+    script = "import os, sys; sys.stderr.write(os.environ['OURS'] + os.environ['BOTH'] + repr(sys.stdin.read()))"
+    request = RunRequest(
+        "a@host", "name", {"argv": [sys.executable, "-c", script], "env": {"BOTH": "the probe's"}}, probe_plan(), 60
+    )
+    assert run_process(request, ignore).stderr == "1the probe's''"
 
 
 def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
@@ -152,7 +191,7 @@ def test_the_request_carries_the_plan_and_the_limits() -> None:
     assert request.payload["env"]["CUDA_VISIBLE_DEVICES"] == "GPU-1111"
     assert (request.plan.device, request.plan.host_gpu, request.plan.deadline_seconds) == ("cuda", T4, 90)
     assert request.deadline_seconds == 90 + GRACE_SECONDS
-    assert request.cell_id in request.name
+    assert (request.cell_id, request.name) == (cell(of).id, f"validator-run-1-{cell(of).id}")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +209,27 @@ def test_the_one_gpu_of_the_cell_is_what_the_probe_sees() -> None:
     mig = replace(T4, mig_enabled=True, mig_devices=("MIG-aaaa", "MIG-bbbb"))
     assert process_environment({}, mig, base)["CUDA_VISIBLE_DEVICES"] == "MIG-aaaa"
     assert base["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_the_local_runner_has_no_containers_and_speaks_of_the_engine_as_it_was_asked() -> None:
+    runner = create(matrix(), replace(CONTEXT, engine=L4_HOST.engine))
+    assert (runner.name, runner.contained) == ("local", False)
+    assert runner.host().engine is L4_HOST.engine
+
+
+def test_how_an_environment_was_made_is_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def made(of: Environment, options: PackageOptions, root: Path, *, on_line: OnLine) -> MadeEnvironment:
+        asked.append((of, options, root, on_line))
+        return MadeEnvironment(tmp_path / "bin" / "python", "key", ("the mirror was used",), reused=False)
+
+    monkeypatch.setattr(local, "ensure", made)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    of, options = environment(source=built()), PackageOptions(index="https://i")
+    prepared = LocalRunner(matrix(of, packages=options), CONTEXT).prepare(of, print)
+    assert (prepared.handle, prepared.notes, prepared.digest) == (f"{tmp_path}/bin/python", ("the mirror was used",), None)
+    assert asked == [(of, options, tmp_path / "torch-matrix-validator" / "envs", print)]
 
 
 def test_an_image_needs_an_engine() -> None:

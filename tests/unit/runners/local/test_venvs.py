@@ -327,6 +327,23 @@ def test_two_runs_do_not_make_the_same_environment_at_once(packages: Path, tmp_p
     assert ensure(environment(), options, root).reused
 
 
+@pytest.mark.usefixtures("asked_of_uv")
+def test_a_run_that_waited_uses_what_the_other_one_made_and_says_once_that_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venvs, "_LOCK_POLL_SECONDS", 0.01)
+    root, options = tmp_path / "envs", PackageOptions(channel_url="")
+    made = ensure(environment(), options, root)
+    lines: list[str] = []
+    with (root / f"{made.key}.lock").open() as other_run:
+        fcntl.flock(other_run, fcntl.LOCK_EX)
+        with pytest.raises(AcquireError, match="not ready in time"):
+            ensure(environment(), options, root, on_line=lines.append, timeout_seconds=0.2)
+        assert len(lines) == 1
+        waited = ensure(environment(), options, root, on_line=lambda _: fcntl.flock(other_run, fcntl.LOCK_UN))
+    assert (waited.key, waited.reused) == (made.key, True)
+
+
 # ---------------------------------------------------------------- what can go wrong
 
 

@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from values import T4, answers, cell, cpu_environment, environment, event, host, probe_report, silence
+from values import HOST_TARGET, L4, T4, answers, cell, cpu_environment, environment, event, host, probe_report, silence
 
 from validator.base.errors import AcquireError, EngineUnavailableError
 from validator.catalogue import checks
 from validator.catalogue.causes import catalogue
-from validator.model import UNKNOWN_CAUSE, Basis, Cell, CellResult, Finding, Limits, Severity, Status, not_run
+from validator.model import (
+    UNKNOWN_CAUSE,
+    Basis,
+    Cell,
+    CellResult,
+    Finding,
+    Level,
+    Limits,
+    PulledImage,
+    RanOn,
+    Severity,
+    Status,
+    Target,
+    not_run,
+)
+from validator.probe_host import ProbeReport
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import of_outcome
 from validator.verdict.findings import engine_words, of_error, with_alternatives
 
 LEVELS = checks.levels({})
+MEMORY_64M = Limits(memory_bytes=64 << 20)
+IN_CONTAINER = Prepared("sha256:1", digest="sha256:1")
 
 
 def judged(
-    outcome: RunOutcome, prepared: Prepared | None = None, of: Cell | None = None
+    outcome: RunOutcome,
+    prepared: Prepared | None = None,
+    of: Cell | None = None,
+    limits: Limits = MEMORY_64M,
+    levels: Mapping[str, Level] = LEVELS,
 ) -> tuple[CellResult, tuple[Finding, ...]]:
     prepared = prepared or Prepared("sha256:1")
-    result = of_outcome(of or cell(), prepared, outcome, LEVELS, host=host(T4), limits=Limits(memory_bytes=64 << 20))
+    result = of_outcome(of or cell(), prepared, outcome, levels, host=host(T4), limits=limits)
     return result, result.findings
 
 
@@ -97,8 +119,7 @@ def test_a_process_killed_while_memory_ran_out_is_put_down_to_memory() -> None:
 
 
 def test_a_process_killed_where_the_engine_saw_no_want_of_memory_is_not() -> None:
-    in_container = Prepared("sha256:1", digest="sha256:1")
-    assert first(died("train_fp32", signal.SIGKILL), prepared=in_container).cause == UNKNOWN_CAUSE
+    assert first(died("train_fp32", signal.SIGKILL), prepared=IN_CONTAINER).cause == UNKNOWN_CAUSE
     assert first(died("train_fp32", signal.SIGKILL)).cause == "killed_by_oom_killer", "no engine that could have said so"
 
 
@@ -128,6 +149,69 @@ def test_a_container_that_the_kernel_killed_whole_ran_out_of_memory() -> None:
     assert "exit status 137" in found.evidence
 
 
+@pytest.mark.parametrize(
+    ("probe", "fields", "cause"),
+    [
+        (probe_report((), complete=False, running="import"), {}, "killed_by_oom_killer"),  # by whom is not said
+        (silence(), {}, "killed_by_oom_killer"),
+        (probe_report((), complete=False, running="import"), {"timed_out": True}, "hang"),  # by the validator
+        (probe_report(), {}, "probe_answer_invalid"),  # after its last word
+    ],
+)
+def test_a_probe_that_was_killed_from_outside_ran_out_of_memory(probe: ProbeReport, fields: dict[str, Any], cause: str) -> None:
+    found = first(RunOutcome(probe, exit_code=137, **fields))
+    assert (found.cause, found.severity) == (cause, Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "line"),
+    [
+        (RunOutcome(probe_report(), exit_code=3), "exit status 3"),
+        (RunOutcome(probe_report(complete=False), exit_code=0), "exit status 0, no final event"),
+        (RunOutcome(silence(), timed_out=True), "no end within the time limit, and the probe never answered"),
+        (
+            RunOutcome(probe_report(complete=False, running="train_fp32"), timed_out=True),
+            "no end within the time limit, while train_fp32 was running",
+        ),
+        (RunOutcome(silence(), engine_problem="it went away"), "the engine says: it went away"),
+        (RunOutcome(silence(), exit_code=137), "exit status 137: killed from outside the container, and not by the validator"),
+        (died("import", signal.SIGSEGV), "the process of check import ended by signal 11 (SIGSEGV)"),
+        (died("train_fp32", signal.SIGKILL, oom_killed=True), "the engine says: OOMKilled"),
+    ],
+)
+def test_how_it_ended_is_the_evidence(outcome: RunOutcome, line: str) -> None:
+    assert line in first(outcome).evidence
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"), [(signal.SIGFPE, "native_crash"), (signal.SIGBUS, UNKNOWN_CAUSE), (signal.SIGTERM, UNKNOWN_CAUSE)]
+)
+def test_other_signals_while_training(number: signal.Signals, cause: str) -> None:
+    assert first(died("train_fp32", number)).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("how", "cause"),
+    [
+        ("signal 6 (SIGABRT)", "missing_shared_library"),
+        ("signal 9 (SIGKILL)", "missing_shared_library"),  # nobody says that it was for want of memory
+        ("deadline of 180 s", "missing_shared_library"),
+        ("signal 4 (SIGILL)", "cpu_instructions_missing"),  # the signal itself says it all
+    ],
+)
+def test_words_tell_why_a_check_died_where_its_end_does_not(how: str, cause: str) -> None:
+    output = "libcudart.so.12: cannot open shared object file: No such file or directory"
+    events = answers(event("import", "fail", "x", died=how, output=output))
+    found = first(RunOutcome(probe_report(events), exit_code=0))
+    assert found.cause == cause
+    assert found.evidence[0] == f"the process of check import ended by {how}"
+
+
+def test_evidence_is_bounded() -> None:
+    violations = tuple(f"violation {number}" for number in range(10))
+    assert first(RunOutcome(probe_report(violations=violations), exit_code=0)).evidence == violations[:6]
+
+
 def test_a_killed_deadline_is_a_hang_that_proves_nothing() -> None:
     found = first(RunOutcome(silence(), timed_out=True, exit_code=137))
     assert (found.cause, found.severity) == ("hang", Severity.ERROR)
@@ -148,6 +232,25 @@ def test_silence_behind_an_entrypoint_is_put_down_to_it() -> None:
     found = first(outcome, prepared=Prepared("sha256:1", entrypoint=("sh", "-c", "echo ready to serve")))
     assert found.cause == "entrypoint_swallows_command"
     assert any("ready to serve" in line for line in found.evidence)
+    assert "the image's entrypoint is sh -c echo ready to serve" in found.evidence
+    assert "exit status 0" in found.evidence
+
+
+def test_of_what_a_silent_container_said_the_end_is_evidence() -> None:
+    outcome = RunOutcome(silence(stray="one\ntwo\nthree\nfour"), exit_code=0)
+    behind = first(outcome, prepared=Prepared("sha256:1", entrypoint=("serve", "x" * 200)))
+    shown, status, *said = behind.evidence
+    assert shown.startswith("the image's entrypoint is serve xxx")
+    assert shown.endswith("…")
+    assert (status, said) == ("exit status 0", ["three", "four"])
+    alone = first(outcome)
+    assert (alone.cause, alone.evidence) == (UNKNOWN_CAUSE, ("two", "three", "four"))
+
+
+def test_an_entrypoint_that_was_left_out_swallowed_nothing() -> None:
+    prepared = Prepared("sha256:1", entrypoint=("serve",))
+    bare = cell(environment(keep_entrypoint=False))
+    assert first(RunOutcome(silence(), exit_code=0), prepared=prepared, of=bare).cause == UNKNOWN_CAUSE
 
 
 # ---------------------------------------------------------------- what checks name
@@ -178,6 +281,65 @@ def test_findings_of_several_checks_stand_in_the_order_in_which_they_count() -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("status", "level", "severity"),
+    [
+        ("fail", Level.REQUIRED, Severity.FAIL),
+        ("fail", Level.ADVISORY, Severity.DEGRADED),
+        ("warn", Level.REQUIRED, Severity.DEGRADED),
+    ],
+)
+def test_in_a_failed_cell_only_what_decides_is_a_failure(status: str, level: Level, severity: Severity) -> None:
+    events = answers(
+        event("train_amp_fp16", status, "nan", metrics={"cause": "fp16_nan"}),
+        event("train_fp32", "fail", "loss", metrics={"cause": "training_broken"}),
+    )
+    result, found = judged(RunOutcome(probe_report(events), exit_code=0), levels={**LEVELS, "train_amp_fp16": level})
+    assert result.status is Status.FAIL
+    assert {one.cause: one.severity for one in found} == {"training_broken": Severity.FAIL, "fp16_nan": severity}
+
+
+def test_a_failed_required_check_stands_before_a_failed_advisory_one_that_ran_earlier() -> None:
+    early, late = "train_fp32", "train_amp_fp16"
+    events = answers(
+        event(early, "fail", "loss", metrics={"cause": "training_broken"}),
+        event(late, "fail", "nan", metrics={"cause": "fp16_nan"}),
+    )
+    assert [one.name for one in events].index(early) < [one.name for one in events].index(late)
+    found = judged(RunOutcome(probe_report(events), exit_code=0), levels={**LEVELS, early: Level.ADVISORY})[1]
+    assert [one.cause for one in found] == ["fp16_nan", "training_broken"]
+
+
+def test_a_skipped_required_check_is_a_finding_only_where_it_decides() -> None:
+    skipped = event("train_amp_fp16", "skip", "not run", metrics={"cause": "fp16_nan"})
+    failed = event("train_fp32", "fail", "loss", metrics={"cause": "training_broken"})
+    result, [found] = judged(RunOutcome(probe_report(answers(skipped)), exit_code=0))
+    assert (result.status, found.cause, found.severity) == (Status.DEGRADED, "fp16_nan", Severity.DEGRADED)
+    [decides] = judged(RunOutcome(probe_report(answers(skipped, failed)), exit_code=0))[1]
+    assert decides.cause == "training_broken"
+    warned = event("train_fp32", "warn", "loss", metrics={"cause": "training_broken"})
+    advisory = judged(
+        RunOutcome(probe_report(answers(skipped, warned)), exit_code=0), levels={**LEVELS, "train_amp_fp16": Level.ADVISORY}
+    )[1]
+    assert [one.cause for one in advisory] == ["training_broken"]
+
+
+def test_no_gpu_is_seen_where_a_container_was_given_one() -> None:
+    unseen = failing("no such words", of="device", cuda_available=False)
+    found = first(unseen, prepared=IN_CONTAINER)
+    assert (found.cause, found.severity) == ("no_gpu_in_container", Severity.FAIL)
+    assert "a GPU was asked for and check device sees none in the container" in found.evidence
+    assert first(unseen).cause == UNKNOWN_CAUSE, "a process of this machine has no container"
+    assert first(failing("no such words", of="device", cuda_available=True), prepared=IN_CONTAINER).cause == UNKNOWN_CAUSE
+
+
+def test_words_tell_why_no_gpu_is_seen() -> None:
+    said = "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver"
+    found = first(failing(said, of="device", cuda_available=False), prepared=IN_CONTAINER)
+    assert found.cause == "driver_too_old"
+    assert "a GPU was asked for and check device sees none in the container" in found.evidence
+
+
 def test_one_cause_of_two_checks_is_one_finding_with_both_ones_evidence() -> None:
     events = answers(
         event("train_fp32", "fail", "loss is nan", metrics={"cause": "fp16_nan"}),
@@ -185,6 +347,27 @@ def test_one_cause_of_two_checks_is_one_finding_with_both_ones_evidence() -> Non
     )
     [found] = judged(RunOutcome(probe_report(events), exit_code=0))[1]
     assert any("output is nan" in line for line in found.evidence)
+
+
+def test_what_is_named_stands_before_what_is_not_and_one_unknown_is_enough() -> None:
+    events = answers(
+        event("import", "fail", "first unknown", output="one\ntwo\n\nthree\nfour\n"),
+        event("device", "fail", "second unknown"),
+        event("train_fp32", "fail", "loss", metrics={"cause": "training_broken"}),
+    )
+    named, unknown = judged(RunOutcome(probe_report(events), exit_code=0))[1]
+    assert named.cause == "training_broken"
+    assert (unknown.cause, unknown.message) == (UNKNOWN_CAUSE, "import: first unknown")
+    assert unknown.evidence == ("two", "three", "four")
+
+
+def test_what_a_check_compared_is_evidence() -> None:
+    metrics = {"cause": "input_shape_mismatch", "layer": "conv1", "expected": "3", "got": "1"}
+    events = answers(event("train_fp32", "fail", "shapes differ", metrics=metrics))
+    found = first(RunOutcome(probe_report(events), exit_code=0))
+    assert "check train_fp32: layer conv1, expected 3, got 1" in found.evidence
+    bare = answers(event("train_fp32", "fail", "shapes differ", metrics={"cause": "input_shape_mismatch", "layer": 3}))
+    assert first(RunOutcome(probe_report(bare), exit_code=0)).evidence == ()
 
 
 def test_content_that_is_not_what_the_matrix_says_is_a_label_mismatch() -> None:
@@ -237,10 +420,70 @@ def test_a_refused_pull_names_its_cause_and_what_helps_against_it() -> None:
     assert (unknown.cause, unknown.remedy) == (UNKNOWN_CAUSE, "check the name")
 
 
+def test_a_remedy_names_the_image_that_was_asked_for() -> None:
+    error = AcquireError("x could not be pulled", why="the engine says: manifest unknown")
+    pulled = not_run(cell(environment(source=PulledImage("example/torch:9.9"))), Status.ERROR, "no")
+    [found] = of_error(error, pulled)
+    assert found.cause == "image_pull_not_found"
+    assert "The requested image is example/torch:9.9." in (found.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("ran_on", "target", "named"),
+    [
+        (None, HOST_TARGET, "Tesla T4"),  # the one that it would have had
+        (RanOn("host", "GPU-1"), HOST_TARGET, "NVIDIA L4"),
+        (None, Target("a100", gpu="A100"), "A100"),  # what the matrix says of another machine
+    ],
+)
+def test_a_remedy_names_the_gpu_of_the_cell(ran_on: RanOn | None, target: Target, named: str) -> None:
+    events = answers(event("amp_benefit", "fail", "no words", metrics={"cause": "fp16_no_speedup"}))
+    outcome = RunOutcome(probe_report(events), exit_code=0)
+    of = cell(environment(cuda="12.6"), target)
+    result = of_outcome(of, IN_CONTAINER, outcome, LEVELS, ran_on=ran_on, host=host(T4, L4))
+    assert f"on {named}" in (result.findings[0].remedy or "")
+
+
 def test_the_limit_that_a_cause_is_about_is_evidence() -> None:
     outcome = died("import", signal.SIGKILL, oom_killed=True)
     assert "limits.memory is 64m" in first(outcome, prepared=Prepared("sha256:1", digest="sha256:1")).evidence
     assert not any("limits" in line for line in first(outcome).evidence), "the local runner has none"
+
+
+@pytest.mark.parametrize(
+    ("memory", "said"),
+    [
+        (64 << 20, "64m"),
+        (2 << 30, "2g"),
+        (1 << 30, "1g"),
+        (1536 << 20, "1536m"),  # 1.5 GiB is no whole number of them
+        (1 << 20, "1m"),
+        (1 << 10, "1k"),
+        (1023, "1023"),
+        (1025, "1025"),
+    ],
+)
+def test_a_limit_is_spelled_as_the_matrix_spells_it(memory: int, said: str) -> None:
+    outcome = died("import", signal.SIGKILL, oom_killed=True)
+    found = first(outcome, prepared=IN_CONTAINER, limits=Limits(memory_bytes=memory))
+    assert f"limits.memory is {said}" in found.evidence
+
+
+@pytest.mark.parametrize(
+    ("cause", "line"),
+    [
+        ("shm_too_small", "limits.shm is 1g"),
+        ("pids_limit", "limits.pids is 77"),
+        ("disk_full", "limits.scratch is 3g"),
+        ("hang", "limits.timeout is 90 s"),
+        ("fp16_nan", None),
+    ],
+)
+def test_each_limit_is_evidence_of_the_cause_it_bears_on(cause: str, line: str | None) -> None:
+    limits = Limits(shm_bytes=1 << 30, pids=77, scratch_bytes=3 << 30, timeout_seconds=90)
+    found = first(failing("no such words", of="train_fp32", cause=cause), prepared=IN_CONTAINER, limits=limits)
+    assert found.cause == cause
+    assert [each for each in found.evidence if each.startswith("limits.")] == ([line] if line else [])
 
 
 def test_a_crash_says_where_it_was() -> None:
@@ -253,7 +496,15 @@ def test_a_crash_says_where_it_was() -> None:
     found = first(RunOutcome(probe_report(events), exit_code=0))
     assert found.cause == "native_crash"
     assert 'File "/opt/torch/__init__.py", line 7 in <module>' in found.evidence
+    assert "Fatal Python error: Segmentation fault" in found.evidence
     assert not any("frozen" in line for line in found.evidence)
+    assert "File y" not in found.evidence, "the innermost calls are enough"
+
+
+def test_a_crash_that_python_could_not_report_has_its_last_words() -> None:
+    events = answers(event("import", "fail", "x", died="signal 11 (SIGSEGV)", output="one\ntwo\nthree\nfour\n"))
+    found = first(RunOutcome(probe_report(events), exit_code=0))
+    assert found.evidence[1:] == ("two", "three", "four")
 
 
 def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> None:
@@ -263,6 +514,15 @@ def test_an_engine_that_is_not_there_is_told_from_one_that_may_not_be_used() -> 
     )
     assert of_error(gone)[0].cause == "docker_daemon_unreachable"
     assert of_error(refused)[0].cause == "docker_permission_denied"
+
+
+def test_of_an_error_that_nobody_knows_the_last_lines_are_evidence() -> None:
+    why = "\n".join(f"line {number}" for number in range(9))
+    [found] = of_error(AcquireError("no such words", why=why), not_run(cell(), Status.ERROR, "no"))
+    assert (found.cause, found.evidence) == (UNKNOWN_CAUSE, ("line 5", "line 6", "line 7", "line 8"))
+    assert found.message.startswith("no such words: line 0 line 1")
+    [silent] = of_error(AcquireError("no such words"))
+    assert (silent.message, silent.evidence, silent.remedy) == ("no such words", (), None)
 
 
 def test_a_defect_of_the_validator_is_no_cause_of_the_cell() -> None:
@@ -283,6 +543,17 @@ def test_a_remedy_names_what_passes_on_the_same_target() -> None:
     assert results[0].findings[0].remedy == "Install numpy<2. In this matrix b, c pass on host."
     assert results[1:] == (result_of("b", Status.PASS), result_of("c", Status.PASS))
     assert with_alternatives(results) == results, "said once"
+
+
+def test_only_the_first_finding_gets_the_way_out_and_the_others_stay_as_they_are() -> None:
+    bad, worse = (
+        Finding("numpy_abi", Severity.FAIL, "numpy", remedy="Install numpy<2."),
+        Finding("hang", Severity.FAIL, "it hangs"),
+    )
+    first_, passing = with_alternatives([result_of("a", Status.FAIL, bad, worse), result_of("b", Status.PASS)])
+    assert [each.cause for each in first_.findings] == ["numpy_abi", "hang"]
+    assert (first_.findings[0].remedy or "").endswith("b passes on host.")
+    assert (first_.findings[1], passing.findings) == (worse, ())
 
 
 def test_what_was_measured_is_named_before_what_is_only_foretold_and_that_is_said() -> None:
@@ -316,9 +587,28 @@ def test_words_of_a_check_are_read_where_it_names_nothing_itself() -> None:
     assert any("libcudart.so.12" in line for line in found.evidence)
 
 
-def test_words_tell_more_than_a_general_cause() -> None:
+def test_a_remedy_names_what_the_words_name() -> None:
+    said = "libcudart.so.12: cannot open shared object file: No such file or directory"
+    by_check = first(failing(f"import torch failed: OSError: {said}"))
+    unstarted = RunOutcome(silence(), exit_code=1, stderr=f"loader: error while loading shared libraries: {said}")
+    for found in (by_check, first(unstarted)):
+        assert found.cause == "missing_shared_library"
+        assert "The missing library is libcudart.so.12." in (found.remedy or "")
+
+
+@pytest.mark.parametrize(
+    ("prepared", "cause"), [(IN_CONTAINER, "no_gpu_in_container"), (Prepared("/python"), "driver_not_loaded")]
+)
+def test_what_words_mean_may_depend_on_where_they_were_said(prepared: Prepared, cause: str) -> None:
+    said = "Found no NVIDIA driver on your system. Please check that you have an NVIDIA GPU and installed a driver"
+    assert first(failing(said, of="train_fp32"), prepared=prepared).cause == cause
+
+
+@pytest.mark.parametrize("general", ["user_code_error", "other", "native_crash", "hang"])
+def test_words_tell_more_than_a_general_cause(general: str) -> None:
     said = "RuntimeError: unscale_() has already been called on this optimizer since the last update()."
-    assert first(failing(said, of="train_fp32", cause="user_code_error")).cause == "grad_scaler_misuse"
+    assert first(failing(said, of="train_fp32", cause=general)).cause == "grad_scaler_misuse"
+    assert first(failing(said, of="train_fp32", cause="training_broken")).cause == "training_broken"
     assert first(failing("KeyError: 'lr'", of="train_fp32", cause="user_code_error")).cause == "user_code_error"
 
 

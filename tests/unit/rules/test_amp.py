@@ -59,6 +59,7 @@ def test_autocast_on_the_cpu() -> None:
         ("2.2.2", "12.1", "NVIDIA A100-SXM4-40GB", None),
         ("2.3.1", "12.1", "NVIDIA A100-SXM4-40GB", None),
         ("2.2.2", "12.1", "Tesla T4", "bf16_unsupported"),
+        ("1.10.0", "11.3", "Tesla T4", "bf16_unsupported"),
         ("1.9.1", "11.1", "Tesla T4", None),
     ],
 )

@@ -13,6 +13,7 @@ from validator.model import AssumptionKind, Basis, Finding, MissingKind, Outlook
 FACTS = load()
 IMAGE = "nvidia/cuda:12.8.1-base-ubuntu22.04"
 T4, ORIGIN = "Tesla T4", {name: str(FACTS.capabilities[name].origin) for name in ("6.1", "7.0", "8.9", "12.0")}
+NUMPY = str(FACTS.boundaries["numpy2"].origin)
 
 
 def inside(*arch: str, torch: str = "2.7.1", cuda: str = "12.8") -> dict[str, Any]:
@@ -100,7 +101,7 @@ def inside(*arch: str, torch: str = "2.7.1", cuda: str = "12.8") -> dict[str, An
             ("vendor or product line: Radeon",),
             None,
         ),
-        ("numpy_abi", {"torch": "2.2.2", "numpy": "2.0.0"}, ("torch 2.2.2 < 2.3.0, numpy 2.0.0 >= 2",), None),
+        ("numpy_abi", {"torch": "2.2.2", "numpy": "2.0.0"}, ("torch 2.2.2 < 2.3.0, numpy 2.0.0 >= 2",), NUMPY),
     ],
 )
 def test_a_finding_has_the_numbers_compared_and_the_source(

@@ -196,8 +196,9 @@ def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer
     if is_older and not view.requirement_assumed:
         text = f"NVIDIA's container runtime leaves the image's {what} aside: driver {driver.text} is newer"
         return assumed(AssumptionKind.CONTAINER, text)
-    forced = view.compat_on_path and driver.numbers != library.numbers  # the same version is the driver's own libcuda again
-    if (forced or driver.branch < library.numbers[0]) and place.line in facts.compat_lines["refused"]:
+    is_same = len(library.numbers) > 1 and driver.numbers == library.numbers  # the driver's own libcuda once more
+    in_front = (view.compat_on_path and not is_same) or driver.branch < library.numbers[0]
+    if in_front and place.line in facts.compat_lines["refused"]:
         return found(_in_front(view, place, facts, driver, library, what))
     return NOTHING
 

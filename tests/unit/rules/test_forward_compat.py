@@ -278,6 +278,7 @@ PATH, NEWER, PACKAGE = "out of LD_LIBRARY_PATH", "install a driver of branch 570
         # A driver newer than a forced library would be error 803; without the path NVIDIA's runtime puts it in front here.
         ("565.57.01", None, True, "driver 565.57.01 < 570", {PACKAGE}),
         ("570.86.15", "570.124.06", True, "driver 570.86.15 < 570.124.06", {PATH, PACKAGE}),
+        ("570", None, True, "LD_LIBRARY_PATH names the compat folder, of branch 570", {PATH, PACKAGE}),
         ("570.86.15", None, True, "LD_LIBRARY_PATH names the compat folder, of branch 570", {PATH, PACKAGE}),
     ],
 )

@@ -112,6 +112,49 @@ def test_a_finding_has_the_numbers_compared_and_the_source(
     assert source is None or row.source == source
 
 
+RELEASES = {str(version): row for version, row in FACTS.releases.items()}
+
+
+@pytest.mark.parametrize(
+    ("cause", "given", "source"),
+    [
+        ("build_not_published", {"torch": "2.7.1", "cuda": "12.4"}, RELEASES["2.7.1"].origin),
+        ("python_version_unsupported", {"torch": "2.7.1", "cuda": "12.6", "python": "3.8"}, RELEASES["2.7.1"].origin),
+        ("glibc_too_old", {"torch": "2.7.1", "cuda": "12.6", "libc": "2.27"}, RELEASES["2.7.1"].origin),
+        (
+            "arch_not_supported",  # of cuDNN, which comes with torch
+            {"torch": "2.4.0", "cuda": "11.8", "gpu": "Tesla K80", "driver": "470.82.01"},
+            FACTS.capabilities["3.7"].cudnn_origin,
+        ),
+        ("arch_not_supported", {"torch": "2.9.1", "cuda": "12.8", "gpu": "GTX 1080"}, RELEASES["2.9.1"].builds["12.8"].origin),
+        (
+            "arch_not_supported",  # of Triton, which is asked for
+            {"torch": "2.5.1", "cuda": "12.4", "gpu": "GTX 1080", "needs": ("compile",)},
+            FACTS.boundaries["compile"].origin,
+        ),
+        (
+            "fp16_no_speedup",
+            {"torch": "2.5.1", "cuda": "12.4", "gpu": "GTX 1080"},
+            FACTS.capabilities["6.1"].feature_origin,
+        ),
+        (
+            "fp8_unsupported",
+            {"torch": "2.8.0", "cuda": "12.8", "gpu": "NVIDIA A30", "needs": ("fp8",)},
+            FACTS.capabilities["8.0"].feature_origin,
+        ),
+        (
+            "torch_too_old",
+            {"torch": "2.3.1", "python": "3.12", "needs": ("compile",)},
+            FACTS.boundaries["compile_python_3.12"].origin,
+        ),
+        ("driver_too_old", {"torch": "2.5.1", "cuda": "12.4", "gpu": T4, "driver": "520.61.05"}, FACTS.floors[12].origin),
+        ("driver_too_old", {"torch": "9.9.0", "cuda": "14.1", "gpu": T4, "driver": "535.183.01"}, FACTS.branches[535].origin),
+    ],
+)
+def test_a_finding_names_the_row_it_is_from(cause: str, given: dict[str, Any], source: object) -> None:
+    assert finding(cause, **given).source == str(source)
+
+
 def test_the_gravest_finding_comes_first_and_a_remark_last() -> None:
     prediction = predict(torch="2.9.1", cuda="12.8", gpu="GTX 1080", driver="535.183.01", needs=("torch.cuda.amp",))
     ranks = [row.severity for row in prediction.findings]

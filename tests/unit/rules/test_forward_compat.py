@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rules_values import causes, finding, predict, status_of
 
+from validator.facts import load
 from validator.model import AssumptionKind, Missing, MissingKind, Outlook
 
 INSIDE = {"torch": "2.13.0", "cuda": "13.2", "arch_list": ("sm_80", "sm_86", "sm_90"), "has_compat_libs": True}
@@ -289,3 +290,30 @@ def test_the_way_out_of_a_refused_library_does_not_end_in_the_next_error(
     row = finding("forward_compat_unsupported", torch="2.9.1", cuda="12.8", gpu="RTX 3090", driver=driver, inside=inside)
     assert row.evidence == (f"{evidence}; product line geforce",)
     assert {way for way in (PATH, NEWER, PACKAGE) if way in (row.remedy or "")} == ways
+
+
+LINES, BRANCHES, FLOOR = load().compat_origin, load().compat_bases["13.0"].origin, load().floors[13].origin
+
+
+@pytest.mark.parametrize(
+    ("given", "severity", "source"),
+    [
+        ({"gpu": "NVIDIA A30", "driver": "535.183.01", "inside": LIBRARY}, "degraded", BRANCHES),
+        ({"gpu": "NVIDIA A30", "driver": "545.23.08", "inside": LIBRARY}, "fail", FLOOR),
+        ({"gpu": "RTX 3090", "driver": "535.183.01", "inside": LIBRARY}, "fail", LINES),  # needed, and refused
+        ({"gpu": "RTX 3090", "driver": "580.95.05", "inside": {**LIBRARY, "compat_driver": "590.44"}}, "fail", LINES),
+        (
+            {
+                "gpu": "NVIDIA A30",
+                "driver": "595.58.03",
+                "inside": {**LIBRARY, "compat_driver": "590.44", "compat_on_path": True},
+            },
+            "fail",
+            LINES,
+        ),
+    ],
+)
+def test_each_answer_is_told_with_its_source(given: dict[str, Any], severity: str, source: object) -> None:
+    row = predict(**TORCH_13, **given).findings[0]
+    assert row.cause in ("driver_too_old", "forward_compat_unsupported")
+    assert (row.severity.value, row.source) == (severity, str(source))

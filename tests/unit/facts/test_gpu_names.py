@@ -41,6 +41,7 @@ def test_every_shipped_name_is_found_with_and_without_the_vendor_in_any_case() -
         ("2x A100-SXM4-80GB MIG 3g.40gb", "A100-SXM4-80GB"),
         ("NVIDIA GeForce RTX 3070 Lite Hash Rate", "GeForce RTX 3070"),
         ("GeForce RTX 2070 with Max-Q Design", "GeForce RTX 2070"),
+        ("Jetson Thor", "Jetson AGX Thor"),
     ],
 )
 def test_short_names_mean_one_product(text: str, name: str) -> None:

@@ -197,22 +197,36 @@ def when_not_needed(view: SubjectView, place: PlaceView, facts: Facts) -> Answer
     if is_older and not view.requirement_assumed:
         text = f"NVIDIA's container runtime leaves the image's {what} aside: driver {driver.text} is newer"
         return assumed(AssumptionKind.CONTAINER, text)
-    in_front = view.compat_on_path or driver.branch < library.numbers[0]
+    is_same = len(library.numbers) > 1 and driver.numbers == library.numbers  # the driver's own libcuda once more
+    in_front = (view.compat_on_path and not is_same) or driver.branch < library.numbers[0]
     if in_front and place.line in facts.compat_lines["refused"]:
-        return found(
-            fail(
-                "forward_compat_unsupported",
-                f"the image's {what} comes before the driver's; {place.label} refuses it (error 804)",
-                f"driver {driver.text} < {library}; product line {place.line}",
-                remedy=either(
-                    f"install a driver of branch {library.numbers[0]} or newer" if _runs(library.numbers[0], place) else None,
-                    "remove the cuda-compat package from the image",
-                    "use an image without it (pytorch/pytorch:…-runtime)",
-                ),
-                source=facts.compat_origin,
-            )
-        )
+        return found(_in_front(view, place, facts, driver, library, what))
     return NOTHING
+
+
+def _in_front(view: SubjectView, place: PlaceView, facts: Facts, driver: Driver, library: Dotted, what: str) -> Finding:
+    """A GPU that refuses compat libraries, and one in front of its driver, which would do without."""
+    branch = library.numbers[0]
+    path = newer = None
+    if driver.branch >= branch:  # off the path, NVIDIA's runtime leaves it aside
+        path = "take /usr/local/cuda/compat out of LD_LIBRARY_PATH in the image"
+    elif not view.compat_on_path and _runs(branch, place):  # on the path, a newer driver would be error 803
+        newer = f"install a driver of branch {branch} or newer"
+    compared = f"driver {driver.text} < {library}"
+    if driver.numbers >= library.numbers:  # of the library, only the branch is known
+        compared = f"LD_LIBRARY_PATH names the compat folder, of branch {branch}"
+    return fail(
+        "forward_compat_unsupported",
+        f"the image's {what} comes before the driver's; {place.label} refuses it (error 804)",
+        f"{compared}; product line {place.line}",
+        remedy=either(
+            path,
+            newer,
+            "remove the cuda-compat package from the image",
+            "use an image without it (pytorch/pytorch:…-runtime)",
+        ),
+        source=facts.compat_origin,
+    )
 
 
 def _cuda_of(view: SubjectView, facts: Facts) -> Dotted | None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from validator.base import data_files
-from validator.base.data_files import DataFileError, read_mapping, read_rows, read_table
+from validator.base.data_files import DataFileError, read_first, read_mapping, read_rows, read_table
 from validator.base.resources import DATA
 
 
@@ -83,6 +83,35 @@ def test_a_file_that_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(data_files, "DATA", tmp_path)
     with pytest.raises(DataFileError, match=r"^validator/data/absent\.yaml: the file cannot be read \(No such file"):
         read_mapping("absent.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "first:\n  a: 12.10\n",
+        "# what it is\n\nfirst:\n  a: 12.10\n",
+        "first:\n  # why\n\n  a: 12.10\n\nsecond: [\n",  # of what comes after it, nothing is read
+    ],
+)
+def test_the_first_mapping_is_read_without_the_rest(write: Callable[[str], str], text: str) -> None:
+    assert read_first(write(text), "first") == {"a": "12.10"}
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("second: 1\nfirst:\n  a: 1\n", "`first` must be its first key"),
+        ("first: {a: 1}\n", "`first` must be its first key"),
+        ("", "`first` must be its first key"),
+        ("first:\n  - a\n", "`first` must be a mapping"),
+        ("first:\nsecond: 1\n", "`first` must be a mapping"),
+        ("first:\n  a: [\n", "not valid YAML: "),
+    ],
+)
+def test_what_is_no_first_mapping_is_refused(write: Callable[[str], str], text: str, problem: str) -> None:
+    with pytest.raises(DataFileError) as caught:
+        read_first(write(text), "first")
+    assert str(caught.value).startswith(f"validator/data/some.yaml: {problem}")
 
 
 class _NoKeyTwice(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

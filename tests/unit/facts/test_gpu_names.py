@@ -41,6 +41,7 @@ def test_every_shipped_name_is_found_with_and_without_the_vendor_in_any_case() -
         ("2x A100-SXM4-80GB MIG 3g.40gb", "A100-SXM4-80GB"),
         ("NVIDIA GeForce RTX 3070 Lite Hash Rate", "GeForce RTX 3070"),
         ("GeForce RTX 2070 with Max-Q Design", "GeForce RTX 2070"),
+        ("Jetson Thor", "Jetson AGX Thor"),
     ],
 )
 def test_short_names_mean_one_product(text: str, name: str) -> None:
@@ -184,8 +185,26 @@ def test_what_a_name_is_taken_for_is_said(name: str, rows: list[str], said: str)
     assert match.asked == name
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["Laptop GPU", "mobile", "Mobile GPU", "notebook", "Max-Q", "with Max-Q Design", "LHR", "Lite Hash Rate"],
+)
+def test_words_for_a_laptop_or_a_slower_hash_leave_the_capability_as_it_is(words: str) -> None:
+    match = find(f"GTX 1070 {words}", load())
+    assert [row.name for row in match.rows] == ["GeForce GTX 1070"]
+    assert match.assumption == f"'GTX 1070 {words}' is taken to have the capability of GeForce GTX 1070"
+
+
+@pytest.mark.parametrize("words", ["card", "graphics card", "GPU", "series GPU", "NVIDIA Corporation", "cards", "GPUs"])
+def test_words_that_say_nothing_of_the_product_are_passed_over(words: str) -> None:
+    match = find(f"GTX 1070 {words}", load())
+    assert [row.name for row in match.rows] == ["GeForce GTX 1070"]
+    assert match.assumption == f"'GTX 1070 {words}' is taken for GeForce GTX 1070"
+
+
 def test_an_architecture_is_said_to_be_one() -> None:
     match = find("Volta", load())
     assert {row.cc.text for row in match.rows} == {"7.0"}
     assert match.assumption == "'Volta' is taken for a GPU of that architecture"
+    assert find("NVIDIA Volta architecture", load()).rows == match.rows
     assert all(row.line != "jetson" for row in find("Blackwell", load()).rows)

@@ -6,7 +6,7 @@ import pytest
 
 from validator.base.versions import Dotted
 from validator.facts import load
-from validator.facts.image_names import Reference, plain_reference, read_image, split_reference
+from validator.facts.image_names import Reference, gate_of, plain_reference, read_image, split_reference
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,39 @@ def test_other_names_are_read_by_the_words_people_use(reference: str, torch: str
     told = read_image(reference, load())
     assert (told.torch, told.cuda) == (torch, cuda)
     assert (told.requirement, told.compat, told.arch) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("pytorch/pytorch:2.7.1-cuda12.8-cudnn9-runtime", "is taken to hold torch 2.7.1 and CUDA 12.8"),
+        ("nvidia/cuda:12.8.1-base-ubuntu22.04", "is taken to hold CUDA 12.8"),
+        ("team/torch:2.1.0-cu121", "torch 2.1.0 and CUDA 12.1 are taken from the words of its name"),
+        ("team/trainer:cu121", "torch unknown and CUDA 12.1 are taken from the words of its name"),
+        ("team/torch:2.1.0", "torch 2.1.0 and CUDA unknown are taken from the words of its name"),
+        ("team/thing:latest", "what is in team/thing:latest is not known by its name"),
+    ],
+)
+def test_what_a_reference_is_taken_for_is_said(reference: str, said: str) -> None:
+    (assumption,) = read_image(reference, load()).assumptions
+    assert reference in assumption
+    assert assumption.endswith(said)
+
+
+# The newest toolkit of the facts is 13.4: of what comes after it, nobody knows which older drivers its images name besides.
+@pytest.mark.parametrize(
+    ("cuda", "requirement", "in_part"),
+    [("13.3", "cuda>=13.3", False), ("13.5", "cuda>=13.5", True), ("14.0", "cuda>=14.0", True)],
+)
+def test_a_gate_without_a_row_is_whole_up_to_the_newest_toolkit(cuda: str, requirement: str, in_part: bool) -> None:
+    assert max(row.cuda for row in load().toolkits.values()) == Dotted("13.4")
+    gate = gate_of(cuda, load())
+    assert (gate.requirement, gate.origin, gate.in_part) == (requirement, None, in_part)
+    told = read_image(f"nvidia/cuda:{cuda}.0-base-ubuntu24.04", load())
+    assert (told.requirement, told.requirement_in_part) == (requirement, in_part)
+
+
+def test_a_gate_of_the_facts_is_whole() -> None:
+    row = load().gates["12.8"]
+    gate = gate_of("12.8", load())
+    assert (gate.requirement, gate.origin, gate.in_part) == (row.requirement, row.origin, False)

@@ -78,7 +78,15 @@ def test_what_a_tag_tells_is_a_row_where_the_image_has_none() -> None:
     assert dict(row.origin) == {"source": str(FACTS.gates["12.8"].origin)}
     assert said == "nvidia/cuda:12.8.1-base-ubuntu22.04 is taken to hold CUDA 12.8"
     (plain,), _ = look_up("image", "team/torch:2.1.0-cu121", FACTS)
+    assert dict(plain.fields) == plain.raw == {"torch": "2.1.0", "cuda": "12.1"}
     assert dict(plain.origin) == {"source": "the tag's pattern"}
+
+
+def test_what_a_tag_tells_of_a_family_is_the_code_of_its_month_and_whether_it_brings_the_library() -> None:
+    (ngc,), _ = look_up("image", "nvcr.io/nvidia/pytorch:27.01-py3", FACTS)  # newer than the tags of the facts
+    assert dict(ngc.fields) == {"cuda-compat inside": "yes", "code": " ".join(FACTS.ngc_arch[-1].arch)}
+    (wheel,), _ = look_up("image", "pytorch/pytorch:2.99.0-cuda12.8-cudnn9-runtime", FACTS)
+    assert dict(wheel.fields) == {"torch": "2.99.0", "cuda": "12.8", "cuda-compat inside": "no"}
 
 
 def test_a_row_is_written_out_with_every_field_and_its_origin() -> None:

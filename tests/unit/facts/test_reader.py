@@ -28,6 +28,7 @@ def reader(**fields: Any) -> Reader:
         (lambda row: row.optional("other", Dotted), "12.8", None),
         (lambda row: row.whole("field"), "16", 16),
         (lambda row: row.whole("field"), "0", 0),
+        (lambda row: row.whole("field"), "123456789", 123456789),
         (lambda row: row.whole("other"), "16", None),
         (lambda row: row.choice("field", ("a", "b")), "b", "b"),
         (lambda row: row.choice("other", ("a", ""), ""), "b", ""),

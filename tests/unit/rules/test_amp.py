@@ -17,9 +17,9 @@ from validator.model import Outlook
     [
         ("torch.cuda.amp", "1.5.1", "1.6.0"),
         ("torch.autocast", "1.9.1", "1.10.0"),
-        ("torch.amp", "1.11.0", "1.12.1"),
-        ("torch.amp.GradScaler", "2.2.2", "2.3.1"),
-        ("torch.cpu.amp.GradScaler", "2.2.2", "2.3.1"),
+        ("torch.amp", "1.11.0", "1.12.0"),
+        ("torch.amp.GradScaler", "2.2.2", "2.3.0"),
+        ("torch.cpu.amp.GradScaler", "2.2.2", "2.3.0"),
         ("bf16", "1.9.1", "1.10.0"),
     ],
 )
@@ -39,14 +39,14 @@ def test_the_old_names_warn_from_2_4_on(name: str) -> None:
     old = {"needs": (name,)}
     assert "torch_too_old_for_amp" in causes(torch="1.5.1", **old)
     assert causes(torch="2.3.1", **old) == ()
-    assert finding("torch_api_removed_or_deprecated", torch="2.4.1", **old).severity.value == "degraded"
+    assert finding("torch_api_removed_or_deprecated", torch="2.4.0", **old).severity.value == "degraded"
 
 
 def test_autocast_on_the_cpu() -> None:
     assert "torch_too_old_for_amp" in causes(torch="1.9.1", cuda="cpu", has_gpu=False)
     assert causes(torch="1.10.0", cuda="cpu", has_gpu=False) == ("cpu_half_unsupported",)
     assert causes(torch="2.1.2", cuda="cpu", has_gpu=False) == ("cpu_half_unsupported",)
-    assert causes(torch="2.2.2", cuda="cpu", has_gpu=False) == ()
+    assert causes(torch="2.2.0", cuda="cpu", has_gpu=False) == ()
     assert status_of(torch="2.1.2", needs=("cpu-fp16",)) is Outlook.DEGRADED
 
 
@@ -55,10 +55,11 @@ def test_autocast_on_the_cpu() -> None:
     ("torch", "cuda", "gpu", "cause"),
     [
         ("2.2.2", "12.1", "Tesla V100-SXM2-16GB", "bf16_unsupported"),
-        ("2.3.1", "12.1", "Tesla V100-SXM2-16GB", "bf16_emulated"),
+        ("2.3.0", "12.1", "Tesla V100-SXM2-16GB", "bf16_emulated"),
         ("2.2.2", "12.1", "NVIDIA A100-SXM4-40GB", None),
         ("2.3.1", "12.1", "NVIDIA A100-SXM4-40GB", None),
         ("2.2.2", "12.1", "Tesla T4", "bf16_unsupported"),
+        ("1.10.0", "11.3", "Tesla T4", "bf16_unsupported"),
         ("1.9.1", "11.1", "Tesla T4", None),
     ],
 )
@@ -117,10 +118,12 @@ def test_what_only_newer_gpus_do(need: str, without: str, with_it: str) -> None:
     assert status_of(**stack, gpu=with_it, needs=(need,)) is not Outlook.FAIL
 
 
-# torch.compile came to Python 3.12 with torch 2.4 and to 3.13 with 2.6.
+# torch.compile came to Python 3.11 with torch 2.1, to 3.12 with 2.4 and to 3.13 with 2.6.
 @pytest.mark.parametrize(
     ("torch", "python", "works"),
     [
+        ("2.0.1", "3.11", False),
+        ("2.1.0", "3.11", True),
         ("2.3.1", "3.12", False),
         ("2.4.0", "3.12", True),
         ("2.5.1", "3.13", False),
@@ -132,8 +135,12 @@ def test_compile_came_to_each_python_later(torch: str, python: str, works: bool)
     assert ("torch_too_old" not in causes(torch=torch, python=python, needs=("compile",))) is works
 
 
-def test_compile_needs_torch_2() -> None:
-    assert "torch_too_old" in causes(torch="1.13.1", needs=("compile",))
+@pytest.mark.parametrize(
+    ("need", "before", "first"), [("compile", "1.13.1", "2.0.0"), ("fp8", "2.0.1", "2.1.0"), ("fp4", "2.7.1", "2.8.0")]
+)
+def test_what_came_later_than_amp(need: str, before: str, first: str) -> None:
+    assert "torch_too_old" in causes(torch=before, needs=(need,))
+    assert "torch_too_old" not in causes(torch=first, needs=(need,))
 
 
 def test_bf16_without_a_torch_is_that_of_the_newest() -> None:

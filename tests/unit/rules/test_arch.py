@@ -200,3 +200,85 @@ def test_code_of_a_jetson_runs_on_no_later_gpu_of_its_major(made_for: str) -> No
     entries = (f"sm_{major}{minor}",)
     assert has_sass(entries, (major, minor), jetson=True)
     assert not has_sass(entries, (major, minor + 1), jetson=False)
+
+
+# What a toolkit makes code for: the first and the last CUDA of a capability, and code for a lower minor that runs on it.
+@pytest.mark.parametrize(
+    ("cuda", "cc", "works"),
+    [
+        ("12.9", "7.0", True),
+        ("13.0", "7.0", False),
+        ("11.8", "3.7", True),
+        ("12.0", "3.7", False),
+        ("11.7", "9.0", False),
+        ("11.8", "9.0", True),
+        ("12.6", "12.0", False),
+        ("12.8", "12.0", True),
+        ("12.8", "12.1", True),  # came with 12.9; code for 12.0 runs on it
+        ("11.3", "8.7", False),  # a Jetson: no other code of its major runs on it
+        ("11.4", "8.7", True),
+        ("10.2", "8.0", False),
+    ],
+)
+def test_the_first_and_the_last_toolkit_of_a_capability(cuda: str, cc: str, works: bool) -> None:
+    prediction = predict(cuda=cuda, cc=cc)
+    assert ("arch_not_supported" in prediction.causes) is not works
+    assert prediction.missing == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        (
+            {"torch": "2.99.0", "cuda": "13.0"},
+            "what torch 2.99.0 for CUDA 13.0 has code for is not in the facts; opening the image",
+        ),
+        ({"torch": "2.6.0a0+abc", "cuda": "12.8"}, "what torch 2.6.0a0+abc for CUDA 12.8 has code for is not in the facts"),
+        (
+            {"torch": "2.6.0a0+abc"},
+            "which CUDA torch 2.6.0a0+abc is built for, so whether it has code for compute capability 9.0",
+        ),
+    ],
+)
+def test_a_torch_whose_code_nobody_knows_must_be_opened(given: dict[str, str], missing: str) -> None:
+    prediction = predict(**given, cc="9.0")
+    assert prediction.status is Outlook.UNKNOWN
+    asked = [each for each in prediction.missing if each.text.startswith(missing)]
+    assert [each.kind for each in asked] == [MissingKind.IMAGE]
+
+
+def test_a_build_that_was_never_published_has_no_code_to_ask_for() -> None:
+    prediction = predict(torch="2.7.1", cuda="12.4", cc="9.0", driver="580.95.05")
+    assert (prediction.causes, prediction.missing) == (("build_not_published",), ())
+
+
+# Table 3 of CUDA 12.4's release notes: 550.54.14 on Linux, 551.61 on Windows.
+@pytest.mark.parametrize(
+    ("platform", "driver", "cause"),
+    [
+        ("linux_x86_64", "550.54.13", "ptx_too_new"),
+        ("linux_x86_64", "550.54.14", "ptx_jit"),
+        ("windows", "551.60", "ptx_too_new"),
+        ("windows", "551.61", "ptx_jit"),
+        ("linux_x86_64", "551.60", "ptx_too_new"),  # a number that only Windows has
+        ("linux_x86_64", "551.61", "ptx_jit"),
+    ],
+)
+def test_ptx_is_compiled_from_the_driver_of_the_platform_on(platform: str, driver: str, cause: str) -> None:
+    inside = {"torch": "2.4.0", "cuda": "12.4", "arch_list": ("sm_75", "compute_80")}
+    assert cause in causes(inside=inside, gpu="L4", driver=driver, platform=platform)
+
+
+# The libraries beside torch must have code for the GPU: those of CUDA 11.8 were the first to know Hopper.
+@pytest.mark.parametrize(("cuda", "cause"), [("11.7", "arch_not_supported"), ("11.8", "ptx_jit")])
+def test_ptx_is_of_use_from_the_first_toolkit_of_the_gpu_on(cuda: str, cause: str) -> None:
+    inside = {"torch": "2.0.1", "cuda": cuda, "arch_list": ("sm_80", "compute_80")}
+    prediction = predict(inside=inside, gpu="H100 PCIe", driver="580.95.05")
+    assert [row.cause for row in prediction.findings if row.cause in ("arch_not_supported", "ptx_jit")] == [cause]
+
+
+def test_ptx_of_a_cuda_beyond_the_facts_takes_no_driver_for_granted() -> None:
+    inside = {"torch": "2.4.0", "cuda": "13.7", "arch_list": ("compute_80",)}
+    prediction = predict(inside=inside, gpu="L4")
+    assert prediction.causes == ("ptx_jit",)
+    assert not any("PTX" in said.text for said in prediction.assumptions)

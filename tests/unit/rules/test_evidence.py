@@ -13,6 +13,7 @@ from validator.model import AssumptionKind, Basis, Finding, MissingKind, Outlook
 FACTS = load()
 IMAGE = "nvidia/cuda:12.8.1-base-ubuntu22.04"
 T4, ORIGIN = "Tesla T4", {name: str(FACTS.capabilities[name].origin) for name in ("6.1", "7.0", "8.9", "12.0")}
+NUMPY = str(FACTS.boundaries["numpy2"].origin)
 
 
 def inside(*arch: str, torch: str = "2.7.1", cuda: str = "12.8") -> dict[str, Any]:
@@ -100,7 +101,7 @@ def inside(*arch: str, torch: str = "2.7.1", cuda: str = "12.8") -> dict[str, An
             ("vendor or product line: Radeon",),
             None,
         ),
-        ("numpy_abi", {"torch": "2.2.2", "numpy": "2.0.0"}, ("torch 2.2.2 < 2.3.0, numpy 2.0.0 >= 2",), None),
+        ("numpy_abi", {"torch": "2.2.2", "numpy": "2.0.0"}, ("torch 2.2.2 < 2.3.0, numpy 2.0.0 >= 2",), NUMPY),
     ],
 )
 def test_a_finding_has_the_numbers_compared_and_the_source(
@@ -109,6 +110,49 @@ def test_a_finding_has_the_numbers_compared_and_the_source(
     row = finding(cause, **given)
     assert row.evidence == evidence
     assert source is None or row.source == source
+
+
+RELEASES = {str(version): row for version, row in FACTS.releases.items()}
+
+
+@pytest.mark.parametrize(
+    ("cause", "given", "source"),
+    [
+        ("build_not_published", {"torch": "2.7.1", "cuda": "12.4"}, RELEASES["2.7.1"].origin),
+        ("python_version_unsupported", {"torch": "2.7.1", "cuda": "12.6", "python": "3.8"}, RELEASES["2.7.1"].origin),
+        ("glibc_too_old", {"torch": "2.7.1", "cuda": "12.6", "libc": "2.27"}, RELEASES["2.7.1"].origin),
+        (
+            "arch_not_supported",  # of cuDNN, which comes with torch
+            {"torch": "2.4.0", "cuda": "11.8", "gpu": "Tesla K80", "driver": "470.82.01"},
+            FACTS.capabilities["3.7"].cudnn_origin,
+        ),
+        ("arch_not_supported", {"torch": "2.9.1", "cuda": "12.8", "gpu": "GTX 1080"}, RELEASES["2.9.1"].builds["12.8"].origin),
+        (
+            "arch_not_supported",  # of Triton, which is asked for
+            {"torch": "2.5.1", "cuda": "12.4", "gpu": "GTX 1080", "needs": ("compile",)},
+            FACTS.boundaries["compile"].origin,
+        ),
+        (
+            "fp16_no_speedup",
+            {"torch": "2.5.1", "cuda": "12.4", "gpu": "GTX 1080"},
+            FACTS.capabilities["6.1"].feature_origin,
+        ),
+        (
+            "fp8_unsupported",
+            {"torch": "2.8.0", "cuda": "12.8", "gpu": "NVIDIA A30", "needs": ("fp8",)},
+            FACTS.capabilities["8.0"].feature_origin,
+        ),
+        (
+            "torch_too_old",
+            {"torch": "2.3.1", "python": "3.12", "needs": ("compile",)},
+            FACTS.boundaries["compile_python_3.12"].origin,
+        ),
+        ("driver_too_old", {"torch": "2.5.1", "cuda": "12.4", "gpu": T4, "driver": "520.61.05"}, FACTS.floors[12].origin),
+        ("driver_too_old", {"torch": "9.9.0", "cuda": "14.1", "gpu": T4, "driver": "535.183.01"}, FACTS.branches[535].origin),
+    ],
+)
+def test_a_finding_names_the_row_it_is_from(cause: str, given: dict[str, Any], source: object) -> None:
+    assert finding(cause, **given).source == str(source)
 
 
 def test_the_gravest_finding_comes_first_and_a_remark_last() -> None:

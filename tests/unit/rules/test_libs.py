@@ -149,6 +149,23 @@ def test_a_cuda_major_by_itself_is_a_build_of_it() -> None:
     assert "build_not_published" in causes(torch="2.7.1", cuda="13")
 
 
+@pytest.mark.parametrize(("torch", "nearest"), [("2.7.3", "2.7.1"), ("2.6.1", "2.6.0"), ("2.7", "2.7.1")])
+def test_a_patch_that_the_facts_do_not_have_is_judged_as_the_nearest_of_its_minor(torch: str, nearest: str) -> None:
+    prediction = predict(torch=torch, gpu="NVIDIA A100-SXM4-40GB", driver="580.95.05")
+    assert prediction.status is Outlook.PASS
+    assert prediction.assumptions[0].text == f"torch {torch} is judged as {nearest}, the nearest release in the facts"
+
+
+# pip's default is 12.6 for 2.7.1 and 13.0 for 2.11.0, which also comes for 12.6 and 12.8.
+@pytest.mark.parametrize(
+    ("torch", "major", "cuda"), [("2.7.1", "11", "11.8"), ("2.11.0", "12", "12.8"), ("2.11.0", "13", "13.0")]
+)
+def test_a_cuda_major_that_is_not_the_default_is_its_newest_build(torch: str, major: str, cuda: str) -> None:
+    prediction = predict(torch=torch, cuda=major, gpu="NVIDIA A100-SXM4-40GB", driver="580.95.05")
+    assert prediction.status is Outlook.PASS
+    assert f"CUDA {major} is taken for {cuda}, of the builds of torch {torch}" in [said.text for said in prediction.assumptions]
+
+
 def test_nightlies_and_source_builds() -> None:
     nightly = predict(torch="2.7.0.dev20250310+cu128", gpu="RTX 5090", driver="570.133.07")
     assert nightly.status is Outlook.PASS

@@ -30,7 +30,7 @@ class ActionReason:
 
     because: Because
     what: str = ""
-    """What it is about: the GPU, or the target's driver-less name; of ``NOT_SUPPORTED`` the runner's own words."""
+    """What it is about: the GPU here, or what the target asks for; of ``NOT_SUPPORTED`` the runner's own words."""
     detail: str = ""
     """What is wrong with that GPU, or the driver of the target."""
 
@@ -78,7 +78,7 @@ class Cell:
         if self.why.because not in (Because.NO_GPU_HERE, Because.GPU_UNUSABLE, Because.ANOTHER_MACHINE):
             return self.why.text
         said = self.why.text + (", and the matrix does not say `cuda: cpu`" if self.environment.cuda is None else "")
-        return f"opened without a GPU: {said}" if self.action is Action.INSPECT else f"{said}; --inspect opens it all the same"
+        return f"opened without a GPU: {said}" if self.action is Action.INSPECT else f"{said}; --inspect opens it anyway"
 
 
 @dataclass(frozen=True)

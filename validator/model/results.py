@@ -105,7 +105,7 @@ class CellResult:
     mismatches: tuple[Mismatch, ...] = ()
     """Where the inside is not what the matrix says."""
     ran_on: RanOn | None = None
-    """None where nothing ran, and in files of before this was written."""
+    """None where nothing ran, and in older files."""
     digest: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader must know of how this came about (a package source that was not the one asked for, say)."""

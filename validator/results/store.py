@@ -23,7 +23,7 @@ _DATABASE = "validator.sqlite3"
 _LAYOUT = 1
 #: What stands for a result until there is one. Whether the run died or is still going cannot be told from here.
 _NOT_BEGUN = "no result is recorded: the run died before this cell, or has not come to it yet"
-_BEGUN = "no result is recorded: the run died during this cell, or is at it"
+_BEGUN = "no result is recorded: the run died during this cell, or is still in it"
 #: How long one run waits for another that is writing to the same history.
 _BUSY_SECONDS = 30.0
 _SCHEMA = """
@@ -100,7 +100,7 @@ class Store:
                 "UPDATE cells SET result = ? WHERE run = ? AND id = ?", (dump_cell(result), self._run_id, result.id)
             )
             if changed.rowcount != 1:
-                raise StoreError(f"{result.id} is no cell of the run {self._run_id or '(none was begun)'}")
+                raise StoreError(f"{result.id} is not a cell of the run {self._run_id or '(none was begun)'}")
 
     def finish_run(self, run: RunInfo) -> None:
         """Record that the run came to its end, interrupted or not."""
@@ -155,7 +155,7 @@ class Store:
                 if layout > _LAYOUT:
                     raise StoreError(
                         f"{self._path} was written by a newer validator",
-                        why=f"its layout is {layout}, this one knows up to {_LAYOUT}",
+                        why=f"its layout is {layout}, this one reads up to {_LAYOUT}",
                         hint="update the validator, or use another folder with --out",
                     )
                 with database:

@@ -100,7 +100,7 @@ def _untrustworthy(cell: Cell, prepared: Prepared, outcome: RunOutcome) -> str |
         memory = "; the memory limit was reached" if outcome.oom_killed else ""
         return f"the probe ended without its final event{where} (exit status {outcome.exit_code}){memory}"
     if outcome.exit_code != 0:
-        return f"the probe reported to its end, and yet exited with status {outcome.exit_code}"
+        return f"the probe reported everything, yet exited with status {outcome.exit_code}"
     return None
 
 

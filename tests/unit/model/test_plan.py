@@ -41,7 +41,7 @@ def test_only_where_a_gpu_is_wanting_a_cell_says_what_opening_would_do(because: 
     said = {action: cell(environment(cuda="12.6"), action=action, why=why).reason for action in (Action.INSPECT, Action.SKIP)}
     if because in WITHOUT_GPU:
         assert said[Action.INSPECT] == f"opened without a GPU: {sentence}"
-        assert said[Action.SKIP] == f"{sentence}; --inspect opens it all the same"
+        assert said[Action.SKIP] == f"{sentence}; --inspect opens it anyway"
     else:
         assert set(said.values()) == {sentence}
 

@@ -91,7 +91,7 @@ def test_what_was_kept_survives_kill_9(tmp_path: Path) -> None:
     assert [result.id for result in read.cells] == ["first@host", "second@host", "third@t4-535"]
     assert [result.status for result in read.cells] == [Status.PASS, Status.SKIP, Status.SKIP]
     assert [result.reason for result in read.cells[1:]] == [
-        "no result is recorded: the run died during this cell, or is at it",
+        "no result is recorded: the run died during this cell, or is still in it",
         "no result is recorded: the run died before this cell, or has not come to it yet",
     ]
     assert {result.environment.torch for result in read.cells} == {"2.7.1"}
@@ -119,7 +119,7 @@ def test_the_latest_run_is_the_one_begun_last_and_any_other_is_found_by_its_id(t
 
 
 def test_a_result_of_no_planned_cell_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="no cell of the run"):
+    with pytest.raises(StoreError, match="not a cell of the run"):
         Store(tmp_path).keep(result())
 
 

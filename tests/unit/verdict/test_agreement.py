@@ -110,7 +110,7 @@ def test_on_this_machine_it_is_said_why_nothing_was_run(predicted: Prediction, r
 def test_that_there_is_no_gpu_is_said_once(why: ActionReason, reason: str) -> None:
     unknown = prediction(Outlook.UNKNOWN, missing=(NO_GPU,))
     asked = cell(environment(cuda="12.6"), action=Action.SKIP, why=why, predicted=unknown)
-    assert foretold(asked).reason == f"{reason}; --inspect opens it all the same"
+    assert foretold(asked).reason == f"{reason}; --inspect opens it anyway"
     other = cell(action=Action.SKIP, why=ENGINE, predicted=unknown)
     assert foretold(other).reason == f"not known: {NO_GPU.text}; not run: needs an engine"
 

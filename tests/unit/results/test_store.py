@@ -417,3 +417,9 @@ def test_no_more_room_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
     assert read.cells[0].reason == "no result is recorded: the run died before this cell, or has not come to it yet"
     assert (tmp_path / "latest" / "results.json").read_text(encoding="utf-8") == dump(every_kind())
     assert not [name for name in files(tmp_path) if "/." in name]
+
+
+def test_a_new_history_says_its_layout_so_that_an_older_validator_can_refuse_it(tmp_path: Path) -> None:
+    Store(tmp_path)
+    (layout,) = sqlite3.connect(tmp_path / "validator.sqlite3").execute("PRAGMA user_version").fetchone()
+    assert layout == 1

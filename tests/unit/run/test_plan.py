@@ -8,7 +8,7 @@ import pytest
 from values import HOST_TARGET, T4, WHERE, cpu_environment, environment, host, matrix
 
 from validator.base.errors import ExitCode, NothingSelectedError
-from validator.model import Action, Cell, Environment, Expectation, Gpu, HostInfo, NvmlInfo, Status, Target
+from validator.model import Action, Cell, Environment, Expectation, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, Status, Target
 from validator.run import make_plan
 
 A100 = Gpu(index=1, uuid="GPU-2222", name="NVIDIA A100-SXM4-80GB", compute_capability="8.0")
@@ -197,3 +197,17 @@ def test_the_first_expectation_that_matches_counts() -> None:
 
 def test_a_cell_nobody_named_expects_nothing() -> None:
     assert planned(CUDA, HOST_TARGET, host()).expect is None
+
+
+def test_every_cell_has_what_is_predicted_of_its_environment_on_its_target() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def predict(of: Environment, target: Target) -> Prediction:
+        asked.append((of.id, target.id))
+        return Prediction(Outlook.FAIL if (of.id, target.id) == ("b", "t4") else Outlook.PASS)
+
+    environments = (environment("a", cuda="12.6"), environment("b", cuda="12.6"))
+    of = matrix(*environments, targets=(HOST_TARGET, Target("t4", gpu="Tesla T4")))
+    made = make_plan(of, host(), runner="docker", runner_reason="", supports=lambda _: None, predict=predict)
+    assert asked == [("a", "host"), ("a", "t4"), ("b", "host"), ("b", "t4")]
+    assert [cell.predicted.status for cell in made.cells if cell.predicted] == [Outlook.PASS] * 3 + [Outlook.FAIL]

@@ -71,6 +71,13 @@ def test_every_example_of_the_engines_words_finds_its_own_row(row: engine_words.
     assert row.source.startswith("https://")
 
 
+@pytest.mark.parametrize("row", engine_words.table(), ids=lambda row: row.cause)
+def test_what_the_engine_says_is_the_cause_whatever_such_a_log_would_be_read_as(row: engine_words.EngineWords) -> None:
+    for words in row.examples:
+        result, [found] = judged(RunOutcome(silence(), engine_problem=words))
+        assert (result.status, found.cause) == (Status.ERROR, row.cause)
+
+
 def test_words_that_no_row_knows_name_nothing() -> None:
     assert engine_words.cause_of("the container was refused: something nobody has seen") is None
 

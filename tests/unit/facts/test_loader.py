@@ -291,3 +291,9 @@ def test_every_source_is_the_source_of_something() -> None:
         text = (FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
         for source in re.findall(r"^  ([a-z0-9.-]+): \{what: ", text, re.MULTILINE):
             assert re.search(rf"source: {re.escape(source)}(?![a-z0-9.-])", text), (name, source)
+
+
+def test_a_plain_value_of_an_overlay_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    facts = load(_overlay(tmp_path, "os_glibc: {ubuntu22.04: '9.9', ours1: '2.40'}\n"))
+    assert (facts.os_glibc["ubuntu22.04"], facts.os_glibc["ours1"]) == (Dotted("9.9"), Dotted("2.40"))
+    assert facts.os_glibc["ubuntu24.04"] == load().os_glibc["ubuntu24.04"]

@@ -105,11 +105,12 @@ def _in_engine(output: Output, containers: bool, images: bool, *, required: bool
 
 def _results(out: Path, *, remove: bool) -> Iterator[Found]:
     """What is in the results folder; once that is removed, the folder goes too where nothing else is in it."""
+    from validator.report import FILES
     from validator.results.files import remove_empty
     from validator.results.store import own_paths
     from validator.run import reaper
 
-    ours = own_paths(out)
+    ours = own_paths(out, FILES)
     yield from reaper.paths(ours)
     if remove and ours:
         remove_empty(out)

@@ -91,9 +91,9 @@ def answer_format_option(formats: Iterable[str]) -> Callable[[_F], _F]:
 
 def report_format_option(function: _F) -> _F:
     """``--format`` of the commands that show a report: one of ``report.FORMATS``."""
-    from validator.report import FORMATS
+    from validator.report import FILES, FORMATS
 
-    written = " and ".join(each.file for each in FORMATS.values() if each.file)
+    written = " and ".join(FILES)
     return click.option(
         "--format",
         "format_name",

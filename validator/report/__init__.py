@@ -15,7 +15,7 @@ from validator.base.text import quoted, suggestion
 from validator.model import Report
 from validator.report.forecast import Forecast
 
-__all__ = ["FORMATS", "Forecast", "files", "render"]
+__all__ = ["FILES", "FORMATS", "Forecast", "files", "render"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ FORMATS = {
     "markdown": Format("validator.report.markdown", "report.md"),
     "json": Format("validator.report.document", "results.json"),
 }
+#: Name of a file that every run writes → its format.
+FILES = {each.file: name for name, each in FORMATS.items() if each.file}
 
 
 class Renderer(Protocol):
@@ -52,4 +54,4 @@ def render(name: str, shown: Report | Forecast, *, width: int | None = None, col
 
 def files(report: Report) -> dict[str, str]:
     """What every run writes: file name → text."""
-    return {each.file: render(name, report) for name, each in FORMATS.items() if each.file}
+    return {file: render(name, report) for file, name in FILES.items()}

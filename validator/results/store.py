@@ -7,7 +7,7 @@ so that the report of a run that was killed needs no repair: it is read like any
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -169,14 +169,16 @@ class Store:
         return f"move {self._path.name} away, a new one is made; the reports under {self._folder / 'runs'} stay readable"
 
 
-def own_paths(folder: Path) -> list[Path]:
-    """What a store made in a folder, which may hold other things as well; nothing when it holds no history."""
+def own_paths(folder: Path, reports: Iterable[str]) -> list[Path]:
+    """What a store made in a folder, which may hold other things as well; nothing when it holds no history.
+
+    ``reports`` are the names of the files that every run writes.
+    """
     if not (folder / _DATABASE).is_file():
         return []
     with Store(folder, create=False)._database() as database:
         runs = [folder / "runs" / run for (run,) in database.execute("SELECT id FROM runs ORDER BY number")]
-    written = sorted({report.name for run in runs if run.is_dir() for report in run.iterdir()})
-    ours = [*runs, *(folder / "latest" / name for name in written), *sorted(folder.glob(f"{_DATABASE}*"))]
+    ours = [*runs, *(folder / "latest" / name for name in reports), *sorted(folder.glob(f"{_DATABASE}*"))]
     if (folder / ".gitignore").is_file() and (folder / ".gitignore").read_text(encoding="utf-8", errors="replace") == IGNORE:
         ours.append(folder / ".gitignore")
     return [path for path in ours if path.exists()]

@@ -16,8 +16,8 @@ from values import L4_HOST, every_kind, report, result, run_info
 
 from validator.base.errors import StoreError
 from validator.model import Action, ActionReason, Because, Cell, CellResult, Report, Status
+from validator.report import FILES, render
 from validator.report import files as report_files
-from validator.report import render
 from validator.results import Store, dump
 from validator.results.files import remove_empty, write_whole
 from validator.results.store import own_paths
@@ -216,7 +216,7 @@ def test_a_new_folder_is_ignored_by_git_and_an_existing_one_is_left_alone(tmp_pa
 
 
 def owned(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in own_paths(folder)}
+    return {str(path.relative_to(folder)) for path in own_paths(folder, FILES)}
 
 
 def test_of_a_folder_that_holds_other_things_only_what_the_store_made_is_its_own(tmp_path: Path) -> None:
@@ -254,8 +254,8 @@ def test_a_folder_in_the_place_of_the_gitignore_is_not_ours(tmp_path: Path) -> N
 def test_without_a_history_nothing_is_ours(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*\n", encoding="ascii")
     (tmp_path / "runs" / "run-1").mkdir(parents=True)
-    assert own_paths(tmp_path) == []
-    assert own_paths(tmp_path / "nowhere") == []
+    assert own_paths(tmp_path, FILES) == []
+    assert own_paths(tmp_path / "nowhere", FILES) == []
 
 
 @pytest.mark.parametrize(
@@ -423,3 +423,15 @@ def test_a_new_history_says_its_layout_so_that_an_older_validator_can_refuse_it(
     Store(tmp_path)
     (layout,) = sqlite3.connect(tmp_path / "validator.sqlite3").execute("PRAGMA user_version").fetchone()
     assert layout == 1
+
+
+def test_only_the_reports_of_the_latest_run_are_ours_whatever_lies_in_the_folders_of_runs(tmp_path: Path) -> None:
+    store = begun(tmp_path, "torch2.7.1-cu126@host")
+    write(store, every_kind())
+    for folder in ("runs/run-1", "latest"):
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "notes.txt").touch()
+    assert "latest/notes.txt" not in owned(tmp_path)
+    for path in sorted((tmp_path / "runs").rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    assert {"latest/results.json", "latest/report.md"} <= owned(tmp_path)

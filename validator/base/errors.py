@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     NOT_FOUND_OUT = 4
     NOTHING_SELECTED = 5
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 class ValidatorError(Exception):
@@ -70,6 +71,17 @@ class EngineUnavailableError(ValidatorError):
 
 class AcquireError(ValidatorError):
     """An environment could not be made: pull refused, build failed, no such wheel. Never a fact about the combination."""
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", transient: bool = False) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.transient = transient
+        """Whether the trouble may be gone in a moment (429, 5xx, a connection that broke), so that it is tried again."""
+
+
+class InterruptedRunError(ValidatorError):
+    """Work was given up because the run is to end."""
+
+    exit_code = ExitCode.INTERRUPTED
 
 
 class StoreError(ValidatorError):

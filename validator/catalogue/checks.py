@@ -22,12 +22,14 @@ class CheckSpec:
     inspect: bool
     model: bool = False
     """Whether it needs the user's own model, and is left out without one."""
+    alone: bool = False
+    """Whether it measures a rate, which cells running beside it would falsify."""
 
 
 @cache
 def registry() -> Mapping[str, CheckSpec]:
     """Every check by name, in the order they run."""
-    rows = read_table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model",))
+    rows = read_table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model", "alone"))
     return {
         name: CheckSpec(
             name=name,
@@ -36,6 +38,7 @@ def registry() -> Mapping[str, CheckSpec]:
             needs=tuple(row["needs"]),
             inspect=bool(row["inspect"]),
             model=bool(row.get("model", False)),
+            alone=bool(row.get("alone", False)),
         )
         for name, row in rows.items()
     }

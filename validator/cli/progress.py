@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from validator.base.text import one_line
 from validator.cli.output import Output
-from validator.model import Basis, Cell, CellResult, Status
+from validator.model import Basis, Cell, CellResult, Environment, Status
 from validator.run.protocols import Progress
 
 
@@ -38,17 +38,29 @@ def _worth_a_line(result: CellResult) -> bool:
 class _Silent:
     """Says nothing."""
 
-    def cell_started(self, cell: Cell, number: int, total: int) -> None:
+    def planned(self, cells: Sequence[Cell], lanes: Sequence[str]) -> None:
         """Nothing."""
 
-    def note(self, cell: Cell, text: str) -> None:
+    def acquiring(self, environment: Environment) -> None:
+        """Nothing."""
+
+    def acquired(self, environment: Environment, problem: str | None) -> None:
+        """Nothing."""
+
+    def cell_started(self, cell: Cell, lane: str) -> None:
+        """Nothing."""
+
+    def note(self, about: Cell | Environment, text: str) -> None:
+        """Nothing."""
+
+    def said(self, text: str) -> None:
         """Nothing."""
 
     def cell_finished(self, result: CellResult) -> None:
         """Nothing."""
 
 
-class _Lines:
+class _Lines(_Silent):
     """A line for each cell and each check; every line of a build with -v, else one now and then as a sign of life."""
 
     #: Seconds between two lines of a build or pull without -v.
@@ -58,11 +70,11 @@ class _Lines:
         self._output = output
         self._last = 0.0
 
-    def cell_started(self, cell: Cell, number: int, total: int) -> None:
-        self._output.note(f"[{number}/{total}] {cell.id}: {cell.action.value}: {cell.reason}")
+    def cell_started(self, cell: Cell, lane: str) -> None:
+        self._output.note(f"{cell.id}: {cell.action.value}: {cell.reason}")
         self._last = time.monotonic()
 
-    def note(self, cell: Cell, text: str) -> None:
+    def note(self, about: Cell | Environment, text: str) -> None:
         now = time.monotonic()
         if self._output.verbose or text.startswith(("check ", "pulling ", "building ")) or now - self._last >= self._EVERY:
             self._last = now
@@ -73,7 +85,7 @@ class _Lines:
             self._output.note(f"      {result.status.value}: {one_line(result.reason, 300)}")
 
 
-class _Live:
+class _Live(_Silent):
     """One changing line, and a lasting one for each finished cell."""
 
     def __init__(self, spinner: object, console: object) -> None:
@@ -85,11 +97,11 @@ class _Live:
         self._spinner, self._console = spinner, console
         self._head = ""
 
-    def cell_started(self, cell: Cell, number: int, total: int) -> None:
-        self._head = f"[{number}/{total}] {cell.id}"
+    def cell_started(self, cell: Cell, lane: str) -> None:
+        self._head = cell.id
         self._show(cell.reason)
 
-    def note(self, cell: Cell, text: str) -> None:
+    def note(self, about: Cell | Environment, text: str) -> None:
         self._show(text)
 
     def cell_finished(self, result: CellResult) -> None:

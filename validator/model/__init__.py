@@ -16,14 +16,16 @@ from validator.model.matrix import (
     UserModel,
     Where,
 )
-from validator.model.plan import ActionReason, Because, Cell, Plan
+from validator.model.plan import ActionReason, Because, Cell, Intent, Plan
 from validator.model.prediction import Assumption, AssumptionKind, Finding, Missing, MissingKind, Prediction
 from validator.model.reasons import causes_of, gravest, reasons, why
 from validator.model.results import (
+    Attempt,
     CellResult,
     CheckResult,
     Content,
     Mismatch,
+    Origin,
     RanOn,
     Report,
     RunInfo,
@@ -40,6 +42,7 @@ __all__ = [
     "ActionReason",
     "Assumption",
     "AssumptionKind",
+    "Attempt",
     "Basis",
     "Because",
     "BuildOptions",
@@ -58,6 +61,7 @@ __all__ = [
     "GpuProcess",
     "HostInfo",
     "HostInterpreter",
+    "Intent",
     "Level",
     "Limits",
     "Matrix",
@@ -67,6 +71,7 @@ __all__ = [
     "Missing",
     "MissingKind",
     "NvmlInfo",
+    "Origin",
     "Outlook",
     "PackageOptions",
     "Plan",

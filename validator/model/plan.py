@@ -68,9 +68,21 @@ class Cell:
     why: ActionReason
     """Why this action."""
     gpu: Gpu | None = None
-    """The GPU of this machine that the cell is measured on; None on the CPU or when not measured."""
+    """The GPU of this machine that the cell is measured on; None on the CPU or when not measured. Until the cell has been given
+    its lane it is the first of ``lanes``."""
     expect: Status | None = None
     predicted: Prediction | None = None
+    lanes: tuple[Gpu, ...] = ()
+    """The GPUs that it may be measured on, whichever is free; a MIG device is one of its own (see ``Gpu.device_uuid``)."""
+    takes_all: bool = False
+    """Whether it needs all of ``lanes`` together."""
+
+    @property
+    def gpus(self) -> tuple[Gpu, ...]:
+        """The GPUs it is measured on: none, one, or all of ``lanes`` together."""
+        if self.takes_all:
+            return self.lanes
+        return (self.gpu,) if self.gpu else ()
 
     @property
     def reason(self) -> str:
@@ -88,3 +100,14 @@ class Plan:
     cells: tuple[Cell, ...]
     runner: str
     runner_reason: str
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What is about to be started for a cell, written down before it is, so that it can be found again whoever died."""
+
+    cell: str
+    name: str
+    """What it will be called where it runs."""
+    nonce: str
+    attempt: int

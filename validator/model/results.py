@@ -85,6 +85,29 @@ class RanOn:
     runner: str | None = None
     alone: bool | None = None
     """Whether no other cell of the run ran beside it; None where that is not known."""
+    beside: int | None = None
+    """How many cells of the run ran beside it at most; None where that is not known."""
+    exclusive: bool | None = None
+    """Whether nothing else on the machine used the GPU as the cell began; None on the CPU and where that is not known."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a cell that the machine ended and not the environment, so that the cell was tried again."""
+
+    at: str
+    """ISO 8601, UTC."""
+    problem: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The earlier run that a result was measured in."""
+
+    run: str
+    at: str
+    """ISO 8601, UTC."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +137,11 @@ class CellResult:
     predicted: Prediction | None = None
     agrees: bool | None = None
     cached: bool = False
+    """Whether it was measured by an earlier run and used again because nothing that decides it has changed."""
+    origin: Origin | None = None
+    """Where it was measured, if not in the run at hand; None for the run's own, and in older files."""
+    attempts: tuple[Attempt, ...] = ()
+    """The tries before the one that this is the result of."""
     log_tail: str = ""
     """Bounded tail of the container's own output; untrusted text."""
 

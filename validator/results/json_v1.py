@@ -21,6 +21,7 @@ from validator.base.text import clean_tree, one_line
 from validator.model import (
     Assumption,
     AssumptionKind,
+    Attempt,
     Basis,
     BuiltImage,
     CellResult,
@@ -33,6 +34,7 @@ from validator.model import (
     Mismatch,
     Missing,
     MissingKind,
+    Origin,
     Outlook,
     Prediction,
     PulledImage,
@@ -102,6 +104,8 @@ class _Cell(BaseModel):
     content: Content = Content()
     mismatches: tuple[Mismatch, ...] = ()
     ran_on: RanOn | None = None
+    origin: Origin | None = None
+    attempts: tuple[Attempt, ...] = ()
     log_tail: str = ""
 
 

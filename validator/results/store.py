@@ -15,7 +15,7 @@ from pathlib import Path
 from validator import __version__
 from validator.base.errors import ReportFileError, StoreError
 from validator.base.text import quoted
-from validator.model import Cell, CellResult, HostInfo, Report, RunInfo, Status, not_run
+from validator.model import Cell, CellResult, HostInfo, Intent, Report, RunInfo, Status, not_run
 from validator.results.files import IGNORE, make_folder, write_whole
 from validator.results.json_v1 import dump_cell, dump_host, dump_run, load_cell, load_host, load_run
 
@@ -93,7 +93,15 @@ class Store:
         """Record that a cell is about to run."""
         self.keep(not_run(cell, Status.SKIP, _BEGUN))
 
-    def keep(self, result: CellResult) -> None:
+    def intend(self, intent: Intent) -> None:
+        """Not yet."""
+
+    def keep_all(self, results: Iterable[CellResult]) -> None:
+        """Record many results."""
+        for result in results:
+            self.keep(result)
+
+    def keep(self, result: CellResult, key: str | None = None) -> None:
         """Record a result; it survives whatever comes after this call."""
         with self._database() as database:
             changed = database.execute(

@@ -42,13 +42,13 @@ def execute(
     run = CellRuns(matrix, runner, progress, host, rejudge)
     results: list[CellResult] = []
     interrupted = False
-    for number, cell in enumerate(plan.cells, 1):
+    for cell in plan.cells:
         try:
             if interrupted and cell.action is not Action.SKIP:
                 result = not_run(cell, Status.SKIP, "the run was interrupted before this cell")
             else:
                 if cell.action is not Action.SKIP:
-                    progress.cell_started(cell, number, len(plan.cells))
+                    progress.cell_started(cell, "")
                     keeper.begin(cell)
                 result = run.result(cell)
         except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from validator import probe_host
+from validator.base.stopping import Stop
 from validator.catalogue import checks
 from validator.host import NOT_ASKED
 from validator.model import Action, Cell, Content, EngineInfo, Environment, HostInfo, Matrix
@@ -22,17 +23,65 @@ OnLine = Callable[[str], None]
 GRACE_SECONDS = 30.0
 
 
+class Turn(Protocol):
+    """A wish to measure with no other cell of the run beside it."""
+
+    @property
+    def granted(self) -> bool:
+        """Whether it is this cell's turn; asked again and again while the probe waits."""
+
+    def end(self) -> None:
+        """Give it back, granted or not; may be called more than once."""
+
+
+class Gate(Protocol):
+    """Who lets cells measure their rates one at a time (checks with ``alone``)."""
+
+    def ask(self) -> Turn:
+        """Ask for a turn; does not wait."""
+
+
+class _Open:
+    """A gate for a cell that has no others beside it."""
+
+    granted = True
+
+    def ask(self) -> Turn:
+        return self
+
+    def end(self) -> None:
+        pass
+
+
+OPEN: Gate = _Open()
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a machine that one cell has, so that cells beside it do not disturb it."""
+
+    cpus: tuple[int, ...] = ()
+    """Numbers of the processors it may use; empty for all."""
+    memory_bytes: int | None = None
+    """What it may use where the matrix sets no limit; None leaves that to the runner."""
+
+
+WHOLE = Share()
+
+
 @dataclass(frozen=True)
 class RunContext:
     """What all requests of one run share."""
 
     run_id: str
     owner: str
-    """Who runs it (``host:pid``), as a label."""
+    """Who runs it, as a label: see ``labels.owner``."""
     keep: bool = False
     """Leave containers in place for a person to look at."""
     engine: EngineInfo = NOT_ASKED
     """The container engine of this machine, as far as it was asked."""
+    stop: Stop = field(default_factory=Stop)
+    """Looked at wherever a runner waits; what is under way then ends with InterruptedRunError."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +97,11 @@ class Prepared:
     notes: tuple[str, ...] = ()
     """What the report must say about how it was made."""
     seconds: float = 0.0
+    identity: str | None = None
+    """What decides the content: the image's id, or a hash of all that is installed. None where that is not known; results of
+    such an environment are not used again."""
+    was_there: bool = False
+    """Whether it was ready already, and so is not this run's to throw away."""
     image: Content = field(default_factory=Content)
     """What the engine says of the image: its platform, and the variables and labels that matter for GPUs."""
 
@@ -64,6 +118,7 @@ class RunRequest:
     plan: ProbePlan = field(repr=False)
     deadline_seconds: float = 0.0
     keep: bool = False
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -79,6 +134,11 @@ class RunOutcome:
     """The engine's words when the environment could not be started."""
     engine_problem: str | None = None
     """Why the engine's answer is missing, when it is: the cell is then an error, not a verdict."""
+    transient: bool = False
+    """Whether the trouble is of the machine and may be gone in a moment (the engine restarted, the GPU was away), so that the
+    cell is tried again. Never so of anything that the environment itself did."""
+    stuck: bool = False
+    """Whether what was started could not be ended: the GPU it holds cannot be used again in this run."""
     stderr: str = ""
     """Cleaned, bounded tail."""
     start_seconds: float | None = None
@@ -100,13 +160,27 @@ class Runner(Protocol):
         """Why this runner cannot run that environment, or None when it can."""
 
     def prepare(self, environment: Environment, on_line: OnLine) -> Prepared:
-        """Make the environment ready. Raises AcquireError or EngineUnavailableError."""
+        """Make the environment ready; several at once, each in a thread of its own.
 
-    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
-        """The request for a cell: pure."""
+        Raises AcquireError, EngineUnavailableError, or InterruptedRunError once the run's ``stop`` is asked.
+        """
 
-    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
-        """Run a request to its end. Whatever was started is gone when this returns or raises, unless it is to be kept."""
+    def discard(self, prepared: Prepared) -> None:
+        """Throw an environment away that this run made ready and needs no more. Says nothing where it cannot."""
+
+    def request(self, cell: Cell, prepared: Prepared, *, share: Share = WHOLE, attempt: int = 1) -> RunRequest:
+        """The request for a cell: pure but for its fresh nonce."""
+
+    def run(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
+        """Run a request to its end, or until the run's ``stop`` says now; several at once, each in a thread of its own.
+
+        Whatever was started is gone when this returns or raises, unless it is to be kept or is ``stuck``.
+        Raises InterruptedRunError.
+        """
+
+    def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
+        """Go on with what an earlier process started for this very request, and read it to its end; None where it is not there
+        any more. Raises InterruptedRunError."""
 
     def close(self) -> None:
         """Close connections."""

@@ -61,13 +61,15 @@ FROZEN = {
 ADDED = {
     "": "hosts",
     "host": "id",
-    "cells": "mismatches ran_on",
+    "cells": "mismatches ran_on origin attempts",
     "cells.environment": "where",
     "cells.environment.where": "file line",
     "cells.target": "where",
     "cells.target.where": "file line",
     "cells.mismatches": "what said found",
-    "cells.ran_on": "host gpu_uuid runner alone",
+    "cells.ran_on": "host gpu_uuid runner alone beside exclusive",
+    "cells.origin": "run at",
+    "cells.attempts": "at problem seconds",
 }
 #: As `validator` 0.1.0 wrote it: a report with every status, every kind of source, and a value in every field.
 OLD = Path(__file__).parent / "data" / "results-0.1.0.json"

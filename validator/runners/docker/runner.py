@@ -17,7 +17,20 @@ from validator.base.interrupts import held_back
 from validator.host import read_host
 from validator.model import Cell, EngineInfo, Environment, Gpu, HostInfo, HostInterpreter, Limits, Matrix
 from validator.runners import labels
-from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
+from validator.runners.base import (
+    GRACE_SECONDS,
+    OPEN,
+    WHOLE,
+    Gate,
+    OnEvent,
+    OnLine,
+    Prepared,
+    RunContext,
+    RunOutcome,
+    RunRequest,
+    Share,
+    probe_plan,
+)
 from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
 from validator.runners.docker import engine as engines
 from validator.runners.docker.images import Images
@@ -127,7 +140,10 @@ class DockerRunner:
         marks = {labels.OWNER: self._context.owner}
         return Images(self._connected(), self._matrix, marks).acquire(environment, on_line)
 
-    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
+    def discard(self, prepared: Prepared) -> None:
+        """Not yet."""
+
+    def request(self, cell: Cell, prepared: Prepared, *, share: Share = WHOLE, attempt: int = 1) -> RunRequest:
         """The container for a cell."""
         environment, limits = cell.environment, self._matrix.limits
         plan = probe_plan(cell, self._matrix, SCRATCH)
@@ -146,14 +162,19 @@ class DockerRunner:
         )
         return RunRequest(
             cell_id=cell.id,
-            name=container_name(self._context.run_id, cell.id),
+            name=container_name(self._context.run_id, cell.id, attempt),
             payload=body,
             plan=plan,
             deadline_seconds=limits.timeout_seconds + GRACE_SECONDS,
             keep=self._context.keep,
+            attempt=attempt,
         )
 
-    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
+    def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
+        """Not yet."""
+        return None
+
+    def run(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
         """Create, start, read, wait, remove. A GPU that the engine would silently leave out is an error, and nothing starts."""
         obstacle = engines.gpu_obstacle(self._engine)
         if obstacle and "DeviceRequests" in request.payload["HostConfig"]:

@@ -19,7 +19,20 @@ from validator.base.interrupts import held_back
 from validator.host import read_host
 from validator.model import Cell, Environment, Gpu, HostInfo, HostInterpreter, Matrix, PulledImage
 from validator.probe_host import ProbePlan
-from validator.runners.base import GRACE_SECONDS, OnEvent, OnLine, Prepared, RunContext, RunOutcome, RunRequest, probe_plan
+from validator.runners.base import (
+    GRACE_SECONDS,
+    OPEN,
+    WHOLE,
+    Gate,
+    OnEvent,
+    OnLine,
+    Prepared,
+    RunContext,
+    RunOutcome,
+    RunRequest,
+    Share,
+    probe_plan,
+)
 from validator.runners.collect import STDERR, STDOUT, Collector
 from validator.runners.local.venvs import default_root, ensure
 
@@ -68,12 +81,19 @@ class LocalRunner:
         made = ensure(environment, self._matrix.packages, default_root(), on_line=on_line)
         return Prepared(handle=str(made.python), notes=made.notes, seconds=time.monotonic() - began)
 
-    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
+    def discard(self, prepared: Prepared) -> None:
+        """Environments are kept for the next run."""
+
+    def request(self, cell: Cell, prepared: Prepared, *, share: Share = WHOLE, attempt: int = 1) -> RunRequest:
         """The process for a cell."""
         name = f"validator-{self._context.run_id}-{cell.id}"
         return request_for(prepared.handle, probe_plan(cell, self._matrix), cell.gpu, cell_id=cell.id, name=name)
 
-    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
+    def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
+        """What a process printed is gone with the one that read it."""
+        return None
+
+    def run(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
         """Start, read, wait; the whole session of processes is gone afterwards."""
         return run_process(request, on_event)
 

@@ -1,7 +1,7 @@
 """Which cells start now, and on which lanes: what is ready, the longest first. Pure: no clock, no thread, no engine.
 
-A lane is a thing that one cell has for itself: a GPU, a MIG device, a part of the CPU. Lanes are known by their names here. All costs
-are logarithmic in the number of cells and linear in the number of distinct sets of lanes, of which a machine has a handful.
+A lane is a thing that one cell has for itself: a GPU, a MIG device, a part of the CPU. Lanes are known by their names here. All
+costs are logarithmic in the number of cells and linear in the number of distinct sets of lanes, of which a machine has a handful.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ class Scheduler:
                 kind.passed = 0
                 yield self._begin(heappop(kind.together)[2], lanes)
         for lane in list(self._idle):
-            if lane in self._idle and (kind := self._next(lane)) is not None:
-                job = heappop(kind.singles)[2]
+            if lane in self._idle and (next_kind := self._next(lane)) is not None:
+                job = heappop(next_kind.singles)[2]
                 for each in self._of_lane[lane]:
                     each.passed += bool(each.together)
                 yield self._begin(job, (lane,))

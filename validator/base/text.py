@@ -1,7 +1,7 @@
 """Untrusted text made safe to keep and to show, and the words for a name that is not known.
 
-Safe means: no control characters, no bidirectional overrides, bounded length; and where a text is printed or put on a page, nothing
-that a CI system which reads the job's log would obey (``inert``).
+Safe means: no control characters, no bidirectional overrides, bounded length; and where a text is printed or put on a page,
+nothing that a CI system which reads the job's log would obey (``inert``).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _KEPT_CONTROLS = frozenset("\n\t")
 #: private use, unassigned, line and paragraph separator.
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 #: What CI systems obey when a line of a job's log has it: ``::error::`` of GitHub at the start of a line, white space before it
-#: apart; ``##[error]``, ``##vso[`` and ``##teamcity[`` of Azure, GitHub and TeamCity anywhere; the sections of GitLab. A layout may
-#: begin a line at any word, so the start of every word counts as one.
+#: apart; ``##[error]``, ``##vso[`` and ``##teamcity[`` of Azure, GitHub and TeamCity anywhere; the sections of GitLab. A layout
+#: may begin a line at any word, so the start of every word counts as one.
 _CI_COMMAND = re.compile(r"(?<!\S):(?=:[a-z])|#(?=#[a-z]*\[)|section_(?=(?:start|end):[0-9])", re.IGNORECASE)
 #: Stands in place of what was taken out or broken up.
 _MARK = "\ufffd"
@@ -45,8 +45,8 @@ def clean(text: str, limit: int | None = None) -> str:
 def inert(text: str) -> str:
     """Cleaned text in which no CI system finds a command: the first character of its marker is U+FFFD, as wide as it was.
 
-    ``::error::`` becomes ``\ufffd:error::``. For text that is printed or put on a page; JSON has ``inert_json``. What was made inert
-    stays as it is when it is made so again, and texts of the validator's own hold no such marker.
+    For text that is printed or put on a page; JSON has ``inert_json``. What was made inert stays as it is when it is made so
+    again, and texts of the validator's own hold no such marker.
     """
     return _CI_COMMAND.sub(lambda found: _MARK + found[0][1:], text)
 

@@ -41,7 +41,7 @@ def turned_into(
 
     The first leaves what runs a time of grace: ``grace_seconds`` after Ctrl-C, at most five seconds after SIGTERM and SIGHUP.
     Every further one, of any kind, ends it at once. ``said`` is told in a line what happens, ``left`` gives the names of what
-    still runs, quickly. Both are called from a thread of this block, as is ``stop``: the handlers themselves do nothing that could
+    still runs, quickly. Both are called from a thread of this block, as is ``stop``: a handler itself does nothing that could
     wait for a lock. A SIGHUP that is ignored stays so: that is how ``nohup`` asks a run to outlive its terminal. For the main
     thread; in any other, which gets no signals, it does nothing.
     """

@@ -1,7 +1,19 @@
 """This machine: its GPUs through NVML, its driver, its system; and which of its GPUs a target means."""
 
 from validator.host import nvml
-from validator.host.gpus import NO_GPU_HERE, first_usable, gpu_for, usable_gpu
+from validator.host.gpus import NO_GPU_HERE, first_usable, gpu_for, lane_name, lanes_for, together, usable_gpu
 from validator.host.machine import NOT_ASKED, read_host, toolkit
 
-__all__ = ["NOT_ASKED", "NO_GPU_HERE", "first_usable", "gpu_for", "nvml", "read_host", "toolkit", "usable_gpu"]
+__all__ = [
+    "NOT_ASKED",
+    "NO_GPU_HERE",
+    "first_usable",
+    "gpu_for",
+    "lane_name",
+    "lanes_for",
+    "nvml",
+    "read_host",
+    "together",
+    "toolkit",
+    "usable_gpu",
+]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from validator import __version__
 from validator.base.errors import ReportFileError, StoreError
@@ -96,12 +97,12 @@ class Store:
     def intend(self, intent: Intent) -> None:
         """Not yet."""
 
-    def keep_all(self, results: Iterable[CellResult]) -> None:
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] = MappingProxyType({})) -> None:
         """Record many results."""
         for result in results:
             self.keep(result)
 
-    def keep(self, result: CellResult, key: str | None = None) -> None:
+    def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
         """Record a result; it survives whatever comes after this call."""
         with self._database() as database:
             changed = database.execute(

@@ -1,20 +1,48 @@
-"""Runs a plan, cell by cell. Whatever happens to a cell becomes its result; only an interrupt ends the run early.
+"""Carries out a plan: environments are made ready ahead, cells run on lanes, and every cell gets exactly one result.
 
-Cells run one after the other. A scheduler of parallel lanes would take the place of the loop in ``execute`` and nothing else:
-a cell's way from plan to result is ``cell.CellRuns.result``.
+One thread decides and keeps results (this one); others make environments ready (``acquisition``) and run cells (``cell``), and
+tell this one what came of it. Whatever happens to a cell becomes its result. The order of the results is that of the plan.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import queue
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from heapq import heappop, heappush
 
-from validator.base.interrupts import held_back
-from validator.model import Action, CellResult, HostInfo, Matrix, Plan, Status, not_run
-from validator.run.cell import CellRuns
+from validator.base.errors import InterruptedRunError, StoreError, ValidatorError
+from validator.base.stopping import Stop
+from validator.model import Action, Attempt, Cell, CellResult, Environment, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
+from validator.run.acquisition import Acquired, Acquisition, pause_before
+from validator.run.attempts import Attempts
+from validator.run.cache import key_of, may_be_kept
+from validator.run.cell import CellRuns, Ran
+from validator.run.gate import CellGate, Turns
+from validator.run.guard import Guard
+from validator.run.lanes import Lane, lanes_of
+from validator.run.locks import Held, HeldElsewhere
+from validator.run.order import expectations, in_order
 from validator.run.protocols import Keeper, Progress
-from validator.runners.base import Runner
+from validator.run.scheduler import Job, Scheduler, Start
+from validator.run.settings import Known, Settings
+from validator.runners.base import OPEN, Prepared, Runner, RunRequest
+from validator.verdict import foretold, of_kept
 from validator.verdict.agreement import Rejudge
 from validator.verdict.findings import with_alternatives
+
+#: Seconds between two looks at what tells no one when it changes: the run's stop, turns, lanes that others hold.
+_LOOK_SECONDS = 0.1
+#: Seconds after the end of a run's grace in which what still runs may say that it has ended.
+_LAST_WORDS_SECONDS = 10.0
+#: Seconds after which a GPU that another process holds is asked for again.
+_HELD_SECONDS = 1.0
+#: Seconds beyond its own deadline after which a cell that has not come back is given up.
+_OVERDUE_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -23,6 +51,33 @@ class Execution:
 
     results: tuple[CellResult, ...]
     interrupted: bool
+    problem: StoreError | None = None
+    """Why results could no longer be kept, so that the run ended early; None when all are kept."""
+    left: tuple[str, ...] = ()
+    """What was started and could not be ended, by its name where it runs."""
+
+
+@dataclass
+class _Running:
+    """A job on its lanes."""
+
+    start: Start
+    cells: tuple[Cell, ...]
+    request: RunRequest
+    held: Held
+    gate: CellGate | None
+    began: float | None = None
+    """Of time.monotonic(); None while its GPU is waited for."""
+    beside: int = 0
+    """The most cells that ran beside it at any time."""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """What the thread of a job says last; no result where the run's end cut it short."""
+
+    number: int
+    ran: Ran | None
 
 
 def execute(
@@ -33,45 +88,462 @@ def execute(
     progress: Progress,
     host: HostInfo | None = None,
     rejudge: Rejudge | None = None,
+    *,
+    settings: Settings | None = None,
+    known: Known | None = None,
+    guard: Guard | None = None,
+    stop: Stop | None = None,
 ) -> Execution:
-    """Run every cell of a plan, in its order; after an interrupt the cells that would have to be run are skipped, saying so.
+    """Run every cell of a plan; once ``stop`` is asked the cells that have not begun are skipped, saying so.
 
-    ``host`` is what findings say of this machine; without it they say less. ``rejudge`` says what the rules make of a cell once
-    its environment was opened; without it nothing is predicted anew.
+    ``host`` is what findings say of this machine; without it they say less and no result is used again. ``rejudge`` says what
+    the rules make of a cell once its environment was opened; without it nothing is predicted anew. ``known`` is what earlier runs
+    left.
     """
-    run = CellRuns(matrix, runner, progress, host, rejudge)
-    results: list[CellResult] = []
-    interrupted = False
-    for cell in plan.cells:
+    run = _Run(
+        plan.cells,
+        matrix,
+        runner,
+        keeper,
+        progress,
+        host,
+        rejudge,
+        settings or Settings(),
+        known or Known(),
+        guard or Guard(),
+        stop or Stop(),
+    )
+    return run.whole()
+
+
+class _Run:
+    """One execution of a plan."""
+
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        matrix: Matrix,
+        runner: Runner,
+        keeper: Keeper,
+        progress: Progress,
+        host: HostInfo | None,
+        rejudge: Rejudge | None,
+        settings: Settings,
+        known: Known,
+        guard: Guard,
+        stop: Stop,
+    ) -> None:
+        self._cells, self._matrix, self._runner, self._keeper = cells, matrix, runner, keeper
+        self._progress, self._host, self._rejudge = progress, host, rejudge
+        self._settings, self._known, self._guard, self._stop = settings, known, guard, stop
+        self._one = CellRuns(matrix, runner, progress, host, rejudge)
+        self._results: dict[int, CellResult] = {}
+        self._problem: StoreError | None = None
+        self._failures = 0
+        self._lanes: dict[str, Lane] = {}
+        self._scheduler = Scheduler()
+        self._groups: dict[int, tuple[int, ...]] = {}
+        """By job: the numbers of its cells."""
+        self._unfinished: Counter[str] = Counter()
+        """By environment: its jobs that have no result."""
+        self._prepared: dict[str, Prepared] = {}
+        self._keys: dict[int, str] = {}
+        self._kept_as: dict[int, str] = {}
+        """The keys under which results were kept."""
+        self._reused: list[int] = []
+        self._acquire_attempts: dict[str, tuple[Attempt, ...]] = {}
+        self._cut: set[int] = set()
+        """Cells that the end of the run cut short."""
+        self._last_words: float | None = None
+        self._events: queue.SimpleQueue[Acquired | _Ended] = queue.SimpleQueue()
+        self._running: dict[int, _Running] = {}
+        self._attempts = Attempts(settings.tries)
+        self._later: list[tuple[float, Job]] = []
+        """A heap of jobs to be tried again, by when."""
+        self._held: dict[str, float] = {}
+        """Lanes that another process holds, and when to ask again."""
+        self._turns = Turns()
+        self._acquisition = Acquisition(
+            runner, progress, stop, at_once=settings.jobs, tries=settings.tries, done=self._events.put
+        )
+
+    def whole(self) -> Execution:
+        """From the first cell to the last."""
+        self._foretell()
+        self._take_up()
+        environments = self._schedule()
+        ahead = len(self._lanes) + self._settings.jobs if self._settings.prune else None
+        self._acquisition.start(environments, ahead)
+        while len(self._results) < len(self._cells) and not (self._ending and not self._running):
+            try:
+                self._step()
+            except KeyboardInterrupt:
+                self._stop.ask()
+            if self._stop.now and self._too_late():
+                break
+        left = tuple(running.request.name for running in self._running.values())
+        interrupted = self._stop.asked
+        self._close()
+        return Execution(self._advised(), interrupted, self._problem, left)
+
+    # ------------------------------------------------------------ before anything runs
+
+    def _foretell(self) -> None:
+        """What nothing is run for has its result at once."""
+        skipped = {number: foretold(cell) for number, cell in enumerate(self._cells) if cell.action is Action.SKIP}
+        self._results |= skipped
+        self._keep(partial(self._keeper.keep_all, skipped.values()))
+        for result in skipped.values():
+            self._progress.cell_finished(result)
+
+    def _take_up(self) -> None:
+        """What stands of a run that is resumed."""
+        stands = self._known.results
+        for number, cell in enumerate(self._cells):
+            if number not in self._results and cell.id in stands:
+                self._results[number] = stands[cell.id]
+
+    def _schedule(self) -> list[Environment]:
+        """Lanes and jobs for what is left, and the environments to make ready for them, in order."""
+        numbers = [number for number in range(len(self._cells)) if number not in self._results]
+        cells = [self._cells[number] for number in numbers]
+        made = lanes_of(cells, self._host, self._settings.side_by_side, self._settings.cpus)
+        self._lanes = {lane.name: lane for lane in made}
+        by_device = {lane.gpu.device_uuid: lane.name for lane in made if lane.gpu}
+        on_cpu = tuple(lane.name for lane in made if lane.gpu is None)
+        expected = expectations(cells, self._known.seconds)
+        opened: dict[str, int] = {}
+        jobs = []
+        for number, cell, seconds in zip(numbers, cells, expected, strict=True):
+            first = opened.setdefault(cell.environment.id, number) if cell.action is Action.INSPECT else number
+            if first != number:  # opening an image is the same for every target
+                self._groups[first] += (number,)
+                continue
+            self._groups[number] = (number,)
+            lanes = tuple(by_device[gpu.device_uuid] for gpu in cell.lanes) if cell.lanes else on_cpu
+            jobs.append(Job(number, cell.environment.id, lanes, seconds, cell.takes_all))
+        for job in jobs:
+            self._scheduler.add(job)
+            self._unfinished[job.environment] += 1
+        self._progress.planned(cells, tuple(self._lanes))
+        found = {cell.environment.id: cell.environment for cell in cells}
+        order = in_order(jobs, self._known.acquire_seconds)
+        return [found[each] for each in order]
+
+    # ------------------------------------------------------------ one step
+
+    @property
+    def _ending(self) -> bool:
+        """Whether nothing new is begun."""
+        limit = self._settings.max_failures
+        return self._stop.asked or self._problem is not None or (limit is not None and self._failures >= limit)
+
+    def _step(self) -> None:
+        """Start what can start, then take in what has happened, or look again after a moment."""
+        if not self._ending:
+            self._retry()
+            self._open_lanes()
+            for start in self._scheduler.start():
+                self._begin(start)
         try:
-            if interrupted and cell.action is not Action.SKIP:
-                result = not_run(cell, Status.SKIP, "the run was interrupted before this cell")
+            event: Acquired | _Ended | None = self._events.get(timeout=_LOOK_SECONDS)
+        except queue.Empty:
+            self._give_up_overdue()
+            return
+        while event is not None:  # all that is there, so that a burst of events is not one look each
+            if isinstance(event, Acquired):
+                self._take_in(event)
             else:
-                if cell.action is not Action.SKIP:
-                    progress.cell_started(cell, "")
-                    keeper.begin(cell)
-                result = run.result(cell)
-        except KeyboardInterrupt:
-            interrupted = True
-            result = not_run(cell, Status.SKIP, "the run was interrupted during this cell")
+                self._end(event)
+            event = None if self._events.empty() else self._events.get()
+        self._keep_reused()
+
+    def _retry(self) -> None:
+        while self._later and self._later[0][0] <= time.monotonic():
+            self._scheduler.again(Start(heappop(self._later)[1], ()))
+
+    def _open_lanes(self) -> None:
+        """Lanes that another process held may be free now; those of the CPU are shut while turns are taken."""
+        for name, until in list(self._held.items()):
+            if until <= time.monotonic():
+                del self._held[name]
+                self._scheduler.back(name)
+        quiet = self._turns.quiet
+        for lane in self._lanes.values():
+            if lane.gpu is None:
+                (self._scheduler.away if quiet else self._scheduler.back)(lane.name)
+
+    def _take_in(self, acquired: Acquired) -> None:
+        """An environment is ready: what is known of its cells is used again, the others can start."""
+        environment, prepared = acquired.environment, acquired.prepared
+        if isinstance(prepared, InterruptedRunError):
+            return
+        if isinstance(prepared, Exception):
+            for job in self._scheduler.withdraw(environment.id):
+                cells = [self._cells[number] for number in self._groups[job.number]]
+                failed = [self._one.failed(cell, prepared, acquired.seconds) for cell in cells]
+                self._finish(job.number, [replace(result, attempts=acquired.attempts) for result in failed])
+            return
+        self._prepared[environment.id] = prepared
+        self._acquire_attempts[environment.id] = acquired.attempts
+        jobs = self._scheduler.withdraw(environment.id)
+        known = self._known.reusable(self._keyed(jobs, prepared, self._host).values()) if self._host else {}
+        for job in jobs:
+            numbers = self._groups[job.number]
+            kept = [known.get(self._keys.get(number, "")) for number in numbers]
+            if all(result is not None for result in kept):
+                cells = [self._cells[number] for number in numbers]
+                again = [of_kept(cell, result, self._rejudge) for cell, result in zip(cells, kept, strict=True) if result]
+                self._finish(job.number, again, reused=True)
+            else:
+                self._scheduler.add(job)
+        self._scheduler.ready(environment.id)
+
+    def _keyed(self, jobs: Iterable[Job], prepared: Prepared, host: HostInfo) -> dict[int, str]:
+        """The keys of the cells of jobs, by number, as far as they have any."""
+        found = {}
+        for job in jobs:
+            for number in self._groups[job.number]:
+                key = key_of(
+                    self._cells[number],
+                    prepared,
+                    self._matrix,
+                    host,
+                    runner=self._runner.name,
+                    facts=self._settings.facts,
+                )
+                if key is not None:
+                    found[number] = key
+        self._keys |= found
+        return found
+
+    # ------------------------------------------------------------ a job
+
+    def _begin(self, start: Start) -> None:
+        """Give a job its lanes and start it, unless another process has one of them, or turns are being taken."""
+        job = start.job
+        lanes = [self._lanes[name] for name in start.lanes]
+        gpus = tuple(lane.gpu for lane in lanes if lane.gpu)
+        held = self._guard.take(gpus)
+        if isinstance(held, HeldElsewhere):
+            self._wait_for(start, held)
+            return
+        gate = None
+        if not gpus and len(self._lanes) > 1:
+            gate = self._turns.enter()
+            if gate is None:
+                self._return(start)
+                for lane in lanes:
+                    self._scheduler.away(lane.name)
+                return
+        cells = tuple(self._placed(self._cells[number], gpus) for number in self._groups[job.number])
+        prepared = self._prepared[job.environment]
+        before = self._attempts.before(job.number)
+        self._attempts.begin(job.number)
+        intent = self._known.intents.get(cells[0].id)
+        attempt = len(before) + 1 + (intent.attempt if intent else 0)
         try:
-            with held_back():  # a result that exists is kept, also when the interrupt comes right now
-                keeper.keep(result)
-                results.append(result)
-                progress.cell_finished(result)
-        except KeyboardInterrupt:
-            interrupted = True
-    try:
-        with held_back():
-            return Execution(_advised(results, keeper), interrupted)
-    except KeyboardInterrupt:
-        return Execution(with_alternatives(results), interrupted=True)
+            request = self._one.request(cells[0], prepared, lanes[0].share, attempt)
+            earlier = self._earlier(request, intent, prepared, cells[0], lanes[0]) if intent and not before else None
+        except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
+            held.release()
+            if gate:
+                gate.leave()
+            self._scheduler.end(start.lanes)
+            self._finish(job.number, [self._one.failed(cell, error) for cell in cells])
+            return
+        running = _Running(start, cells, request, held, gate)
+        self._running[job.number] = running
+        for each in self._running.values():
+            each.beside = max(each.beside, len(self._running) - 1)
+        if held.problem:
+            self._progress.said(held.problem)
+        self._keep(partial(self._keeper.begin, cells[0]))
+        self._keep(partial(self._keeper.intend, Intent(cells[0].id, request.name, request.plan.nonce, attempt)))
+        self._progress.cell_started(cells[0], ", ".join(start.lanes))
+        threading.Thread(target=self._work, args=(running, prepared, earlier), name=cells[0].id, daemon=True).start()
+
+    def _earlier(self, request: RunRequest, intent: Intent, prepared: Prepared, cell: Cell, lane: Lane) -> RunRequest:
+        """The request that an earlier process of this run sent for a cell."""
+        sent = self._one.request(cell, prepared, lane.share, intent.attempt)
+        return replace(sent, name=intent.name, plan=replace(sent.plan, nonce=intent.nonce))
+
+    def _placed(self, cell: Cell, gpus: tuple[Gpu, ...]) -> Cell:
+        """The cell with the GPUs of its lanes."""
+        return replace(cell, gpu=gpus[0], lanes=gpus) if gpus else cell
+
+    def _work(self, running: _Running, prepared: Prepared, earlier: RunRequest | None) -> None:
+        """In a thread of its own: one job, to its end."""
+        number, ran = running.start.job.number, None
+        try:
+            exclusive = self._guard.wait(running.held.gpus, self._stop, self._progress.said)
+            running.began = time.monotonic()
+            ran = self._one.run(
+                running.cells, prepared, running.request, gate=running.gate or OPEN, exclusive=exclusive, earlier=earlier
+            )
+        except InterruptedRunError:
+            pass
+        except ValidatorError as error:
+            ran = Ran(tuple(self._one.failed(cell, error) for cell in running.cells))
+        finally:
+            if running.gate:
+                running.gate.leave()
+            self._events.put(_Ended(number, ran))
+
+    def _end(self, ended: _Ended) -> None:
+        """A job has come back."""
+        running = self._running.pop(ended.number, None)
+        if running is None:  # it was given up before
+            return
+        running.held.release()
+        start, ran = running.start, ended.ran
+        if ran is not None and ran.stuck:
+            self._put_aside(start)
+        else:
+            self._scheduler.end(start.lanes)
+        if ran is None:
+            if self._stop.asked:
+                self._cut.update(self._groups[ended.number])
+                return
+            ran = Ran(tuple(self._one.failed(cell, _unasked()) for cell in running.cells))
+        reason = ran.results[0].reason
+        if ran.transient and not ran.stuck and not self._ending and self._attempts.failed(ended.number, reason):
+            pause = pause_before(len(self._attempts.before(ended.number)) + 1)
+            self._progress.said(f"{running.cells[0].id}: {reason}; tried again in {pause:.0f} s")
+            heappush(self._later, (time.monotonic() + pause, start.job))
+            return
+        tries = (*self._acquire_attempts.get(start.job.environment, ()), *self._attempts.before(ended.number))
+        self._finish(ended.number, [_told(result, running.beside, tries) for result in ran.results])
+
+    def _finish(self, number: int, results: Sequence[CellResult], *, reused: bool = False) -> None:
+        """A job has its results. They are kept at once; those of earlier runs, many together."""
+        numbers = self._groups[number]
+        for each, result in zip(numbers, results, strict=True):
+            self._results[each] = result
+            self._failures += result.status in (Status.FAIL, Status.ERROR) and result.status is not result.expect
+            key = self._keys.get(each) if reused or may_be_kept(result) else None
+            if key is not None:
+                self._kept_as[each] = key
+            if reused:
+                self._reused.append(each)
+            else:
+                self._keep(partial(self._keeper.keep, result, key))
+            self._progress.cell_finished(result)
+        environment = self._cells[number].environment.id
+        self._unfinished[environment] -= 1
+        if not self._unfinished[environment]:
+            self._acquisition.used()
+            prepared = self._prepared.get(environment)
+            if self._settings.prune and prepared is not None and not prepared.was_there:
+                threading.Thread(target=self._runner.discard, args=(prepared,), daemon=True).start()
+
+    def _keep_reused(self) -> None:
+        """Keep those results of earlier runs that have gathered."""
+        if self._reused:
+            results = [self._results[number] for number in self._reused]
+            keys = {self._results[number].id: self._kept_as[number] for number in self._reused}
+            self._keep(partial(self._keeper.keep_all, results, keys))
+            self._reused.clear()
+
+    # ------------------------------------------------------------ what goes wrong
+
+    def _return(self, start: Start) -> None:
+        """A job that could not begin is ready again, its lanes idle."""
+        self._scheduler.again(start)
+        self._scheduler.end(start.lanes)
+
+    def _wait_for(self, start: Start, elsewhere: HeldElsewhere) -> None:
+        """Another process has a GPU: other lanes are tried meanwhile."""
+        self._return(start)
+        for name in start.lanes:
+            if self._lanes[name].gpu == elsewhere.gpu:
+                self._scheduler.away(name)
+                if name not in self._held:
+                    self._progress.said(f"{name}: {elsewhere.holder} has it; waiting until it is free")
+                self._held[name] = time.monotonic() + _HELD_SECONDS
+
+    def _put_aside(self, start: Start) -> None:
+        """What ran on these lanes cannot be ended, so nothing else can run on them."""
+        for name in start.lanes:
+            self._progress.said(f"{name}: put aside for the rest of this run, since what ran on it cannot be ended")
+            for job in self._scheduler.put_aside(name):
+                cells = [self._cells[number] for number in self._groups[job.number]]
+                self._finish(job.number, [self._one.failed(cell, _no_lane(name)) for cell in cells])
+
+    def _give_up_overdue(self) -> None:
+        """A cell that has not come back long after all its own limits is stuck in a way that its runner does not see."""
+        for number, running in list(self._running.items()):
+            if running.began is None:
+                continue
+            waited = running.gate.waited if running.gate else 0.0
+            overdue = time.monotonic() - running.began - waited - running.request.deadline_seconds - _OVERDUE_SECONDS
+            if overdue > 0:
+                failed = tuple(self._one.failed(cell, _overdue(running.request)) for cell in running.cells)
+                self._end(_Ended(number, Ran(failed, stuck=True)))
+
+    def _too_late(self) -> bool:
+        """Whether what still runs has had the time for its last words, after the end of the grace."""
+        self._last_words = self._last_words or time.monotonic() + _LAST_WORDS_SECONDS
+        return time.monotonic() >= self._last_words
+
+    def _keep(self, keep: Callable[[], None]) -> None:
+        """Keep something. Once that fails the run comes to its end, and what is measured until then is still shown."""
+        if self._problem is None:
+            try:
+                keep()
+            except StoreError as error:
+                self._problem = error
+                self._progress.said(f"results can no longer be kept, so nothing new is begun: {error.what}")
+
+    # ------------------------------------------------------------ the end
+
+    def _close(self) -> None:
+        """Cells that never ran are skipped, saying why."""
+        for number, cell in enumerate(self._cells):
+            if number not in self._results:
+                during = any(cell.id == each.id for running in self._running.values() for each in running.cells)
+                result = not_run(cell, Status.SKIP, self._why_not(during or number in self._cut))
+                self._results[number] = result
+                self._keep(partial(self._keeper.keep, result, final=False))
+
+    def _why_not(self, during: bool) -> str:
+        if self._stop.asked:
+            return f"the run was interrupted {'during' if during else 'before'} this cell"
+        if self._problem is not None:
+            return "not begun: results could no longer be kept"
+        return f"not begun: {self._failures} cells had failed, and the run was to end then"
+
+    def _advised(self) -> tuple[CellResult, ...]:
+        """The results once all are there: a remedy can now name what else works on the same target."""
+        results = [self._results[number] for number in range(len(self._cells))]
+        advised = with_alternatives(results)
+        for number, (before, after) in enumerate(zip(results, advised, strict=True)):
+            if after is not before:
+                self._keep(partial(self._keeper.keep, after, self._kept_as.get(number)))
+        return advised
 
 
-def _advised(results: list[CellResult], keeper: Keeper) -> tuple[CellResult, ...]:
-    """The results once all are there: a remedy can now name what else works on the same target."""
-    advised = with_alternatives(results)
-    for before, after in zip(results, advised, strict=True):
-        if after is not before:
-            keeper.keep(after)
-    return advised
+def _told(result: CellResult, beside: int, attempts: tuple[Attempt, ...]) -> CellResult:
+    """A result with what only the run knows of it."""
+    ran_on = replace(result.ran_on, alone=not beside, beside=beside) if result.ran_on else None
+    return replace(result, ran_on=ran_on, attempts=attempts)
+
+
+def _no_lane(lane: str) -> ValidatorError:
+    return ValidatorError(
+        f"nothing is left that it could run on: {lane} was put aside",
+        why="what ran there before could not be ended",
+        hint="see what holds it (`nvidia-smi`, `docker ps`), then `validator run --resume`",
+    )
+
+
+def _overdue(request: RunRequest) -> ValidatorError:
+    return ValidatorError(
+        f"{request.name} has not come back",
+        why=f"its own limit of {request.deadline_seconds:.0f} s is long over, and what runs it does not answer",
+        hint="see whether it is there still (`docker ps`, `ps`) and end it, then `validator run --resume`",
+    )
+
+
+def _unasked() -> ValidatorError:
+    return ValidatorError("it was interrupted, though the run was not", hint="report this as a defect of the validator")

@@ -209,5 +209,6 @@ def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbeP
         deadline_seconds=matrix.limits.timeout_seconds,
         scratch=scratch,
         asked=asked(cell.environment),
+        quick=matrix.quick,
         model=matrix.model,
     )

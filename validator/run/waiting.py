@@ -20,7 +20,7 @@ def main(run: int, program: list[str]) -> None:
         signal.signal(number, signal.SIG_IGN)  # whoever ends a run so ends it alone; the program inherits this
     pipe = select.poll()
     pipe.register(sys.stdin.fileno(), 0)  # its end is told without being asked for
-    while not pipe.poll(_LOOK_MILLISECONDS) and os.getppid() == run:
+    while os.getppid() == run and not pipe.poll(_LOOK_MILLISECONDS):
         pass
     os.execv(program[0], program)  # noqa: S606 - no shell is meant
 

@@ -49,7 +49,7 @@ def end(run_id: str, address: str | None = None, *, seconds: float = 600.0) -> b
         for row in left:
             if row["Id"] not in ending or not ending[row["Id"]].is_alive():
                 # Each in a thread: an engine takes minutes over one that the kernel does not let go of.
-                ending[row["Id"]] = threading.Thread(target=_end, args=(client, row), daemon=True)
+                ending[row["Id"]] = threading.Thread(target=_end, args=(client, row), name=row["Id"], daemon=True)
                 ending[row["Id"]].start()
         time.sleep(_LOOK_SECONDS)
     return False

@@ -80,6 +80,14 @@ class SecondEngine:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+        # Its containerd dies with it, but a moment later: an engine that starts meanwhile would take it for a living one.
+        file = self._short / "exec" / "containerd" / "containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(file.read_text())
+            os.kill(pid, signal.SIGKILL)
+            while (self._short / "exec").exists() and Path(f"/proc/{pid}").exists():
+                time.sleep(0.02)
+        file.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """As ``systemctl stop docker`` does: SIGTERM, and its containers are ended first unless they are to be restored."""

@@ -212,4 +212,5 @@ def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbeP
         scratch=scratch,
         asked=asked(cell.environment),
         model=matrix.model,
+        turns=True,
     )

@@ -90,6 +90,8 @@ def matrix(*environments: Environment, targets: tuple[Target, ...] = (HOST_TARGE
 
 def cell(of: Environment | None = None, target: Target = HOST_TARGET, *, action: Action = Action.MEASURE, **fields: Any) -> Cell:
     of = of or environment()
+    if fields.get("gpu"):
+        fields.setdefault("lanes", (fields["gpu"],))
     return Cell(f"{of.id}@{target.id}", of, target, action, fields.pop("why", ActionReason(Because.ASKED)), **fields)
 
 

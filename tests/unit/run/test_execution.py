@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
 
 import pytest
+from harness import wait_for
 from values import CONTENT, HOST_TARGET, T4, answers, cell, environment, event, host, matrix, probe_plan, probe_report
 
-from validator.base.errors import AcquireError, EngineUnavailableError
+from validator.base.errors import AcquireError, EngineUnavailableError, InterruptedRunError
+from validator.base.stopping import Stop
 from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
@@ -22,6 +25,7 @@ from validator.model import (
     Finding,
     Gpu,
     HostInfo,
+    Intent,
     Outlook,
     Plan,
     Prediction,
@@ -31,9 +35,10 @@ from validator.model import (
     Target,
 )
 from validator.probe_host import ProbeReport
-from validator.run import execute
+from validator.run import acquisition, execute
 from validator.run.execution import Execution
-from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
+from validator.run.settings import Settings
+from validator.runners.base import OPEN, WHOLE, Gate, OnEvent, OnLine, Prepared, RunOutcome, RunRequest, Share
 
 Trouble = Callable[[], object]
 
@@ -57,6 +62,14 @@ class RunnerDouble:
     """What the probe says in a cell, where it is not that all is well."""
     prepared: list[str] = field(default_factory=list)
     ran: list[str] = field(default_factory=list)
+    discarded: list[str] = field(default_factory=list)
+    requests: list[RunRequest] = field(default_factory=list)
+    rejoined: list[RunRequest] = field(default_factory=list)
+    still_there: dict[str, RunOutcome] = field(default_factory=dict)
+    """What earlier requests come to, by name."""
+    outcomes: dict[str, list[RunOutcome]] = field(default_factory=dict)
+    """What running a cell gives, one try after another, before all is well."""
+    identity: str | None = None
 
     def host(self) -> HostInfo:
         return host()
@@ -69,17 +82,28 @@ class RunnerDouble:
         on_line(f"making {environment.id}")
         if trouble := self.prepare_trouble.get(environment.id):
             trouble()
-        return Prepared(environment.id)
+        return Prepared(environment.id, identity=self.identity and f"{self.identity} {environment.id}")
 
-    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
-        return RunRequest(cell.id, f"double-{cell.id}", {"handle": prepared.handle}, probe_plan())
+    def discard(self, prepared: Prepared) -> None:
+        self.discarded.append(prepared.handle)
 
-    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
+    def request(self, cell: Cell, prepared: Prepared, *, share: Share = WHOLE, attempt: int = 1) -> RunRequest:
+        payload = {"handle": prepared.handle, "gpus": cell.gpus, "share": share}
+        return RunRequest(cell.id, f"double-{cell.id}-{attempt}", payload, probe_plan(), attempt=attempt)
+
+    def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
+        self.rejoined.append(request)
+        return self.still_there.get(request.name)
+
+    def run(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
+        self.requests.append(request)
         self.ran.append(request.cell_id)
         on_event({"event": "check-start", "check": "import"})
         if trouble := self.run_trouble.get(request.cell_id):
             trouble()
         on_event({"event": "check-end", "check": "import", "status": "pass"})
+        if outcomes := self.outcomes.get(request.cell_id):
+            return outcomes.pop(0)
         return RunOutcome(self.answers.get(request.cell_id) or probe_report(), exit_code=0)
 
     def close(self) -> None:
@@ -92,17 +116,41 @@ class Log:
 
     lines: list[str] = field(default_factory=list)
 
+    keys: dict[str, str] = field(default_factory=dict)
+    intents: list[Intent] = field(default_factory=list)
+
     def begin(self, cell: Cell) -> None:
         self.lines.append(f"begin {cell.id}")
 
-    def keep(self, result: CellResult) -> None:
-        self.lines.append(f"keep {result.id} {result.status.value}")
+    def intend(self, intent: Intent) -> None:
+        self.intents.append(intent)
 
-    def cell_started(self, cell: Cell, number: int, total: int) -> None:
-        self.lines.append(f"started {cell.id} {number}/{total}")
+    def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
+        self.lines.append(f"keep {result.id} {result.status.value}" + ("" if final else " for now"))
+        if key:
+            self.keys[result.id] = key
 
-    def note(self, cell: Cell, text: str) -> None:
-        self.lines.append(f"note {cell.id}: {text}")
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] = MappingProxyType({})) -> None:
+        for result in results:
+            self.keep(result, keys.get(result.id))
+
+    def planned(self, cells: Sequence[Cell], lanes: Sequence[str]) -> None:
+        self.lines.append(f"planned {len(cells)} on {', '.join(lanes)}")
+
+    def acquiring(self, environment: Environment) -> None:
+        self.lines.append(f"acquiring {environment.id}")
+
+    def acquired(self, environment: Environment, problem: str | None) -> None:
+        self.lines.append(f"acquired {environment.id}: {problem}")
+
+    def cell_started(self, cell: Cell, lane: str) -> None:
+        self.lines.append(f"started {cell.id} on {lane}")
+
+    def note(self, about: Cell | Environment, text: str) -> None:
+        self.lines.append(f"note {about.id}: {text}")
+
+    def said(self, text: str) -> None:
+        self.lines.append(f"said {text}")
 
     def cell_finished(self, result: CellResult) -> None:
         self.lines.append(f"finished {result.id}")
@@ -111,9 +159,9 @@ class Log:
 A, B, C = environment("a"), environment("b"), environment("c")
 
 
-def executed(runner: RunnerDouble, *cells: Cell, log: Log | None = None) -> Execution:
+def executed(runner: RunnerDouble, *cells: Cell, log: Log | None = None, **more: Any) -> Execution:
     log = log or Log()
-    return execute(Plan(cells, runner.name, "a test"), matrix(), runner, log, log)
+    return execute(Plan(cells, runner.name, "a test"), matrix(), runner, log, log, **more)
 
 
 def statuses(execution: Execution) -> list[Status]:
@@ -131,15 +179,18 @@ def test_a_result_is_kept_the_moment_it_exists_and_before_it_is_shown() -> None:
     log = Log()
     executed(RunnerDouble(), cell(A), cell(B, action=Action.SKIP, why=NO_GPU_HERE), log=log)
     assert log.lines == [
-        "started a@host 1/2",
+        "keep b@host skip",
+        "finished b@host",
+        "planned 1 on CPU",
+        "acquiring a",
+        "note a: making a",
+        "acquired a: None",
         "begin a@host",
-        "note a@host: making a",
+        "started a@host on CPU",
         "note a@host: check import",
         "note a@host: check import: pass",
         "keep a@host pass",
         "finished a@host",
-        "keep b@host skip",
-        "finished b@host",
     ]
 
 
@@ -175,24 +226,46 @@ def test_a_defect_in_judging_is_a_result_too() -> None:
     assert "a defect of the validator itself: KeyError" in result.reason
 
 
-@pytest.mark.parametrize("when", ["prepare", "run"])
-def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when: str) -> None:
-    trouble = raising(KeyboardInterrupt())
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acquisition, "_PAUSE_SECONDS", 0.0)
+
+
+def interrupted(stop: Stop, log: Log | None = None, after: str = "") -> Trouble:
+    """The run's end is asked for (once the log has that line), and what is under way heeds it."""
+
+    def trouble() -> object:
+        if log is not None:
+            wait_for(after, lambda: after in log.lines)
+        stop.ask()
+        raise InterruptedRunError("ended")
+
+    return trouble
+
+
+@pytest.mark.parametrize(("when", "words"), [("prepare", "before this cell"), ("run", "during this cell")])
+def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when: str, words: str) -> None:
+    stop, log = Stop(), Log()
+    trouble = interrupted(stop, log, "finished a@host")
     runner = RunnerDouble(**{f"{when}_trouble": {"b": trouble, "b@host": trouble}})
-    log = Log()
-    execution = executed(runner, cell(A), cell(B), cell(C), log=log)
+    execution = executed(runner, cell(A), cell(B), cell(C), log=log, stop=stop)
     assert execution.interrupted
+    assert execution.left == ()
     assert statuses(execution) == [Status.PASS, Status.SKIP, Status.SKIP]
-    assert "during this cell" in execution.results[1].reason
+    assert words in execution.results[1].reason
     assert "before this cell" in execution.results[2].reason
-    assert [line for line in log.lines if line.startswith("keep")] == ["keep a@host pass", "keep b@host skip", "keep c@host skip"]
-    assert runner.prepared == ["a", "b"]
+    assert [line for line in log.lines if line.startswith("keep")] == [
+        "keep a@host pass",
+        "keep b@host skip for now",
+        "keep c@host skip for now",
+    ]
 
 
 def test_what_was_not_to_run_anyway_keeps_its_reason_after_an_interrupt() -> None:
-    runner = RunnerDouble(run_trouble={"a@host": raising(KeyboardInterrupt())})
+    stop = Stop()
+    runner = RunnerDouble(run_trouble={"a@host": interrupted(stop)})
     planned = cell(B, action=Action.SKIP, why=ActionReason(Because.NOT_SUPPORTED, "needs an engine"))
-    assert [each.reason for each in executed(runner, cell(A), planned).results] == [
+    assert [each.reason for each in executed(runner, cell(A), planned, stop=stop).results] == [
         "the run was interrupted during this cell",
         "needs an engine",
     ]
@@ -242,13 +315,13 @@ def test_measuring_is_never_answered_by_what_opening_gave_nor_the_other_way_roun
 
 def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -> None:
     class Interrupted(Log):
-        def keep(self, result: CellResult) -> None:
+        def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
             if result.id == "a@host":
-                signal.raise_signal(signal.SIGINT)
-            super().keep(result)
+                stop.ask()
+            super().keep(result, key, final=final)
 
-    log = Interrupted()
-    execution = executed(RunnerDouble(), cell(A), cell(B), log=log)
+    stop, log = Stop(), Interrupted()
+    execution = executed(RunnerDouble(), cell(A), cell(B), log=log, stop=stop)
     assert execution.interrupted
     assert statuses(execution) == [Status.PASS, Status.SKIP]
     assert "keep a@host pass" in log.lines
@@ -303,9 +376,9 @@ def test_a_result_says_on_which_machine_and_gpu_it_came_about() -> None:
     first, second, without = on_mixed(
         cell(A, Target("t4", gpu="Tesla T4"), gpu=T4), cell(A, Target("l4", gpu="L4"), gpu=L4), cell(B, HOST_TARGET)
     )
-    assert first.ran_on == RanOn("gpu-a1", "GPU-1111", "double", alone=True)
-    assert second.ran_on == RanOn("gpu-a1", "GPU-2222", "double", alone=True)
-    assert without.ran_on == RanOn("gpu-a1", None, "double", alone=True)
+    assert first.ran_on == RanOn("gpu-a1", "GPU-1111", "double", alone=first.ran_on.alone, beside=first.ran_on.beside)
+    assert second.ran_on == RanOn("gpu-a1", "GPU-2222", "double", alone=second.ran_on.alone, beside=second.ran_on.beside)
+    assert without.ran_on == RanOn("gpu-a1", None, "double", alone=without.ran_on.alone, beside=without.ran_on.beside)
 
 
 def test_a_mig_device_is_where_it_ran_not_the_gpu_it_is_cut_from() -> None:

@@ -82,6 +82,10 @@ class StormEngine(SecondEngine):
             self._made.add(tag)
         return tag
 
+    def calm(self, *names: str, seconds: float = 0.0) -> dict[str, str]:
+        """An image for each of these environments, no two alike: what is known of one is not known of another."""
+        return {name: self.image("calm", round(seconds + number / 100, 2)) for number, name in enumerate(names)}
+
     def restart(self, *options: str) -> None:
         """Start it again after it was killed, with these options."""
         self.options = options

@@ -27,7 +27,7 @@ def faketime(unavailable: Callable[[str], NoReturn]) -> str:
 def test_the_clock_jumps(sea: StormEngine, faketime: str, tmp_path: Path, seen: Seen) -> None:
     clock = tmp_path / "clock"
     clock.write_text("+0\n", encoding="ascii")
-    names = {f"clock{n}": sea.image("calm", 2.0) for n in range(6)}
+    names = sea.calm(*(f"clock{n}" for n in range(6)), seconds=2.0)
     matrix = matrix_of(names, limits={"timeout": "60s"})
     env = {
         "DOCKER_HOST": sea.address,

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.storm
 
 
 def test_the_disk_of_the_results_is_full(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
-    names = {f"disk{n}": sea.image("calm", 1.0) for n in range(12)}
+    names = sea.calm(*(f"disk{n}" for n in range(12)), seconds=1.0)
     env = {"DOCKER_HOST": sea.address}
     with disk(tmp_path) as place:
         out = place / "out"

@@ -27,7 +27,7 @@ def mortal(make_engine: Callable[..., StormEngine]) -> StormEngine:
 
 def going(engine: StormEngine, folder: Path, seconds: float, **more: str) -> Run:
     """A run with four cells, all of which are being measured."""
-    names = {name: engine.image("calm", seconds) for name in NAMES} | more
+    names = engine.calm(*NAMES, seconds=seconds) | more
     started = Run(folder, matrix_of(names), *DOCKER, "--jobs", "4", env={"DOCKER_HOST": engine.address})
     try:
         wait_for("four containers", lambda: {f"{name}@host" for name in NAMES} <= set(engine.running()))
@@ -79,7 +79,7 @@ def test_the_engine_comes_back_with_its_containers(mortal: StormEngine, tmp_path
 def gone(make_engine: Callable[..., StormEngine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, float]]:
     """A run whose engine was killed for good, and when that was; the others of this file take place beside it."""
     engine = make_engine()
-    later = {"later1": engine.image("calm"), "later2": engine.image("calm", 1.0)}
+    later = engine.calm("later1", "later2")
     with going(engine, tmp_path_factory.mktemp("gone"), 20.0, **later) as run:
         engine.kill()
         yield run, time.monotonic()

@@ -66,16 +66,16 @@ def take_up(engine: StormEngine, folder: Path, names: Mapping[str, str], *, kill
 
 
 def test_killed_at_random_moments(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
-    image = sea.image("calm", 1.0)
     number = random.Random(SEED)  # noqa: S311 - the same moments every time
     began = time.monotonic()
-    whole = run(tmp_path / "whole", matrix_of({f"whole{n}": image for n in range(4)}), *DOCKER, "--jobs", "2", env=env(sea))
+    names = sea.calm(*(f"whole{n}" for n in range(4)), seconds=1.0)
+    whole = run(tmp_path / "whole", matrix_of(names), *DOCKER, "--jobs", "2", env=env(sea))
     length = time.monotonic() - began
     assert set(whole.statuses().values()) == {"pass"}, whole.stderr
     moments = [number.uniform(0.1, length) for _ in range(MOMENTS)]
 
     def storm(at: int) -> TakenUp:
-        folder, names = tmp_path / f"moment{at}", {f"m{at}n{n}": image for n in range(4)}
+        folder, names = tmp_path / f"moment{at}", sea.calm(*(f"m{at}n{n}" for n in range(4)), seconds=1.0)
         with Run(folder, matrix_of(names), *DOCKER, "--jobs", "2", env=env(sea)) as going:
             time.sleep(moments[at])
             going.kill()
@@ -109,7 +109,7 @@ class AtTransition:
 
 
 def at_transition(engine: StormEngine, folder: Path, transition: str, when: str) -> AtTransition:
-    names = {f"{transition}-{when}-{n}": engine.image("calm", 0.2) for n in range(2)}
+    names = engine.calm(*(f"{transition}-{when}-{n}" for n in range(2)), seconds=0.2)
     die = (transition, when, f"{transition}-{when}-1")
     with Run(folder, matrix_of(names), *DOCKER, "--jobs", "1", env=env(engine), die=die) as going:
         died = going.finish(60)
@@ -124,7 +124,7 @@ Deaths = dict[tuple[str, str], Future[AtTransition]]
 @pytest.fixture(scope="module")
 def transitions(sea: StormEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deaths]:
     """All of them, two at a time: what takes time in them is waiting."""
-    sea.image("calm", 0.2)
+    sea.calm("one", "other", seconds=0.2)  # made now, not by two threads
     folder = tmp_path_factory.mktemp("transitions")
     with ThreadPoolExecutor(2) as pool:
         yield {
@@ -150,7 +150,7 @@ def test_killed_at_a_transition(transition: str, when: str, transitions: Deaths,
 
 
 def test_killed_with_its_reaper(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
-    names = {f"reaper{n}": sea.image("calm", 60) for n in range(2)}
+    names = sea.calm("reaper1", "reaper2", seconds=60)
     cells = {f"{name}@host" for name in names}
     with Run(tmp_path / "killed", matrix_of(names), *DOCKER, "--jobs", "2", env=env(sea)) as going:
         wait_for("both containers", lambda: cells <= set(sea.running()))
@@ -160,7 +160,7 @@ def test_killed_with_its_reaper(sea: StormEngine, tmp_path: Path, seen: Seen) ->
     time.sleep(3)
     left = [each for each in sea.there() if each.cell in cells]
     assert len(left) == 2, "who should have removed them?"
-    quick = {f"after{n}": sea.image("calm") for n in range(2)}
+    quick = sea.calm("after1", "after2")
     ended = run(tmp_path / "next", matrix_of(quick), *DOCKER, env=env(sea))
     assert ended.statuses() == dict.fromkeys(quick, "pass"), ended.stderr
     wait_for("the next run to have removed them", lambda: not [each for each in sea.there() if each in left], GONE_SECONDS)
@@ -168,7 +168,7 @@ def test_killed_with_its_reaper(sea: StormEngine, tmp_path: Path, seen: Seen) ->
 
 
 def test_told_to_end_twice(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
-    names = {"quick": sea.image("calm"), "slow1": sea.image("calm", 60), "slow2": sea.image("calm", 60.5)}
+    names = {"quick": sea.image(), **sea.calm("slow1", "slow2", seconds=60)}
     with Run(tmp_path, matrix_of(names), *DOCKER, "--jobs", "2", env=env(sea)) as going:
         wait_for("both slow ones", lambda: {"slow1@host", "slow2@host"} <= set(sea.running()))
         began = time.monotonic()

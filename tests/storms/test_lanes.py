@@ -55,8 +55,8 @@ def most_at_once(happened: list[Happening], cells: set[str]) -> int:
 
 def test_two_runs_and_the_holder_is_killed(sea: StormEngine, nvml: str, tmp_path: Path, seen: Seen) -> None:
     env = with_gpus(nvml, sea, TWO_GPUS)
-    first = {f"first{n}": sea.image("calm", 60) for n in range(2)}
-    second = {f"second{n}": sea.image("calm", 0.5) for n in range(2)}
+    first = sea.calm("first0", "first1", seconds=60)
+    second = sea.calm("second0", "second1", seconds=0.5)
     with Run(tmp_path / "first", matrix_of(first, cuda="12.6"), *DOCKER, "--jobs", "4", env=env) as holder:
         wait_for("the first run to have both GPUs", lambda: {"first0@host", "first1@host"} <= set(sea.running()))
         with Run(tmp_path / "second", matrix_of(second, cuda="12.6"), *DOCKER, "--jobs", "4", env=env) as waiting:
@@ -89,7 +89,7 @@ def frozen(
     folder = tmp_path_factory.mktemp("frozen")
     with disk(folder) as place:
         engine = make_engine(hook="idle", frozen=place)
-        names = {"stuck": engine.image("stuck"), **{f"behind{n}": engine.image("calm", 0.5) for n in range(3)}}
+        names = {"stuck": engine.image("stuck"), **engine.calm("behind0", "behind1", "behind2", seconds=0.5)}
         matrix = matrix_of(names, cuda="12.6", limits={"timeout": "5s"})
         freeze(place)
         try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -65,7 +64,7 @@ class Started:
                 stdout=stdout,
                 stderr=stderr,
             )
-        self.owner = f"{socket.gethostname()}:{self._process.pid}"
+        self.owner = labels.owner(self._process.pid)
 
     def __enter__(self) -> Started:
         return self

@@ -10,8 +10,9 @@ import click
 
 from validator import __version__
 from validator.base.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
+from validator.base.interrupts import Terminated
 from validator.base.text import quoted, suggestion
-from validator.cli.output import Output
+from validator.cli.output import Output, printable
 
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",
@@ -76,6 +77,7 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
       4    could not find out: errors, no engine, nothing that could be measured, results that cannot be read or written
       5    nothing selected
       130  interrupted; the report of what finished is written
+      143  terminated (SIGTERM); likewise
     """
     ctx.obj = Output(quiet=quiet, verbose=verbose)
 
@@ -89,20 +91,21 @@ def main() -> None:
         # Without its standalone mode click returns what a command gave to Exit.
         sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
     except ValidatorError as error:
-        print(f"error: {error}{_cause(error)}", file=sys.stderr)
+        print(printable(f"error: {error}{_cause(error)}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        terminated = Terminated in (type(error), type(error.__cause__))  # click makes an Abort of what ended a command
+        print("terminated" if terminated else "interrupted", file=sys.stderr)
+        sys.exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
     except Exception as error:
         if os.environ.get("VALIDATOR_DEBUG"):
             raise
         print(
-            f"error: a defect of the validator itself: {type(error).__name__}: {error}\n"
-            "  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
+            printable(f"error: a defect of the validator itself: {type(error).__name__}: {error}")
+            + "\n  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
             file=sys.stderr,
         )
         sys.exit(ExitCode.NOT_FOUND_OUT)

@@ -211,4 +211,5 @@ def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbeP
         asked=asked(cell.environment),
         quick=matrix.quick,
         model=matrix.model,
+        turns=True,
     )

@@ -31,7 +31,7 @@ from validator.runners.base import (
     Share,
     probe_plan,
 )
-from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
+from validator.runners.collect import STDERR, STDOUT, Chunks, Collector, Ended
 from validator.runners.docker import engine as engines
 from validator.runners.docker.images import Images
 
@@ -245,7 +245,8 @@ class DockerRunner:
         """
         while True:
             collector = Collector(request.plan, on_event)
-            if not collector.pump(self._outputs(request.name), max(0.0, deadline - time.monotonic())):
+            left = max(0.0, deadline - time.monotonic())
+            if collector.pump(self._outputs(request.name), left) is not Ended.BY_ITSELF:
                 return collector, False, self._state(request.name)
             state = self._final_state(request.name) if collector.failure is None else self._state(request.name)
             if state is None or (not state["Running"] and collector.failure is None):

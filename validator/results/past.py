@@ -24,6 +24,8 @@ class Unfinished:
     run: RunInfo
     host: HostInfo
     """The machine that it was started on, or last taken up on."""
+    cells: tuple[str, ...]
+    """The ids of all its cells."""
     results: Mapping[str, CellResult]
     """Of its cells that are done, by their ids; what a run's end cut short is not among them."""
     intents: Mapping[str, Intent]
@@ -100,6 +102,8 @@ def reusable(connection: sqlite3.Connection, keys: Iterable[str], not_before: st
 
 def unfinished(connection: sqlite3.Connection, run: Run) -> Unfinished:
     """How far a run came."""
+    rows = connection.execute("SELECT id FROM cells WHERE run = ? ORDER BY position", (run.number,))
+    cells = tuple(text(id_) for (id_,) in rows)
     rows = connection.execute("SELECT id, result FROM cells WHERE run = ? AND state = 'done' ORDER BY position", (run.number,))
     results = {text(id_): result_of(written, State.DONE, run.info.id) for id_, written in rows}
     rows = connection.execute(
@@ -107,7 +111,7 @@ def unfinished(connection: sqlite3.Connection, run: Run) -> Unfinished:
     )
     intents = {cell: Intent(cell, name, nonce, attempt) for cell, name, nonce, attempt in rows}
     return Unfinished(
-        run.info, run.host, results, {cell: intent for cell, intent in intents.items() if cell not in results}
+        run.info, run.host, cells, results, {cell: intent for cell, intent in intents.items() if cell not in results}
     )
 
 

@@ -58,7 +58,7 @@ def command(
     """
     from validator.base.interrupts import as_keyboard_interrupt, held_back
     from validator.cli.progress import make_progress
-    from validator.report import files, render
+    from validator.report import files, parts
     from validator.results import Store
     from validator.run import execute
     from validator.runners.labels import owner
@@ -104,7 +104,7 @@ def command(
                 store.write_reports(run_id, texts)
             except StoreError as error:
                 unwritten = error  # what was measured is shown first
-    output.result(render(format_name, report, width=output.width, color=output.color))
+    output.result(parts(format_name, report, width=output.width, color=output.color))
     if unwritten:
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has the run all the same")
     output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in texts)}")

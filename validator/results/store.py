@@ -115,8 +115,11 @@ class Store:
         with self._database() as database:
             database.execute("UPDATE runs SET run = ?, finished = 1 WHERE id = ?", (dump_run(run), run.id))
 
-    def write_reports(self, run_id: str, texts: Mapping[str, str]) -> None:
-        """Write the texts of a run's report, by file name, under ``runs/<id>/`` and ``latest/``; each whole or not at all."""
+    def write_reports(self, run_id: str, texts: Mapping[str, str | Iterable[str]]) -> None:
+        """Write the texts of a run's report, by file name, under ``runs/<id>/`` and ``latest/``; each whole or not at all.
+
+        A text may come in parts; it is gone through once for each folder.
+        """
         for folder in (self._folder / "runs" / run_id, self._folder / "latest"):
             for name, text in texts.items():
                 write_whole(folder / name, text)

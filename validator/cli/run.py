@@ -21,7 +21,7 @@ from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
 from validator.model import HostInfo, Matrix, Plan, Report, RunInfo, count
-from validator.report import FILES, files, render
+from validator.report import FILES, files, parts
 from validator.runners import RunContext, Runner, choose
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def command(
         info = replace(info, seconds=info.seconds + time.monotonic() - began, interrupted=execution.interrupted)
         with interrupts.held_back():
             report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
-    output.result(render(format_name, report, width=output.width, color=output.color))
+    output.result(parts(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
         output.warn(f"could not be ended and is still there: {name}; `validator clean` removes it once it can be")
     if unwritten:

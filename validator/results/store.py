@@ -31,6 +31,10 @@ from validator.results.rows import State, kept, moment, now, planned, result_of,
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
+#: Texts by file name, each in one piece or in parts.
+Texts = Mapping[str, str | Iterable[str]]
+
+
 class Store:
     """A results folder; every method may raise StoreError.
 
@@ -135,10 +139,10 @@ class Store:
             self._folder_lock.release()
         self._run = self._run_lock = self._folder_lock = None
 
-    def write_reports(self, run_id: str, texts: Mapping[str, str], latest: Mapping[str, str] | None = None) -> None:
+    def write_reports(self, run_id: str, texts: Texts, latest: Texts | None = None) -> None:
         """Write the texts of a run's report, by file name, under ``runs/<id>/``; and ``latest``, or the same, under ``latest/``.
 
-        Each file is written whole or not at all.
+        Each file is written whole or not at all. A text may come in parts; it is gone through once for each folder.
         """
         for name, content in texts.items():
             write_whole(self._folder / "runs" / run_id / name, content)

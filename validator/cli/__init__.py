@@ -12,7 +12,7 @@ from validator import __version__
 from validator.base.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
 from validator.base.interrupts import Terminated
 from validator.base.text import quoted, suggestion
-from validator.cli.output import Output
+from validator.cli.output import Output, printable
 
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",
@@ -91,7 +91,7 @@ def main() -> None:
         # Without its standalone mode click returns what a command gave to Exit.
         sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
     except ValidatorError as error:
-        print(f"error: {error}{_cause(error)}", file=sys.stderr)
+        print(printable(f"error: {error}{_cause(error)}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -104,8 +104,8 @@ def main() -> None:
         if os.environ.get("VALIDATOR_DEBUG"):
             raise
         print(
-            f"error: a defect of the validator itself: {type(error).__name__}: {error}\n"
-            "  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
+            printable(f"error: a defect of the validator itself: {type(error).__name__}: {error}")
+            + "\n  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
             file=sys.stderr,
         )
         sys.exit(ExitCode.NOT_FOUND_OUT)

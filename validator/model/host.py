@@ -12,6 +12,10 @@ class GpuProcess:
     pid: int
     name: str | None
     memory_bytes: int | None
+    computes: bool | None = None
+    """False where it only draws, as a desktop does; None where that is not known."""
+    mig_device: str | None = None
+    """UUID of the MIG device that it is on; None on a whole GPU, and where the driver does not tell this user."""
 
 
 @dataclass(frozen=True)

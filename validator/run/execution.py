@@ -9,27 +9,27 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
 
 from validator.base.errors import InterruptedRunError, StoreError, ValidatorError
 from validator.base.stopping import Stop
-from validator.model import Action, Attempt, Cell, CellResult, Environment, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
+from validator.model import Action, Attempt, Cell, CellResult, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
 from validator.run.acquisition import Acquired, Acquisition, pause_before
 from validator.run.attempts import Attempts
 from validator.run.cache import key_of, may_be_kept
 from validator.run.cell import CellRuns, Ran
+from validator.run.endings import BEFORE, DURING, NOT_KEPT, enough_failures, no_lane, overdue, unasked
 from validator.run.gate import CellGate, Turns
 from validator.run.guard import Guard
-from validator.run.lanes import Lane, lanes_of
+from validator.run.lanes import Lane
 from validator.run.locks import Held, HeldElsewhere
-from validator.run.order import expectations, in_order
 from validator.run.protocols import Keeper, Progress
 from validator.run.scheduler import Job, Scheduler, Start
 from validator.run.settings import Known, Settings
+from validator.run.worklist import Worklist
 from validator.runners.base import OPEN, Prepared, Runner, RunRequest
 from validator.verdict import foretold, of_kept
 from validator.verdict.agreement import Rejudge
@@ -93,12 +93,13 @@ def execute(
     known: Known | None = None,
     guard: Guard | None = None,
     stop: Stop | None = None,
+    under_way: set[str] | None = None,
 ) -> Execution:
     """Run every cell of a plan; once ``stop`` is asked the cells that have not begun are skipped, saying so.
 
     ``host`` is what findings say of this machine; without it they say less and no result is used again. ``rejudge`` says what
     the rules make of a cell once its environment was opened; without it nothing is predicted anew. ``known`` is what earlier runs
-    left.
+    left. In ``under_way`` are at any time the names of what is running, for whoever is asked meanwhile.
     """
     run = _Run(
         plan.cells,
@@ -112,131 +113,96 @@ def execute(
         known or Known(),
         guard or Guard(),
         stop or Stop(),
+        under_way if under_way is not None else set(),
     )
     return run.whole()
 
 
+@dataclass
 class _Run:
     """One execution of a plan."""
 
-    def __init__(
-        self,
-        cells: Sequence[Cell],
-        matrix: Matrix,
-        runner: Runner,
-        keeper: Keeper,
-        progress: Progress,
-        host: HostInfo | None,
-        rejudge: Rejudge | None,
-        settings: Settings,
-        known: Known,
-        guard: Guard,
-        stop: Stop,
-    ) -> None:
-        self._cells, self._matrix, self._runner, self._keeper = cells, matrix, runner, keeper
-        self._progress, self._host, self._rejudge = progress, host, rejudge
-        self._settings, self._known, self._guard, self._stop = settings, known, guard, stop
-        self._one = CellRuns(matrix, runner, progress, host, rejudge)
+    cells: Sequence[Cell]
+    matrix: Matrix
+    runner: Runner
+    keeper: Keeper
+    progress: Progress
+    host: HostInfo | None
+    rejudge: Rejudge | None
+    settings: Settings
+    known: Known
+    guard: Guard
+    stop: Stop
+    under_way: set[str]
+
+    def __post_init__(self) -> None:
+        self._one = CellRuns(self.matrix, self.runner, self.progress, self.host, self.rejudge)
         self._results: dict[int, CellResult] = {}
-        self._problem: StoreError | None = None
-        self._failures = 0
-        self._lanes: dict[str, Lane] = {}
-        self._scheduler = Scheduler()
-        self._groups: dict[int, tuple[int, ...]] = {}
-        """By job: the numbers of its cells."""
-        self._unfinished: Counter[str] = Counter()
-        """By environment: its jobs that have no result."""
-        self._prepared: dict[str, Prepared] = {}
         self._keys: dict[int, str] = {}
+        """By the number of a cell: what would make its result the same again."""
         self._kept_as: dict[int, str] = {}
         """The keys under which results were kept."""
         self._reused: list[int] = []
-        self._acquire_attempts: dict[str, tuple[Attempt, ...]] = {}
+        """Cells with a result of an earlier run that is not kept yet."""
+        self._problem: StoreError | None = None
+        self._failures = 0
+        self._scheduler = Scheduler()
+        self._prepared: dict[str, Acquired] = {}
+        self._events: queue.SimpleQueue[Acquired | _Ended] = queue.SimpleQueue()
+        self._running: dict[int, _Running] = {}
         self._cut: set[int] = set()
         """Cells that the end of the run cut short."""
         self._last_words: float | None = None
-        self._events: queue.SimpleQueue[Acquired | _Ended] = queue.SimpleQueue()
-        self._running: dict[int, _Running] = {}
-        self._attempts = Attempts(settings.tries)
+        self._attempts = Attempts(self.settings.tries)
         self._later: list[tuple[float, Job]] = []
         """A heap of jobs to be tried again, by when."""
         self._held: dict[str, float] = {}
         """Lanes that another process holds, and when to ask again."""
         self._turns = Turns()
-        self._acquisition = Acquisition(
-            runner, progress, stop, at_once=settings.jobs, tries=settings.tries, done=self._events.put
-        )
 
     def whole(self) -> Execution:
         """From the first cell to the last."""
         self._foretell()
-        self._take_up()
-        environments = self._schedule()
-        ahead = len(self._lanes) + self._settings.jobs if self._settings.prune else None
-        self._acquisition.start(environments, ahead)
-        while len(self._results) < len(self._cells) and not (self._ending and not self._running):
+        stands = self.known.results
+        self._results |= {
+            number: stands[cell.id] for number, cell in enumerate(self.cells) if number not in self._results and cell.id in stands
+        }
+        left = {number: cell for number, cell in enumerate(self.cells) if number not in self._results}
+        self._work_list = Worklist(left, self.host, self.settings, self.known)
+        for job in self._work_list.jobs:
+            self._scheduler.add(job)
+        self.progress.planned(list(left.values()), tuple(self._work_list.lanes))
+        settings, lanes = self.settings, len(self._work_list.lanes)
+        self._acquisition = Acquisition(
+            self.runner, self.progress, self.stop, at_once=settings.jobs, tries=settings.tries, done=self._events.put
+        )
+        self._acquisition.start(self._work_list.environments, lanes + settings.jobs if settings.prune else None)
+        while len(self._results) < len(self.cells) and not (self._ending and not self._running):
             try:
                 self._step()
             except KeyboardInterrupt:
-                self._stop.ask()
-            if self._stop.now and self._too_late():
+                self.stop.ask()
+            if self.stop.now and self._too_late():
                 break
-        left = tuple(running.request.name for running in self._running.values())
-        interrupted = self._stop.asked
+        interrupted = self.stop.asked
         self._close()
-        return Execution(self._advised(), interrupted, self._problem, left)
-
-    # ------------------------------------------------------------ before anything runs
+        return Execution(self._advised(), interrupted, self._problem, tuple(sorted(self.under_way)))
 
     def _foretell(self) -> None:
         """What nothing is run for has its result at once."""
-        skipped = {number: foretold(cell) for number, cell in enumerate(self._cells) if cell.action is Action.SKIP}
+        skipped = {number: foretold(cell) for number, cell in enumerate(self.cells) if cell.action is Action.SKIP}
         self._results |= skipped
-        self._keep(partial(self._keeper.keep_all, skipped.values()))
+        self._keep(partial(self.keeper.keep_all, skipped.values()))
         for result in skipped.values():
-            self._progress.cell_finished(result)
-
-    def _take_up(self) -> None:
-        """What stands of a run that is resumed."""
-        stands = self._known.results
-        for number, cell in enumerate(self._cells):
-            if number not in self._results and cell.id in stands:
-                self._results[number] = stands[cell.id]
-
-    def _schedule(self) -> list[Environment]:
-        """Lanes and jobs for what is left, and the environments to make ready for them, in order."""
-        numbers = [number for number in range(len(self._cells)) if number not in self._results]
-        cells = [self._cells[number] for number in numbers]
-        made = lanes_of(cells, self._host, self._settings.side_by_side, self._settings.cpus)
-        self._lanes = {lane.name: lane for lane in made}
-        by_device = {lane.gpu.device_uuid: lane.name for lane in made if lane.gpu}
-        on_cpu = tuple(lane.name for lane in made if lane.gpu is None)
-        expected = expectations(cells, self._known.seconds)
-        opened: dict[str, int] = {}
-        jobs = []
-        for number, cell, seconds in zip(numbers, cells, expected, strict=True):
-            first = opened.setdefault(cell.environment.id, number) if cell.action is Action.INSPECT else number
-            if first != number:  # opening an image is the same for every target
-                self._groups[first] += (number,)
-                continue
-            self._groups[number] = (number,)
-            lanes = tuple(by_device[gpu.device_uuid] for gpu in cell.lanes) if cell.lanes else on_cpu
-            jobs.append(Job(number, cell.environment.id, lanes, seconds, cell.takes_all))
-        for job in jobs:
-            self._scheduler.add(job)
-            self._unfinished[job.environment] += 1
-        self._progress.planned(cells, tuple(self._lanes))
-        found = {cell.environment.id: cell.environment for cell in cells}
-        order = in_order(jobs, self._known.acquire_seconds)
-        return [found[each] for each in order]
+            self.progress.cell_finished(result)
 
     # ------------------------------------------------------------ one step
 
     @property
     def _ending(self) -> bool:
         """Whether nothing new is begun."""
-        limit = self._settings.max_failures
-        return self._stop.asked or self._problem is not None or (limit is not None and self._failures >= limit)
+        limit = self.settings.max_failures
+        return self.stop.asked or self._problem is not None or (limit is not None and self._failures >= limit)
 
     def _step(self) -> None:
         """Start what can start, then take in what has happened, or look again after a moment."""
@@ -269,7 +235,7 @@ class _Run:
                 del self._held[name]
                 self._scheduler.back(name)
         quiet = self._turns.quiet
-        for lane in self._lanes.values():
+        for lane in self._work_list.lanes.values():
             if lane.gpu is None:
                 (self._scheduler.away if quiet else self._scheduler.back)(lane.name)
 
@@ -280,67 +246,81 @@ class _Run:
             return
         if isinstance(prepared, Exception):
             for job in self._scheduler.withdraw(environment.id):
-                cells = [self._cells[number] for number in self._groups[job.number]]
+                cells = self._work_list.cells_of(job.number)
                 failed = [self._one.failed(cell, prepared, acquired.seconds) for cell in cells]
                 self._finish(job.number, [replace(result, attempts=acquired.attempts) for result in failed])
             return
-        self._prepared[environment.id] = prepared
-        self._acquire_attempts[environment.id] = acquired.attempts
+        self._prepared[environment.id] = acquired
         jobs = self._scheduler.withdraw(environment.id)
-        known = self._known.reusable(self._keyed(jobs, prepared, self._host).values()) if self._host else {}
+        known = self._reusable(jobs, prepared)
         for job in jobs:
-            numbers = self._groups[job.number]
-            kept = [known.get(self._keys.get(number, "")) for number in numbers]
-            if all(result is not None for result in kept):
-                cells = [self._cells[number] for number in numbers]
-                again = [of_kept(cell, result, self._rejudge) for cell, result in zip(cells, kept, strict=True) if result]
+            kept = [known.get(self._keys.get(number, "")) for number in self._work_list.numbers(job.number)]
+            pairs = zip(self._work_list.cells_of(job.number), kept, strict=True)
+            again = [of_kept(cell, result, self.rejudge) for cell, result in pairs if result]
+            if len(again) == len(kept):
                 self._finish(job.number, again, reused=True)
             else:
                 self._scheduler.add(job)
         self._scheduler.ready(environment.id)
 
+    def _reusable(self, jobs: Iterable[Job], prepared: Prepared) -> Mapping[str, CellResult]:
+        """What earlier runs measured of jobs' cells, by key. A history that cannot be read has nothing to tell."""
+        if self.host is None:
+            return {}
+        try:
+            return self.known.reusable(self._keyed(jobs, prepared, self.host).values())
+        except StoreError as error:
+            self.progress.said(f"earlier results cannot be used again: {error.what}")
+            return {}
+
     def _keyed(self, jobs: Iterable[Job], prepared: Prepared, host: HostInfo) -> dict[int, str]:
         """The keys of the cells of jobs, by number, as far as they have any."""
         found = {}
         for job in jobs:
-            for number in self._groups[job.number]:
+            for number in self._work_list.numbers(job.number):
                 key = key_of(
-                    self._cells[number],
+                    self.cells[number],
                     prepared,
-                    self._matrix,
+                    self.matrix,
                     host,
-                    runner=self._runner.name,
-                    facts=self._settings.facts,
+                    runner=self.runner.name,
+                    facts=self.settings.facts,
                 )
                 if key is not None:
                     found[number] = key
         self._keys |= found
         return found
 
+    def _prepared_for(self, job: int) -> Prepared | None:
+        """What a job runs in; None where it could not be had."""
+        acquired = self._prepared.get(self.cells[job].environment.id)
+        return acquired.prepared if acquired and isinstance(acquired.prepared, Prepared) else None
+
     # ------------------------------------------------------------ a job
 
     def _begin(self, start: Start) -> None:
         """Give a job its lanes and start it, unless another process has one of them, or turns are being taken."""
         job = start.job
-        lanes = [self._lanes[name] for name in start.lanes]
+        lanes = [self._work_list.lanes[name] for name in start.lanes]
         gpus = tuple(lane.gpu for lane in lanes if lane.gpu)
-        held = self._guard.take(gpus)
+        held = self.guard.take(gpus)
         if isinstance(held, HeldElsewhere):
             self._wait_for(start, held)
             return
         gate = None
-        if not gpus and len(self._lanes) > 1:
+        if not gpus and len(self._work_list.lanes) > 1:
             gate = self._turns.enter()
             if gate is None:
                 self._return(start)
                 for lane in lanes:
                     self._scheduler.away(lane.name)
                 return
-        cells = tuple(self._placed(self._cells[number], gpus) for number in self._groups[job.number])
-        prepared = self._prepared[job.environment]
+        cells = tuple(_placed(cell, gpus) for cell in self._work_list.cells_of(job.number))
+        prepared = self._prepared_for(job.number)
+        assert prepared is not None  # noqa: S101 - only jobs whose environment is there are started
         before = self._attempts.before(job.number)
         self._attempts.begin(job.number)
-        intent = self._known.intents.get(cells[0].id)
+        intent = self.known.intents.get(cells[0].id)
         attempt = len(before) + 1 + (intent.attempt if intent else 0)
         try:
             request = self._one.request(cells[0], prepared, lanes[0].share, attempt)
@@ -354,13 +334,14 @@ class _Run:
             return
         running = _Running(start, cells, request, held, gate)
         self._running[job.number] = running
+        self.under_way.add(request.name)
         for each in self._running.values():
             each.beside = max(each.beside, len(self._running) - 1)
         if held.problem:
-            self._progress.said(held.problem)
-        self._keep(partial(self._keeper.begin, cells[0]))
-        self._keep(partial(self._keeper.intend, Intent(cells[0].id, request.name, request.plan.nonce, attempt)))
-        self._progress.cell_started(cells[0], ", ".join(start.lanes))
+            self.progress.said(held.problem)
+        self._keep(partial(self.keeper.begin, cells[0]))
+        self._keep(partial(self.keeper.intend, Intent(cells[0].id, request.name, request.plan.nonce, attempt)))
+        self.progress.cell_started(cells[0], ", ".join(start.lanes))
         threading.Thread(target=self._work, args=(running, prepared, earlier), name=cells[0].id, daemon=True).start()
 
     def _earlier(self, request: RunRequest, intent: Intent, prepared: Prepared, cell: Cell, lane: Lane) -> RunRequest:
@@ -368,15 +349,11 @@ class _Run:
         sent = self._one.request(cell, prepared, lane.share, intent.attempt)
         return replace(sent, name=intent.name, plan=replace(sent.plan, nonce=intent.nonce))
 
-    def _placed(self, cell: Cell, gpus: tuple[Gpu, ...]) -> Cell:
-        """The cell with the GPUs of its lanes."""
-        return replace(cell, gpu=gpus[0], lanes=gpus) if gpus else cell
-
     def _work(self, running: _Running, prepared: Prepared, earlier: RunRequest | None) -> None:
         """In a thread of its own: one job, to its end."""
         number, ran = running.start.job.number, None
         try:
-            exclusive = self._guard.wait(running.held.gpus, self._stop, self._progress.said)
+            exclusive = self.guard.wait(running.held.gpus, self.stop, self.progress.said)
             running.began = time.monotonic()
             ran = self._one.run(
                 running.cells, prepared, running.request, gate=running.gate or OPEN, exclusive=exclusive, earlier=earlier
@@ -397,27 +374,29 @@ class _Run:
             return
         running.held.release()
         start, ran = running.start, ended.ran
+        if ran is None or not ran.stuck:
+            self.under_way.discard(running.request.name)
         if ran is not None and ran.stuck:
             self._put_aside(start)
         else:
             self._scheduler.end(start.lanes)
         if ran is None:
-            if self._stop.asked:
-                self._cut.update(self._groups[ended.number])
+            if self.stop.asked:
+                self._cut.update(self._work_list.numbers(ended.number))
                 return
-            ran = Ran(tuple(self._one.failed(cell, _unasked()) for cell in running.cells))
+            ran = Ran(tuple(self._one.failed(cell, unasked()) for cell in running.cells))
         reason = ran.results[0].reason
         if ran.transient and not ran.stuck and not self._ending and self._attempts.failed(ended.number, reason):
             pause = pause_before(len(self._attempts.before(ended.number)) + 1)
-            self._progress.said(f"{running.cells[0].id}: {reason}; tried again in {pause:.0f} s")
+            self.progress.said(f"{running.cells[0].id}: {reason}; tried again in {pause:.0f} s")
             heappush(self._later, (time.monotonic() + pause, start.job))
             return
-        tries = (*self._acquire_attempts.get(start.job.environment, ()), *self._attempts.before(ended.number))
+        tries = (*self._prepared[start.job.environment].attempts, *self._attempts.before(ended.number))
         self._finish(ended.number, [_told(result, running.beside, tries) for result in ran.results])
 
     def _finish(self, number: int, results: Sequence[CellResult], *, reused: bool = False) -> None:
         """A job has its results. They are kept at once; those of earlier runs, many together."""
-        numbers = self._groups[number]
+        numbers = self._work_list.numbers(number)
         for each, result in zip(numbers, results, strict=True):
             self._results[each] = result
             self._failures += result.status in (Status.FAIL, Status.ERROR) and result.status is not result.expect
@@ -427,22 +406,20 @@ class _Run:
             if reused:
                 self._reused.append(each)
             else:
-                self._keep(partial(self._keeper.keep, result, key))
-            self._progress.cell_finished(result)
-        environment = self._cells[number].environment.id
-        self._unfinished[environment] -= 1
-        if not self._unfinished[environment]:
+                self._keep(partial(self.keeper.keep, result, key))
+            self.progress.cell_finished(result)
+        if self._work_list.finished(number):
             self._acquisition.used()
-            prepared = self._prepared.get(environment)
-            if self._settings.prune and prepared is not None and not prepared.was_there:
-                threading.Thread(target=self._runner.discard, args=(prepared,), daemon=True).start()
+            prepared = self._prepared_for(number)
+            if self.settings.prune and prepared is not None and not prepared.was_there:
+                threading.Thread(target=self.runner.discard, args=(prepared,), daemon=True).start()
 
     def _keep_reused(self) -> None:
         """Keep those results of earlier runs that have gathered."""
         if self._reused:
             results = [self._results[number] for number in self._reused]
             keys = {self._results[number].id: self._kept_as[number] for number in self._reused}
-            self._keep(partial(self._keeper.keep_all, results, keys))
+            self._keep(partial(self.keeper.keep_all, results, keys))
             self._reused.clear()
 
     # ------------------------------------------------------------ what goes wrong
@@ -456,19 +433,19 @@ class _Run:
         """Another process has a GPU: other lanes are tried meanwhile."""
         self._return(start)
         for name in start.lanes:
-            if self._lanes[name].gpu == elsewhere.gpu:
+            if self._work_list.lanes[name].gpu == elsewhere.gpu:
                 self._scheduler.away(name)
                 if name not in self._held:
-                    self._progress.said(f"{name}: {elsewhere.holder} has it; waiting until it is free")
+                    self.progress.said(f"{name}: {elsewhere.holder} has it; waiting until it is free")
                 self._held[name] = time.monotonic() + _HELD_SECONDS
 
     def _put_aside(self, start: Start) -> None:
         """What ran on these lanes cannot be ended, so nothing else can run on them."""
         for name in start.lanes:
-            self._progress.said(f"{name}: put aside for the rest of this run, since what ran on it cannot be ended")
+            self.progress.said(f"{name}: put aside for the rest of this run, since what ran on it cannot be ended")
             for job in self._scheduler.put_aside(name):
-                cells = [self._cells[number] for number in self._groups[job.number]]
-                self._finish(job.number, [self._one.failed(cell, _no_lane(name)) for cell in cells])
+                cells = self._work_list.cells_of(job.number)
+                self._finish(job.number, [self._one.failed(cell, no_lane(name)) for cell in cells])
 
     def _give_up_overdue(self) -> None:
         """A cell that has not come back long after all its own limits is stuck in a way that its runner does not see."""
@@ -476,9 +453,8 @@ class _Run:
             if running.began is None:
                 continue
             waited = running.gate.waited if running.gate else 0.0
-            overdue = time.monotonic() - running.began - waited - running.request.deadline_seconds - _OVERDUE_SECONDS
-            if overdue > 0:
-                failed = tuple(self._one.failed(cell, _overdue(running.request)) for cell in running.cells)
+            if time.monotonic() - running.began - waited > running.request.deadline_seconds + _OVERDUE_SECONDS:
+                failed = tuple(self._one.failed(cell, overdue(running.request)) for cell in running.cells)
                 self._end(_Ended(number, Ran(failed, stuck=True)))
 
     def _too_late(self) -> bool:
@@ -493,57 +469,40 @@ class _Run:
                 keep()
             except StoreError as error:
                 self._problem = error
-                self._progress.said(f"results can no longer be kept, so nothing new is begun: {error.what}")
+                self.progress.said(f"results can no longer be kept, so nothing new is begun: {error.what}")
 
     # ------------------------------------------------------------ the end
 
     def _close(self) -> None:
         """Cells that never ran are skipped, saying why."""
-        for number, cell in enumerate(self._cells):
+        for number, cell in enumerate(self.cells):
             if number not in self._results:
                 during = any(cell.id == each.id for running in self._running.values() for each in running.cells)
                 result = not_run(cell, Status.SKIP, self._why_not(during or number in self._cut))
                 self._results[number] = result
-                self._keep(partial(self._keeper.keep, result, final=False))
+                self._keep(partial(self.keeper.keep, result, final=False))
 
     def _why_not(self, during: bool) -> str:
-        if self._stop.asked:
-            return f"the run was interrupted {'during' if during else 'before'} this cell"
-        if self._problem is not None:
-            return "not begun: results could no longer be kept"
-        return f"not begun: {self._failures} cells had failed, and the run was to end then"
+        if self.stop.asked:
+            return DURING if during else BEFORE
+        return NOT_KEPT if self._problem is not None else enough_failures(self._failures)
 
     def _advised(self) -> tuple[CellResult, ...]:
         """The results once all are there: a remedy can now name what else works on the same target."""
-        results = [self._results[number] for number in range(len(self._cells))]
+        results = [self._results[number] for number in range(len(self.cells))]
         advised = with_alternatives(results)
         for number, (before, after) in enumerate(zip(results, advised, strict=True)):
             if after is not before:
-                self._keep(partial(self._keeper.keep, after, self._kept_as.get(number)))
+                self._keep(partial(self.keeper.keep, after, self._kept_as.get(number)))
         return advised
+
+
+def _placed(cell: Cell, gpus: tuple[Gpu, ...]) -> Cell:
+    """The cell with the GPUs of its lanes."""
+    return replace(cell, gpu=gpus[0], lanes=gpus) if gpus else cell
 
 
 def _told(result: CellResult, beside: int, attempts: tuple[Attempt, ...]) -> CellResult:
     """A result with what only the run knows of it."""
     ran_on = replace(result.ran_on, alone=not beside, beside=beside) if result.ran_on else None
     return replace(result, ran_on=ran_on, attempts=attempts)
-
-
-def _no_lane(lane: str) -> ValidatorError:
-    return ValidatorError(
-        f"nothing is left that it could run on: {lane} was put aside",
-        why="what ran there before could not be ended",
-        hint="see what holds it (`nvidia-smi`, `docker ps`), then `validator run --resume`",
-    )
-
-
-def _overdue(request: RunRequest) -> ValidatorError:
-    return ValidatorError(
-        f"{request.name} has not come back",
-        why=f"its own limit of {request.deadline_seconds:.0f} s is long over, and what runs it does not answer",
-        hint="see whether it is there still (`docker ps`, `ps`) and end it, then `validator run --resume`",
-    )
-
-
-def _unasked() -> ValidatorError:
-    return ValidatorError("it was interrupted, though the run was not", hint="report this as a defect of the validator")

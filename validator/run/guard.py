@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from validator.base.stopping import Stop
 from validator.model import Gpu
+from validator.run.busy import BusyPolicy, wait_until_free
 from validator.run.locks import GpuLocks, Held, HeldElsewhere
 
 
+@dataclass(frozen=True)
 class Guard:
-    """Asked before a cell has its GPUs, and once more when it is about to begin; without ``locks`` it lets everything pass."""
+    """Asked before a cell has its GPUs, and once more when it is about to begin."""
 
-    def __init__(self, locks: GpuLocks | None = None) -> None:
-        self._locks = locks
+    locks: GpuLocks | None = None
+    """None lets everything pass, also what others use."""
+    policy: BusyPolicy = BusyPolicy.WAIT
+    limit_seconds: float = 3600.0
+    """How long a GPU that others use is waited for."""
 
     def take(self, gpus: Sequence[Gpu]) -> Held | HeldElsewhere:
         """The GPUs, locked against other runs, or who has one of them; does not wait."""
-        if not gpus or self._locks is None:
+        if not gpus or self.locks is None:
             return Held(tuple(gpus))
-        return self._locks.take(gpus)
+        return self.locks.take(gpus)
 
     def wait(self, gpus: Sequence[Gpu], stop: Stop, said: Callable[[str], None]) -> bool | None:
-        """Wait until nothing else uses the GPUs. Whether that is so; None on the CPU and where it is not known.
+        """Wait until nothing else uses the GPUs. Whether that is so; None on the CPU and where nobody was asked.
 
-        Raises ValidatorError where they are in use and are not to be waited for any longer, InterruptedRunError on ``stop``.
+        Raises GpuBusyError where they are in use and are not waited for any longer, GpuUnseenError where one is not there,
+        InterruptedRunError on ``stop``.
         """
-        return None
+        if not gpus or self.locks is None:
+            return None
+        exclusive = [wait_until_free(gpu, self.policy, self.limit_seconds, stop, said) for gpu in gpus]
+        return all(exclusive)

@@ -102,6 +102,8 @@ class Prepared:
     such an environment are not used again."""
     was_there: bool = False
     """Whether it was ready already, and so is not this run's to throw away."""
+    volumes: tuple[str, ...] = ()
+    """Where the image declares volumes: each is given bounded room in memory instead of the engine's disk."""
     image: Content = field(default_factory=Content)
     """What the engine says of the image: its platform, and the variables and labels that matter for GPUs."""
 
@@ -211,4 +213,5 @@ def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbeP
         asked=asked(cell.environment),
         quick=matrix.quick,
         model=matrix.model,
+        turns=True,
     )

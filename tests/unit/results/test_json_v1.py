@@ -59,6 +59,7 @@ FROZEN = {
 }
 #: What was added since; older files lack it.
 ADDED = {
+    "host.nvml.gpus.processes": "computes mig_device",
     "": "hosts",
     "host": "id",
     "cells": "mismatches ran_on origin attempts",

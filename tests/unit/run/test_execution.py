@@ -37,7 +37,6 @@ from validator.model import (
 from validator.probe_host import ProbeReport
 from validator.run import acquisition, execute
 from validator.run.execution import Execution
-from validator.run.settings import Settings
 from validator.runners.base import OPEN, WHOLE, Gate, OnEvent, OnLine, Prepared, RunOutcome, RunRequest, Share
 
 Trouble = Callable[[], object]

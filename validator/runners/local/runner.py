@@ -33,7 +33,7 @@ from validator.runners.base import (
     Share,
     probe_plan,
 )
-from validator.runners.collect import STDERR, STDOUT, Collector
+from validator.runners.collect import STDERR, STDOUT, Collector, Ended
 from validator.runners.local.venvs import default_root, ensure
 
 #: Seconds the supervisor gets to end its worker after SIGTERM before everything is killed.
@@ -95,7 +95,7 @@ class LocalRunner:
 
     def run(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
         """Start, read, wait; the whole session of processes is gone afterwards."""
-        return run_process(request, on_event)
+        return run_process(request, on_event, gate)
 
     def close(self) -> None:
         """Nothing is held."""
@@ -115,15 +115,15 @@ def request_for(python: str, plan: ProbePlan, gpu: Gpu | None, *, cell_id: str, 
     )
 
 
-def run_process(request: RunRequest, on_event: OnEvent) -> RunOutcome:
+def run_process(request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
     """Run a request of this runner to its end."""
     began = time.monotonic()
-    collector = Collector(request.plan, on_event)
+    collector = Collector(request.plan, on_event, gate=gate, say=lambda line: say(line))
     try:
         process = subprocess.Popen(
             request.payload["argv"],
             env={**os.environ, **request.payload["env"]},
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # so that every process it starts can be found again by its session
@@ -131,7 +131,13 @@ def run_process(request: RunRequest, on_event: OnEvent) -> RunOutcome:
     except OSError as error:
         return RunOutcome(report=collector.report(), start_problem=f"{request.payload['argv'][0]}: {error.strerror}")
     started = time.monotonic()
-    assert process.stdout is not None  # noqa: S101 - both were asked for as pipes
+    assert process.stdin is not None  # noqa: S101 - all three
+    stdin = process.stdin
+
+    def say(line: bytes) -> None:
+        os.write(stdin.fileno(), line)
+
+    assert process.stdout is not None  # noqa: S101 - all three were asked for as pipes
     assert process.stderr is not None  # noqa: S101
     try:
         sources = [_chunks(process.stdout, STDOUT), _chunks(process.stderr, STDERR)]
@@ -143,7 +149,7 @@ def run_process(request: RunRequest, on_event: OnEvent) -> RunOutcome:
     return RunOutcome(
         report=collector.report(),
         exit_code=128 - code if code is not None and code < 0 else code,
-        timed_out=not ended,
+        timed_out=ended is Ended.AT_DEADLINE,
         stderr=collector.stderr,
         start_seconds=started - began,
         probe_seconds=time.monotonic() - started,

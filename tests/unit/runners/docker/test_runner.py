@@ -43,7 +43,7 @@ def started(plan: ProbePlan) -> bytes:
     """The first event of a probe, as it arrives."""
     names = [spec.name for spec in plan.checks]
     texts = dict.fromkeys(("python", "executable", "platform", "libc"), "x")
-    event = {"nonce": plan.nonce, "seq": 1, "event": "start", "protocol": 1, **texts, "environment": {}, "checks": names}
+    event = {"nonce": plan.nonce, "seq": 1, "event": "start", "protocol": 2, **texts, "environment": {}, "checks": names}
     return json.dumps(event).encode() + b"\n"
 
 

@@ -1,6 +1,6 @@
 """A Docker engine of the suite's own, which may be killed, stopped and started again without harm to the machine's.
 
-It has its own data, state, socket and containerd; its containers have no network. Wanted: root, and ``dockerd`` on the PATH.
+It has its own data, state, socket, containerd and bridge. Wanted: root, ``dockerd`` and ``ip`` on the PATH.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ class SecondEngine:
         # A socket's path has room for 107 bytes, which pytest's folders can exceed.
         self._short = Path(tempfile.mkdtemp(prefix="dockerd-"))
         self._process: subprocess.Popen[bytes] | None = None
+        # An engine without a bridge (--bridge=none) deletes docker0, which is the machine's engine's.
+        number = next(n for n in range(256) if not Path(f"/sys/class/net/vt{n}").exists())
+        self._bridge = f"vt{number}"
+        for words in (f"link add {self._bridge} type bridge", f"addr add 10.213.{number}.1/24 dev {self._bridge}"):
+            subprocess.run(["ip", *words.split()], check=True, capture_output=True)  # noqa: S607
         self.socket = self._short / "docker.sock"
 
     @property
@@ -51,7 +56,7 @@ class SecondEngine:
         config.write_text("{}", encoding="ascii")  # not the machine's own /etc/docker/daemon.json
         command = ["dockerd", f"--data-root={self._folder / 'data'}", f"--exec-root={self._short / 'exec'}",
                    f"--pidfile={self._short / 'pid'}", f"--host={self.address}", f"--config-file={config}",
-                   "--bridge=none", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
+                   f"--bridge={self._bridge}", "--iptables=false", "--ip-forward=false", "--ip-masq=false",
                    *(["--live-restore"] if self.live_restore else [])]  # fmt: skip
         (self._short / "pid").unlink(missing_ok=True)  # of an engine that was killed
         with (self._folder / "dockerd.log").open("ab") as log:
@@ -68,7 +73,7 @@ class SecondEngine:
         try:
             with contextlib.closing(self.client(5)) as client:
                 return bool(client.ping())
-        except Exception:  # whatever it is: no answer
+        except Exception:  # noqa: BLE001 - whatever it is: no answer
             return False
 
     def client(self, timeout: float = 60) -> docker.DockerClient:
@@ -80,6 +85,14 @@ class SecondEngine:
         assert self._process is not None
         self._process.kill()
         self._process.wait()
+        # Its containerd dies with it, but a moment later: an engine that starts meanwhile would take it for a living one.
+        file = self._short / "exec" / "containerd" / "containerd.pid"
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(file.read_text())
+            os.kill(pid, signal.SIGKILL)
+            while (self._short / "exec").exists() and Path(f"/proc/{pid}").exists():
+                time.sleep(0.02)
+        file.unlink(missing_ok=True)
 
     def stop(self) -> None:
         """As ``systemctl stop docker`` does: SIGTERM, and its containers are ended first unless they are to be restored."""
@@ -107,7 +120,8 @@ class SecondEngine:
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0.1)
         for place in reversed(self._mounts()):
-            subprocess.run(["umount", "-l", place], check=False, capture_output=True)
+            subprocess.run(["umount", "-l", place], check=False, capture_output=True)  # noqa: S607
+        subprocess.run(["ip", "link", "delete", self._bridge], check=False, capture_output=True)  # noqa: S607
         shutil.rmtree(self._short, ignore_errors=True)
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -144,8 +158,8 @@ def second_engine(
     request: pytest.FixtureRequest,
 ) -> Iterator[SecondEngine]:
     """An engine of the test's own with the suite's base image in it; ``live_restore`` by indirect parameter."""
-    if os.geteuid() or shutil.which("dockerd") is None:
-        unavailable("an engine of the suite's own needs root and dockerd")
+    if os.geteuid() or not (shutil.which("dockerd") and shutil.which("ip")):
+        unavailable("an engine of the suite's own needs root, dockerd and ip")
     live_restore = bool(getattr(request, "param", False))
     second = SecondEngine(_second_engine_folder / f"{time.monotonic_ns()}", live_restore=live_restore)
     try:

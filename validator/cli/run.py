@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,8 +20,17 @@ from validator.cli.options import facts_option, out_option, report_format_option
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import Report, RunInfo
-from validator.runners import RunContext, choose
+from validator.model import HostInfo, Matrix, Plan, Report, RunInfo
+from validator.report import FILES, files, render
+from validator.runners import RunContext, Runner, choose
+
+if TYPE_CHECKING:
+    from validator.base.stopping import Stop
+    from validator.results import Store
+    from validator.results.past import Unfinished
+    from validator.run import Execution
+    from validator.run.settings import Known
+    from validator.verdict.agreement import Rejudge
 
 #: Seconds that a cell which runs has after the first Ctrl-C.
 _GRACE_SECONDS = 20.0
@@ -67,31 +78,18 @@ def command(
     """
     from validator.base import interrupts
     from validator.base.stopping import Stop
-    from validator.cli.progress import make_progress
-    from validator.report import files, render
     from validator.results import Store
-    from validator.run import execute
-    from validator.run.selection import only, shard
-    from validator.run.settings import Known
-    from validator.run.watchdog import Reaper
     from validator.runners.labels import owner
 
-    matrix = replace(load_matrix(matrix_file, output), quick=running.quick)
-    facts = load_facts(facts_file, matrix)
-    began = time.monotonic()
+    matrix = load_matrix(matrix_file, output)
+    matrix = replace(matrix, quick=running.quick, facts=facts_file or matrix.facts)
+    facts = load_facts(None, matrix)
+    began, started, stop = time.monotonic(), datetime.now(timezone.utc), Stop()
     with interrupts.as_keyboard_interrupt(), closing(Store(out)) as store:
-        unfinished = None
-        if running.resume is not None:
-            unfinished = store.unfinished(running.resume or None, matrix.file)
-            if unfinished is None:
-                raise NothingSelectedError(
-                    f"no run of {matrix.file} was killed or interrupted", hint="`validator run` begins a new one"
-                )
-        started = datetime.now(timezone.utc)
+        unfinished = _to_resume(store, running.resume, matrix.file)
         run_id = unfinished.run.id if unfinished else f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-        stop = Stop()
         chosen, reason = choose(runner, matrix, RunContext(run_id, owner(), running.keep, stop=stop))
-        plan, host, predictor = plan_for(
+        whole, host, predictor = plan_for(
             matrix,
             chosen,
             reason,
@@ -100,75 +98,141 @@ def command(
             environments=environments,
             targets=targets,
         )
-        whole = plan
+        plan = _selected(whole, running, unfinished, store, matrix.file)
         if unfinished:
-            plan = only(plan, unfinished.cells)
-        if running.rerun_failed:
-            plan = only(plan, store.last_failures(matrix.file, [cell.id for cell in plan.cells]))
-        if running.shard:
-            plan = shard(plan, *running.shard)
-        if not plan.cells:
-            raise NothingSelectedError("no cell is left to run", hint="nothing failed the last time, or this shard is empty")
-        info = unfinished.run if unfinished else RunInfo(
-            id=run_id,
-            started=started.isoformat(timespec="seconds"),
-            seconds=0.0,
-            runner=chosen.name,
-            runner_reason=reason,
-            interrupted=False,
-            matrix=matrix.file,
-        )
-        if unfinished:
+            info = unfinished.run
             store.resume_run(run_id, plan.cells, host)
         else:
+            info = RunInfo(
+                id=run_id,
+                started=started.isoformat(timespec="seconds"),
+                seconds=0.0,
+                runner=chosen.name,
+                runner_reason=reason,
+                interrupted=False,
+                matrix=matrix.file,
+            )
             store.begin_run(info, host, plan.cells)
-        durations = store.durations(matrix.file)
-        known = Known(
-            results=unfinished.results if unfinished else {},
-            intents=unfinished.intents if unfinished else {},
-            seconds=durations.cells,
-            acquire_seconds=durations.environments,
-            reusable=(lambda keys: {}) if running.fresh else lambda keys: store.reusable(keys, not_before=running.not_before),
-        )
-        reaper = Reaper.start(run_id, chosen.name, host.engine.address, said=output.note)
-        if reaper.problem:
-            output.warn(f"what this run leaves if it is killed stays until the next run: {reaper.problem}")
+        known = _known(store, running, unfinished, matrix.file)
         taken_up = f", {len(known.results)} of them done" if unfinished else ""
         output.note(f"run {run_id}: cells: {len(plan.cells)}{taken_up}, runner {chosen.name} ({reason})")
-        with make_progress(output) as progress, interrupts.turned_into(stop, _GRACE_SECONDS, progress.said):
-            execution = execute(
-                plan,
-                matrix,
-                chosen,
-                store,
-                progress,
-                host,
-                predictor.again,
-                settings=running.settings(""),
-                known=known,
-                guard=running.guard(),
-                stop=stop,
-            )
-        chosen.close()
-        (reaper.take_over if execution.left else reaper.dismiss)()
+        execution = _executed(output, running, stop, plan, matrix, chosen, store, host, predictor.again, known, run_id)
         info = replace(info, seconds=info.seconds + time.monotonic() - began, interrupted=execution.interrupted)
-        results, hosts = store.hosts_of(execution.results, host)
-        report = Report(run=info, hosts=hosts, cells=results, tool_version=__version__)
-        unwritten = execution.problem
         with interrupts.held_back():
-            try:
-                store.finish_run(info)
-                with store.alone_at_latest():
-                    newest = store.newest(matrix.file, [cell.id for cell in whole.cells])
-                    latest = Report(info, newest.hosts, newest.results, __version__)
-                    texts = files(report)
-                    store.write_reports(run_id, texts, files(latest))
-            except StoreError as error:
-                unwritten = unwritten or error  # what was measured is shown first
+            report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
     output.result(render(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
         output.warn(f"could not be ended and is still there: {name}; `validator clean` removes it once it can be")
     if unwritten:
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has what was kept")
-    output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in texts)}")
-    raise click.exceptions.Exit(exit_code(report, strict=strict))
+    output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in FILES)}")
+    raise click.exceptions.Exit(interrupts.exit_code(stop.signal) if stop.asked else exit_code(report, strict=strict))
+
+
+def _to_resume(store: Store, asked: str | None, matrix: str) -> Unfinished | None:
+    """The run to take up, where one is to be. Raises StoreError for one that cannot be, NothingSelectedError without any."""
+    if asked is None:
+        return None
+    found = store.unfinished(asked or None, matrix)
+    if found is None:
+        raise NothingSelectedError(f"no run of {matrix} was killed or interrupted", hint="`validator run` begins a new one")
+    return found
+
+
+def _selected(plan: Plan, running: Running, unfinished: Unfinished | None, store: Store, matrix: str) -> Plan:
+    """What of a plan is to run. Raises NothingSelectedError where that is nothing."""
+    from validator.run.selection import only, shard
+
+    if unfinished:
+        plan = only(plan, unfinished.cells)
+    if running.rerun_failed:
+        plan = only(plan, store.last_failures(matrix, [cell.id for cell in plan.cells]))
+        if not plan.cells:
+            raise NothingSelectedError("nothing failed the last time", hint="`validator run` runs all cells")
+    if running.shard:
+        plan = shard(plan, *running.shard)
+    if not plan.cells:
+        raise NothingSelectedError("no cell is left to run", hint="`validator plan` lists the cells of the matrix")
+    return plan
+
+
+def _known(store: Store, running: Running, unfinished: Unfinished | None, matrix: str) -> Known:
+    """What the run builds on."""
+    from validator.run.settings import Known
+
+    durations, not_before = store.durations(matrix), running.not_before
+    known = Known(seconds=durations.cells, acquire_seconds=durations.environments)
+    if unfinished:
+        known = replace(known, results=unfinished.results, intents=unfinished.intents)
+    return known if running.fresh else replace(known, reusable=lambda keys: store.reusable(keys, not_before=not_before))
+
+
+def _executed(
+    output: Output,
+    running: Running,
+    stop: Stop,
+    plan: Plan,
+    matrix: Matrix,
+    runner: Runner,
+    store: Store,
+    host: HostInfo,
+    rejudge: Rejudge,
+    known: Known,
+    run_id: str,
+) -> Execution:
+    """The plan carried out, with a process beside that removes what is left if this one dies."""
+    from validator.base import interrupts
+    from validator.cli.progress import make_progress
+    from validator.run import execute
+    from validator.run.watchdog import Reaper
+
+    under_way: set[str] = set()
+    reaper = Reaper.start(run_id, runner.name, host.engine.address, said=output.note)
+    if reaper.problem:
+        output.warn(f"if this run is killed, what it leaves stays until the next run: {reaper.problem}")
+    with (
+        closing(runner),
+        make_progress(output) as progress,
+        interrupts.turned_into(stop, _GRACE_SECONDS, progress.said, lambda: sorted(under_way)),
+    ):
+        execution = execute(
+            plan,
+            matrix,
+            runner,
+            store,
+            progress,
+            host,
+            rejudge,
+            settings=running.settings(_identity(matrix.facts)),
+            known=known,
+            guard=running.guard(),
+            stop=stop,
+            under_way=under_way,
+        )
+    if execution.left:
+        reaper.take_over()
+    else:
+        reaper.dismiss()
+    return execution
+
+
+def _written(
+    store: Store, info: RunInfo, host: HostInfo, execution: Execution, cells: list[str]
+) -> tuple[Report, StoreError | None]:
+    """The run's report, written, and what kept it from being so. ``latest/`` has the newest result of every cell."""
+    report = Report(run=info, hosts={host.id: host}, cells=execution.results, tool_version=__version__)
+    try:
+        results, hosts = store.hosts_of(execution.results, host)
+        report = replace(report, hosts=hosts, cells=results)
+        store.finish_run(info)
+        with store.alone_at_latest():
+            newest = store.newest(info.matrix, cells)
+            store.write_reports(info.id, files(report), files(replace(report, hosts=newest.hosts, cells=newest.results)))
+    except StoreError as error:
+        return report, execution.problem or error  # what was measured is shown first
+    return report, execution.problem
+
+
+def _identity(facts: Path | None) -> str:
+    """What stands for a file of the user's own facts."""
+    return hashlib.sha256(facts.read_bytes()).hexdigest() if facts else ""

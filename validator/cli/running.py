@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -21,7 +21,7 @@ _JOBS = 4
 _CPUS_EACH = 4
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType):  # type: ignore[type-arg]  # generic in newer click only
     """Seconds, written ``90s``, ``10m``, ``1h30m`` or ``7d``."""
 
     name = "duration"
@@ -38,7 +38,7 @@ class _Duration(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Shard(click.ParamType):
+class _Shard(click.ParamType):  # type: ignore[type-arg]  # as above
     """``2/4``: the second of four parts."""
 
     name = "shard"
@@ -119,8 +119,8 @@ def running_options(function: _F) -> _F:
                 "--jobs",
                 type=click.IntRange(1, 256),
                 metavar="N",
-                help="Environments made ready at once, and cells run side by side on the CPU, each on its share of the processors. "
-                f"Default: up to {_JOBS} environments; one cell for every {_CPUS_EACH} processors. GPUs: one cell each, always.",
+                help="Environments made ready at once, and cells run side by side on the CPU, each on its share of it. Default: "
+                f"up to {_JOBS} environments, one cell for every {_CPUS_EACH} processors. A GPU always has one cell.",
             ),
             click.option(
                 "--busy",
@@ -138,9 +138,7 @@ def running_options(function: _F) -> _F:
             click.option("--quick", is_flag=True, help="The short probe: fewer steps, a smaller net."),
             click.option("--shard", type=_Shard(), metavar="I/N", help="Only the I-th of N parts of the environments."),
             click.option("--fresh", is_flag=True, help="Measure everything, also what an earlier run measured alike."),
-            click.option(
-                "--max-age", type=_Duration(), metavar="DURATION", help="Use no results again that are older: 12h, 7d."
-            ),
+            click.option("--max-age", type=_Duration(), metavar="DURATION", help="Use no results again that are older: 12h, 7d."),
             click.option(
                 "--resume",
                 is_flag=False,
@@ -160,4 +158,4 @@ def running_options(function: _F) -> _F:
         ]
     ):
         made = option(made)
-    return made
+    return cast(_F, made)

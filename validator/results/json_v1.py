@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -130,6 +129,7 @@ class _File(BaseModel):
 _FILE = TypeAdapter(_File)
 _CELL = TypeAdapter(_Cell)
 _RESULT = TypeAdapter(CellResult)
+_PREDICTION = TypeAdapter(Prediction)
 _RUN = TypeAdapter(RunInfo)
 _HOST = TypeAdapter(HostInfo)
 _T = TypeVar("_T")
@@ -158,9 +158,9 @@ def dump(report: Report) -> str:
     file = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": _TOOL, "version": report.tool_version},
-        "run": asdict(report.run),
-        "host": asdict(report.host),
-        "hosts": {name: asdict(host) for name, host in report.hosts.items()},
+        "run": _plain(_RUN, report.run),
+        "host": _plain(_HOST, report.host),
+        "hosts": {name: _plain(_HOST, host) for name, host in report.hosts.items()},
         "cells": [_written(result) for result in report.cells],
         "summary": count(report.cells),
         "unknown_findings": unnamed(report.cells),
@@ -175,24 +175,39 @@ def dump_cell(result: CellResult) -> str:
 
 def dump_run(run: RunInfo) -> str:
     """The run, as in ``run`` of the file."""
-    return _text(_RUN, asdict(run))
+    return _text(_RUN, _plain(_RUN, run))
 
 
 def dump_host(host: HostInfo) -> str:
     """The machine, as in ``host`` of the file."""
-    return _text(_HOST, asdict(host))
+    return _text(_HOST, _plain(_HOST, host))
 
 
 def _text(adapter: TypeAdapter[Any], tree: object, indent: int | None = None) -> str:
     """JSON text of a tree that has gone through the reader's own types, so that nothing is written that it could not read."""
-    checked = adapter.dump_python(adapter.validate_python(clean_tree(tree)))
-    return json.dumps(checked, indent=indent, ensure_ascii=False, allow_nan=False)
+    checked = adapter.dump_python(adapter.validate_python(tree))
+    text = json.dumps(checked, indent=indent, ensure_ascii=False, allow_nan=False)
+    return text if _is_clean(text) else json.dumps(clean_tree(checked), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _is_clean(text: str) -> bool:
+    """Whether no text within this JSON needs cleaning: one look at all of it, which is much cheaper than one at each value.
+
+    JSON escapes the control characters that it knows of, and what it leaves as it is shows itself.
+    """
+    return text.replace("\n", "").isprintable() and "\\u" not in text and "\\r" not in text
+
+
+def _plain(adapter: TypeAdapter[_T], value: _T, *without: str) -> dict[str, Any]:
+    """A value as plain ones, without some of its fields. What is wrong in it is found when the whole is validated."""
+    plain: dict[str, Any] = adapter.dump_python(value, exclude=set(without), warnings=False)
+    return plain
 
 
 def _written(result: CellResult) -> dict[str, object]:
     environment = result.environment
     return {
-        **asdict(result),
+        **_plain(_RESULT, result, "environment", "predicted"),
         "predicted": _written_prediction(result.predicted) if result.predicted is not None else None,
         "unexpected": result.unexpected,
         "environment": {
@@ -200,16 +215,16 @@ def _written(result: CellResult) -> dict[str, object]:
             "torch": environment.torch,
             "cuda": environment.cuda,
             "python": environment.python,
-            "image": _image(environment.source),
+            "image": image_text(environment.source),
             "digest": result.digest,
-            "where": asdict(environment.where),
+            "where": {"file": environment.where.file, "line": environment.where.line},
         },
     }
 
 
 def _written_prediction(prediction: Prediction) -> dict[str, object]:
     return {
-        **asdict(prediction),
+        **_plain(_PREDICTION, prediction),
         "assumptions": [each.text for each in prediction.assumptions],
         "missing": [each.text for each in prediction.missing],
         "assumption_kinds": [each.kind.value for each in prediction.assumptions],
@@ -217,7 +232,8 @@ def _written_prediction(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def _image(source: Source) -> str:
+def image_text(source: Source) -> str:
+    """Where an environment comes from, as ``environment.image`` of the file: a reference, a folder's name, a path."""
     if isinstance(source, PulledImage):
         return source.reference
     if isinstance(source, BuiltImage):
@@ -309,7 +325,8 @@ def _source(image: str) -> Source:
 
 def _parsed(text: str, name: str) -> Any:
     try:
-        return clean_tree(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+        tree = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        return tree if _is_clean(text) else clean_tree(tree)
     except json.JSONDecodeError as error:
         raise ReportFileError(
             f"{name}:{error.lineno}: not JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from validator.host import toolkit
 from validator.model import EngineInfo
 
 #: Seconds the engine may take to answer one call. Pulls, builds, logs and waits stream and have their own limits.
-_CALL_TIMEOUT = 60
+CALL_SECONDS = 60
 #: Seconds for the first contact: an engine that is up answers in milliseconds.
 _CONNECT_TIMEOUT = 10
 
@@ -32,7 +33,27 @@ CONNECTION_ERRORS = (
 )
 
 
-def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
+class Client(docker.APIClient):
+    """docker-py's client, of which one thread can break off what another one reads from it."""
+
+    _streaming: requests.Response | None = None
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """As ``requests.Session`` has it; an answer that streams is remembered."""
+        response = super().send(request, **options)
+        if options.get("stream"):
+            self._streaming = response
+        return response
+
+    def break_off(self) -> None:
+        """End the answer that streams now, for whoever waits for more of it. Its client is to be closed then."""
+        response, self._streaming = self._streaming, None
+        with suppress(AttributeError, ValueError, RuntimeError, OSError):  # it has ended; or urllib3 is older than 2.3
+            if response is not None:
+                response.raw.shutdown()
+
+
+def connect(only: str | None = None) -> tuple[Client, EngineInfo]:
     """A client of the first engine that answers, and what it says of itself.
 
     ``only`` is the only address to try. Without it, ``DOCKER_HOST`` alone is tried where it is set; otherwise the current docker
@@ -42,12 +63,12 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     failures = []
     for address in [only] if only else _addresses():
         try:
-            client = docker.APIClient(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
+            client = Client(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
             info = _describe(client, address)
         except (DockerException, ValueError, *CONNECTION_ERRORS) as error:  # ValueError: an address that is no URL
             failures.append(f"{address}: {_why(error)}")
             continue
-        client.timeout = _CALL_TIMEOUT
+        client.timeout = CALL_SECONDS
         return client, info
     raise EngineUnavailableError(
         "no container engine answers",

@@ -15,13 +15,16 @@ from validator.report.view import Bounds, CauseGroup, Detail, KindTable, TableCe
 
 #: Characters with a meaning within a line of GitHub's Markdown; `$` starts a formula.
 _ACTIVE = re.compile(r"[\\`*_\[\]|~$]")
-#: What GitHub turns into a link by itself after reading the Markdown: a backslash does not stop that, an invisible space does.
+#: What GitHub turns into a link by itself after reading the Markdown: a backslash does not stop that. It leaves code alone, which
+#: can be copied as it is; where there can be no code, an invisible space stops it.
 _LINKED_BY_ITSELF = re.compile(r"[@#](?=\w)|(?:https?|ftp):(?=//)|www(?=\.)|(?:mailto|xmpp):|GH-(?=\d)", re.IGNORECASE)
 #: More cells than this are no page that anybody reads; GitHub shows 1 MiB of a job's summary.
 _BOUNDS = Bounds(cells=5000, details=50, kinds=40)
 #: Where there are more: messages of one cause, and assumptions.
 _MESSAGES = 20
 _INVISIBLE_SPACE = "&#8203;"
+_WORDS = re.compile(r"(\s+)")
+_AFTER_WORDS = ".,;:!?)"
 
 
 def parts(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> Iterator[str]:
@@ -30,10 +33,20 @@ def parts(shown: Report | Forecast, *, width: int | None = None, color: bool = F
 
 
 def escape(text: str) -> str:
-    """Text of one line as prose: shown as it is, whatever is in it."""
+    """Text of one line as prose: shown as it is, whatever is in it. A URL in it is shown as code, to be copied."""
+    return "".join(_word(part) if _LINKED_BY_ITSELF.search(part) else _plain(part) for part in _WORDS.split(text))
+
+
+def _word(word: str) -> str:
+    core = word.rstrip(_AFTER_WORDS)
+    if "`" in core or "|" in core:  # what ends code, and what ends a cell of a table even in code
+        return _LINKED_BY_ITSELF.sub(rf"\g<0>{_INVISIBLE_SPACE}", _plain(word))
+    return f"`{core}`{_plain(word[len(core) :])}"
+
+
+def _plain(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = _ACTIVE.sub(r"\\\g<0>", text)
-    return _LINKED_BY_ITSELF.sub(rf"\g<0>{_INVISIBLE_SPACE}", text)
+    return _ACTIVE.sub(r"\\\g<0>", text)
 
 
 def code(text: str) -> str:

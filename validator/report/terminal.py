@@ -18,7 +18,7 @@ from validator.report.grid import STYLES, grid, kinds, status_text
 from validator.report.view import Bounds, CauseGroup, Detail, View, view
 
 #: More cells than this are no table that a person reads on a terminal.
-_BOUNDS = Bounds(cells=1000, details=10, kinds=15)
+_BOUNDS = Bounds(cells=1000, details=5, kinds=15)
 #: Runs named that results were taken from.
 _EARLIER = 3
 #: Columns if the caller does not say how many there are.
@@ -87,14 +87,14 @@ def _parts(shown: View, console: Console) -> Iterator[RenderableType]:
         yield Text()
         yield Text("Reasons given by the rules", "bold")
     for cause in shown.causes:
-        yield from _cause(cause, 1 if shown.kinds else _MESSAGES)
+        yield from _cause(cause, 1 if shown.kinds else _MESSAGES, _everything(shown))
     if shown.assumed:
         yield Text()
         yield Text("Assumptions made by the rules", "bold")
     for text, number in shown.assumed[:_ASSUMED]:
         yield Padding(Text(text).append(f"  ({number} {'cell' if number == 1 else 'cells'})", "dim"), (0, 0, 0, 2))
     if len(shown.assumed) > _ASSUMED:
-        more = f"… and {len(shown.assumed) - _ASSUMED} more: --format markdown or json has them all"
+        more = f"… and {len(shown.assumed) - _ASSUMED} more: {_everything(shown)} has them all"
         yield Padding(Text(more, "dim"), (0, 0, 0, 2))
     for heading, label, groups in (("Skipped", "skip", shown.skips), ("A run would", "", shown.actions)):
         if groups:
@@ -117,7 +117,12 @@ def _spaced(summary: Sequence[tuple[str, int]]) -> Iterator[tuple[str, str]]:
 # ---------------------------------------------------------------- below the table
 
 
-def _cause(group: CauseGroup, most: int) -> Iterator[RenderableType]:
+def _everything(shown: View) -> str:
+    """What has all that is left out here."""
+    return "--format json" if shown.kinds else "--format markdown or json"
+
+
+def _cause(group: CauseGroup, most: int, everything: str) -> Iterator[RenderableType]:
     """A cause, its messages and the cells of each; of bounded length."""
     title = f"  {group.title}" if group.title else ""
     yield Padding(
@@ -131,7 +136,7 @@ def _cause(group: CauseGroup, most: int) -> Iterator[RenderableType]:
         if said.remedy:
             yield _labelled("try", said.remedy, indent=6)
     if len(group.messages) > most:
-        more = f"… and {len(group.messages) - most} more of this kind: --format markdown or json has them all"
+        more = f"… and {len(group.messages) - most} more of this kind: {everything} has them all"
         yield Padding(Text(more, "dim"), (0, 0, 0, 4))
 
 

@@ -112,7 +112,7 @@ class SecondEngine:
     def close(self) -> None:
         """End everything that was started for it, and remove its files."""
         if self._process is not None and self._process.poll() is None:
-            self.stop()
+            self.kill()
         # What outlives an engine that was killed: its containerd, the shims, their containers. All name this folder.
         for _ in range(3):
             for pid in self._processes():
@@ -145,26 +145,38 @@ class SecondEngine:
 
 
 @pytest.fixture(scope="session")
-def _second_engine_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engines")
-
-
-@pytest.fixture
-def second_engine(
-    _second_engine_folder: Path,
+def _second_engine(
+    tmp_path_factory: pytest.TempPathFactory,
     engine: docker.DockerClient,
     base_image: str,
     unavailable: Callable[[str], NoReturn],
-    request: pytest.FixtureRequest,
 ) -> Iterator[SecondEngine]:
-    """An engine of the test's own with the suite's base image in it; ``live_restore`` by indirect parameter."""
     if os.geteuid() or not (shutil.which("dockerd") and shutil.which("ip")):
         unavailable("an engine of the suite's own needs root, dockerd and ip")
-    live_restore = bool(getattr(request, "param", False))
-    second = SecondEngine(_second_engine_folder / f"{time.monotonic_ns()}", live_restore=live_restore)
+    second = SecondEngine(tmp_path_factory.mktemp("engine"))
     try:
         second.start()
         second.load(engine, base_image)
         yield second
     finally:
         second.close()
+
+
+@pytest.fixture
+def second_engine(_second_engine: SecondEngine, request: pytest.FixtureRequest) -> Iterator[SecondEngine]:
+    """An engine of the suite's own that runs, with the suite's base image in it and no container; whether it is to restore its
+    containers is the fixture's parameter (``@pytest.mark.parametrize("second_engine", [True], indirect=True)``)."""
+    second, live_restore = _second_engine, bool(getattr(request, "param", False))
+    if second.live_restore != live_restore and second.answers():
+        second.stop()
+    second.live_restore = live_restore
+    if not second.answers():
+        second.start()
+    try:
+        yield second
+    finally:
+        if not second.answers():
+            second.start()
+        with contextlib.closing(second.client()) as client:
+            for container in client.containers.list(all=True):
+                container.remove(force=True, v=True)

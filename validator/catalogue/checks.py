@@ -31,7 +31,8 @@ class CheckSpec:
 @cache
 def registry() -> Mapping[str, CheckSpec]:
     """Every check by name, in the order they run."""
-    rows = read_table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model", "alone", "quick"))
+    required, optional = ("level", "deadline_seconds", "needs", "inspect"), ("model", "alone", "quick")
+    rows = read_table("checks.yaml", required=required, optional=optional)
     return {
         name: CheckSpec(
             name=name,

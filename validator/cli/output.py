@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import click
@@ -19,6 +19,8 @@ from validator.base.text import clean, inert
 
 #: Columns where no terminal says how wide it is (a pipe, a CI log).
 _PLAIN_WIDTH = 120
+#: Characters that are printed at a time.
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,9 @@ class Output:
         """
         color = self.color
         try:
-            for part in [text.rstrip("\n") + "\n"] if isinstance(text, str) else text:
+            for piece in _pieces([text.rstrip("\n") + "\n"] if isinstance(text, str) else text):
                 # With colours, the escapes in it are the renderer's own.
-                click.echo(inert(part) if color else printable(part), nl=False, color=True if color else None)
+                click.echo(inert(piece) if color else printable(piece), nl=False, color=True if color else None)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
@@ -64,6 +66,20 @@ class Output:
     def warn(self, text: str) -> None:
         """Say something that is heard with -q too."""
         click.echo(printable(text), err=True)
+
+
+def _pieces(parts: Iterable[str]) -> Iterator[str]:
+    """Parts put together, so that there is not a call of the system for every line."""
+    held: list[str] = []
+    characters = 0
+    for part in parts:
+        held.append(part)
+        characters += len(part)
+        if characters >= _PIECE:
+            yield "".join(held)
+            held, characters = [], 0
+    if held:
+        yield "".join(held)
 
 
 def printable(text: str) -> str:

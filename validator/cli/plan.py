@@ -35,7 +35,7 @@ def command(
     before the @ is the environment, the part after it the target. With --runner auto, an engine is assumed to answer if
     DOCKER_HOST is set or the socket of one is there.
     """
-    from validator.report import Forecast, render
+    from validator.report import Forecast, parts
     from validator.runners.labels import owner
     from validator.verdict.agreement import foretold
 
@@ -48,4 +48,4 @@ def command(
     chosen.close()
     cells = tuple(foretold(cell) for cell in plan.cells)
     shown = Forecast(plan, cells, host, matrix.file, facts.as_of, __version__)
-    output.result(render(format_name, shown, width=output.width, color=output.color))
+    output.result(parts(format_name, shown, width=output.width, color=output.color))

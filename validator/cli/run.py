@@ -20,8 +20,8 @@ from validator.cli.options import facts_option, out_option, report_format_option
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import HostInfo, Matrix, Plan, Report, RunInfo
-from validator.report import FILES, files, render
+from validator.model import HostInfo, Matrix, Plan, Report, RunInfo, count
+from validator.report import FILES, files, parts
 from validator.runners import RunContext, Runner, choose
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from validator.results import Store
     from validator.results.past import Unfinished
     from validator.run import Execution
+    from validator.run.protocols import Keeper
     from validator.run.settings import Known
     from validator.verdict.agreement import Rejudge
 
@@ -78,6 +79,7 @@ def command(
     """
     from validator.base import interrupts
     from validator.base.stopping import Stop
+    from validator.cli.filling import Filling
     from validator.results import Store
     from validator.runners.labels import owner
 
@@ -116,11 +118,15 @@ def command(
         known = _known(store, running, unfinished, matrix.file)
         taken_up = f", {len(known.results)} of them done" if unfinished else ""
         output.note(f"run {run_id}: cells: {len(plan.cells)}{taken_up}, runner {chosen.name} ({reason})")
-        execution = _executed(output, running, stop, plan, matrix, chosen, store, host, predictor.again, known, run_id)
+        keeper = Filling(store, info, host, plan.cells)
+        keeper.write()
+        predicted = ", ".join(f"{number} {status.value}" for status, number in count(keeper.results).items() if number)
+        output.note(f"predicted: {predicted}; filled in as it is measured: {out / 'runs' / run_id}")
+        execution = _executed(output, running, stop, plan, matrix, chosen, keeper, host, predictor.again, known, run_id)
         info = replace(info, seconds=info.seconds + time.monotonic() - began, interrupted=execution.interrupted)
         with interrupts.held_back():
             report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
-    output.result(render(format_name, report, width=output.width, color=output.color))
+    output.result(parts(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
         output.warn(f"could not be ended and is still there: {name}; `validator clean` removes it once it can be")
     if unwritten:
@@ -174,7 +180,7 @@ def _executed(
     plan: Plan,
     matrix: Matrix,
     runner: Runner,
-    store: Store,
+    keeper: Keeper,
     host: HostInfo,
     rejudge: Rejudge,
     known: Known,
@@ -199,7 +205,7 @@ def _executed(
             plan,
             matrix,
             runner,
-            store,
+            keeper,
             progress,
             host,
             rejudge,

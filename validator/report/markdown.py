@@ -22,9 +22,9 @@ _NAMED_CELLS = 100
 _INVISIBLE_SPACE = "&#8203;"
 
 
-def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
+def parts(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> Iterator[str]:
     """The report as Markdown; lines are not wrapped."""
-    return "\n".join(_lines(view(shown))) + "\n"
+    return (f"{line}\n" for line in _lines(view(shown)))
 
 
 def escape(text: str) -> str:

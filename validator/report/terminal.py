@@ -29,7 +29,7 @@ _NAMED_CELLS = 3
 _ASSUMED = 6
 
 
-def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
+def parts(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> Iterator[str]:
     """The report for a terminal of ``width`` columns, with ANSI colours if asked for."""
     console = Console(
         file=StringIO(),
@@ -40,10 +40,10 @@ def render(shown: Report | Forecast, *, width: int | None = None, color: bool = 
         force_jupyter=False,
         legacy_windows=False,
     )
-    with console.capture() as capture:
-        for part in _parts(view(shown), console):
+    for part in _parts(view(shown), console):
+        with console.capture() as capture:
             console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+        yield "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def _parts(shown: View, console: Console) -> Iterator[RenderableType]:

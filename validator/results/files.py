@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,18 +35,21 @@ def make_folder(folder: Path) -> None:
         raise cannot_write(folder, error) from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """Write a file beside its place and move it in, so that a reader sees the old one or the new one.
+
+    A long text may come in parts, so that it is never in memory as a whole.
+    """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with unfinished.open("w", encoding="utf-8") as file:
-                file.write(text)
+                file.writelines([text] if isinstance(text, str) else text)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(unfinished, path)
-        except OSError:
+        except BaseException:
             with suppress(OSError):
                 unfinished.unlink()
             raise

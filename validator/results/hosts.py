@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from validator.model import CellResult, HostInfo, RunInfo
 from validator.results.json_v1 import load_host, load_run
-from validator.results.rows import DamagedError, text
+from validator.results.rows import DamagedError, text, whole
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def run_of(connection: sqlite3.Connection, number: int) -> Run:
         raise DamagedError(f"a result is there of a run that is not: number {number}")
     id_, tool_version, finished, run, host = rows[0]
     name = f"run {text(id_)}"
-    return Run(number, load_run(text(run), name), load_host(text(host), name), text(tool_version), bool(finished))
+    return Run(number, load_run(text(run), name), load_host(text(host), name), text(tool_version), bool(whole(finished)))
 
 
 def with_hosts(

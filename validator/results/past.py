@@ -172,10 +172,7 @@ def _chosen(connection: sqlite3.Connection, matrix: str, wanted: set[str] | None
                 not_done.setdefault(each.id, each)
                 continue
             before = chosen.get(each.id)
-            if before is not None and _differ(before, each):
-                settled.add(each.id)
-                continue
-            if before is None or each.strength > before.strength:
+            if before is None or (each.strength > before.strength and not _differ(before, each)):
                 chosen[each.id] = each
             if chosen[each.id].strength == Strength.TRIED:
                 settled.add(each.id)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from validator import __version__
 from validator.base.errors import StoreError
-from validator.base.text import quoted
+from validator.base.text import clean, quoted
 from validator.model import Cell, CellResult, HostInfo, Intent, Report, RunInfo
 from validator.results import locks, past
 from validator.results.bulk import no_collection
@@ -29,6 +29,10 @@ from validator.results.rows import State, kept, moment, now, planned, result_of,
 
 #: An id that can be the name of a folder of ours; a damaged history may hold any text.
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+#: Texts by file name, each in one piece or in parts.
+Texts = Mapping[str, str | Iterable[str]]
 
 
 class Store:
@@ -44,7 +48,8 @@ class Store:
         self._database = Database(folder / NAME)
         self._run: tuple[int, str] | None = None
         self._sitting = 0
-        self._locks: list[locks.Lock] = []
+        self._folder_lock: locks.Lock | None = None
+        self._run_lock: locks.Lock | None = None
         if create:
             make_folder(folder)
             self._database.make()
@@ -57,15 +62,10 @@ class Store:
 
     def begin_run(self, run: RunInfo, host: HostInfo, cells: Sequence[Cell]) -> None:
         """Record a run and the cells it plans, in their order."""
-        folder = locks.share_folder(self._folder)
-        self._locks.append(folder)
-        with suppress(StoreError):  # only tidies up
-            locks.forget_dead_runs(self._folder)
-        self._database.hold()
-        with self._database.writing() as database:
+        with self._opened(), self._database.writing() as database:
             number = database.execute(
                 "INSERT INTO runs (id, tool_version, matrix, started, run, host) VALUES (?, ?, ?, ?, ?, ?)",
-                (run.id, __version__, run.matrix, run.started, dump_run(run), dump_host(host)),
+                (run.id, __version__, clean(run.matrix), run.started, dump_run(run), dump_host(host)),
             ).lastrowid
             self._take_up(database, number or 0, run.id)
             _plan(database, number or 0, self._sitting, cells)
@@ -77,10 +77,7 @@ class Store:
         added; the order becomes that of ``cells``, with what the run has besides behind them. ``host`` is the machine that it
         goes on with, where that was looked at again.
         """
-        folder = locks.share_folder(self._folder)
-        self._locks.append(folder)
-        self._database.hold()
-        with self._database.writing() as database:
+        with self._opened(), self._database.writing() as database:
             number = self._number_of(database, run_id)
             run = run_of(database, number)
             self._take_up(database, number, run_id)
@@ -136,16 +133,16 @@ class Store:
     def close(self) -> None:
         """Let go of the run and the folder. What was kept is kept, whether or not this was called."""
         self._database.let_go()
-        if self._run is not None:
-            self._locks.pop().release(remove=True)
-        while self._locks:
-            self._locks.pop().release()
-        self._run = None
+        if self._run_lock is not None:
+            self._run_lock.release(remove=True)
+        if self._folder_lock is not None:
+            self._folder_lock.release()
+        self._run = self._run_lock = self._folder_lock = None
 
-    def write_reports(self, run_id: str, texts: Mapping[str, str], latest: Mapping[str, str] | None = None) -> None:
+    def write_reports(self, run_id: str, texts: Texts, latest: Texts | None = None) -> None:
         """Write the texts of a run's report, by file name, under ``runs/<id>/``; and ``latest``, or the same, under ``latest/``.
 
-        Each file is written whole or not at all.
+        Each file is written whole or not at all. A text may come in parts; it is gone through once for each folder.
         """
         for name, content in texts.items():
             write_whole(self._folder / "runs" / run_id / name, content)
@@ -201,7 +198,8 @@ class Store:
                 self._refuse_resuming(database, run)
                 return past.unfinished(database, run)
             numbers = database.execute(
-                "SELECT number FROM runs WHERE matrix = ? AND (interrupted OR NOT finished) ORDER BY number DESC", (matrix,)
+                "SELECT number FROM runs WHERE matrix = ? AND (interrupted OR NOT finished) ORDER BY number DESC",
+                (clean(matrix),),
             ).fetchall()
             number = next((number for (number,) in numbers if not locks.is_going(self._folder, number)), None)
             return past.unfinished(database, run_of(database, number)) if number is not None else None
@@ -209,7 +207,7 @@ class Store:
     def durations(self, matrix: str) -> Durations:
         """How long the cells and environments of a matrix took when they were last measured and made ready."""
         with self._database.reading() as database:
-            return past.durations(database, matrix)
+            return past.durations(database, clean(matrix))
 
     def newest(self, matrix: str, cell_ids: Iterable[str], own: Iterable[CellResult] = ()) -> Newest:
         """For each of these cells of a matrix the result that ``latest/`` shows, in this order; one that no run had is left out.
@@ -217,7 +215,7 @@ class Store:
         That is the newest result over all runs of the matrix, with one exception: one that says less does not take the place of
         one that says more about the same thing. What was only foretold (predicted, or skipped) leaves in place what was found out
         (measured, or an error in spite of trying; inspected), and what was inspected leaves in place what was measured or tried.
-        It is the same thing as long as the matrix defines environment and target as it did then, and the image's digest, where
+        It is the same thing where the matrix defines environment and target as it did then, and the image's digest, as far as
         both results have one, is the same. A result that is not final counts only where there is no other. Each result of another
         run than the last one of the matrix says so in ``origin``.
 
@@ -225,12 +223,12 @@ class Store:
         """
         number = self._run[0] if self._run else None
         with self._database.reading() as database, no_collection():
-            return past.newest(database, matrix, cell_ids, {(number, result.id): result for result in own})
+            return past.newest(database, clean(matrix), cell_ids, {(number, result.id): result for result in own})
 
     def last_failures(self, matrix: str, cell_ids: Collection[str] | None = None) -> set[str]:
         """The cells of a matrix, or of these ids, whose result in ``newest`` is a fail or an error, and was not only foretold."""
         with self._database.reading() as database:
-            return past.last_failures(database, matrix, cell_ids)
+            return past.last_failures(database, clean(matrix), cell_ids)
 
     def history(self, cell_glob: str) -> dict[str, tuple[Entry, ...]]:
         """The cells of any run that a glob matches, by id, each with what came of it in every run, the newest first."""
@@ -244,6 +242,20 @@ class Store:
 
     # ------------------------------------------------------------ within
 
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """The folder is this process's to write to, from this block on until ``close``; where the block fails, no longer."""
+        self.close()
+        self._folder_lock = locks.share_folder(self._folder)
+        try:
+            with suppress(StoreError):  # only tidies up
+                locks.forget_dead_runs(self._folder)
+            self._database.hold()
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def _begun(self) -> tuple[int, str]:
         if self._run is None:
             raise StoreError("no run was begun in this results folder")
@@ -253,7 +265,7 @@ class Store:
         lock = locks.run_lock(self._folder, number)
         if lock is None:
             raise _still_going(run_id)
-        self._locks.append(lock)
+        self._run_lock = lock
         self._run = number, run_id
         self._sitting = database.execute("INSERT INTO sittings (run) VALUES (?)", (number,)).lastrowid or 0
 
@@ -282,7 +294,8 @@ class Store:
     def _number_of(self, database: sqlite3.Connection, run_id: str | None) -> int:
         """The number of the run with this id, or of the one last begun. Raises StoreError where there is none."""
         row = database.execute(
-            "SELECT number FROM runs WHERE id = :id OR :id IS NULL ORDER BY number DESC LIMIT 1", {"id": run_id}
+            "SELECT number FROM runs WHERE id = :id OR :id IS NULL ORDER BY number DESC LIMIT 1",
+            {"id": None if run_id is None else clean(run_id)},
         ).fetchone()
         if row is not None:
             return int(row[0])

@@ -100,9 +100,8 @@ def gpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> list[Gpu]:
 
 @pytest.fixture(name="asked")
 def asked_of_the_probe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
-    def request_for(python: str, plan: ProbePlan, gpu: Gpu | None, *, cell_id: str, name: str) -> None:
-        assert name == "validator-probe"
-        raise Asked(python, plan, gpu, cell_id)
+    def request_for(python: str, plan: ProbePlan, gpus: Sequence[Gpu], *, cell_id: str) -> None:
+        raise Asked(python, plan, next(iter(gpus), None), cell_id)
 
     monkeypatch.setattr("validator.runners.local.runner.request_for", request_for)
 

@@ -297,7 +297,9 @@ def going_on(lanes: int, running: int, making: int = 0) -> Snapshot:
         counts={Status.PASS: 2, Status.FAIL: 1},
         cached=0,
         lanes=names,
-        running=tuple(Doing(f"cell{n}-漢字@host", names[n], 10 + n / 10, f"check train_amp_fp16 {n}", 90) for n in range(running)),
+        running=tuple(
+            Doing(f"cell{n}-漢字@host", names[n], 10 + n / 10, f"check train_amp_fp16 {n}", 90) for n in range(running)
+        ),
         making=tuple(Doing(f"image{n}", "", 90.0, "pulling 120 MB of 2.1 GB", 90.0) for n in range(making)),
         to_go=250.0,
     )

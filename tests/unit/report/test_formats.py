@@ -227,7 +227,8 @@ def test_an_unknown_format_is_refused_naming_those_there_are() -> None:
 
 def test_a_run_writes_the_formats_that_have_a_file() -> None:
     written = files(every_kind())
-    assert written == {
+    assert {file: "".join(text) for file, text in written.items()} == {
         "report.md": render("markdown", every_kind()),
         "results.json": render("json", every_kind()),
     }
+    assert "".join(written["report.md"]) == str(written["report.md"])  # as often as it is asked for

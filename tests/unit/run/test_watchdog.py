@@ -67,12 +67,11 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def run(folder: Path, run_id: str, then: str) -> tuple[int, int]:
     """A run that ends so: its exit code, and the pid of its reaper. Returns once nobody holds its output open any more."""
-    # What it finds by relative paths, its reaper must find, too.
-    paths = [os.path.relpath(path, folder) for path in (Path(watchdog.__file__).parents[2], folder)]
+    # What it finds because it is in the folder it was started in, its reaper finds from elsewhere.
     done = subprocess.run(
         [sys.executable, "-c", RUNS.format(run=run_id) + then],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": ":".join(paths)},
+        env={**os.environ, "PYTHONPATH": os.path.relpath(Path(watchdog.__file__).parents[2], folder)},
         capture_output=True,
         text=True,
         timeout=60,
@@ -135,6 +134,13 @@ def test_it_waits_lightly_and_is_not_ended_by_what_ends_the_run(run_id: str) -> 
         wanted = sum(1 << (number - 1) for number in IGNORED)
         assert eventually(lambda: int(field("SigIgn"), 16) & wanted == wanted)
         assert int(field("VmHWM")) < 16_384, "kB: an interpreter with next to nothing in it"
+
+
+def test_the_claim_ends_with_what_it_is_for(run_id: str) -> None:
+    reaper = Reaper.start(run_id, "docker")
+    assert claimed(run_id)
+    reaper.dismiss()
+    assert not claimed(run_id)
 
 
 def test_a_run_that_still_goes_on_is_not_taken_up(run_id: str) -> None:

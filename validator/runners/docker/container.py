@@ -70,7 +70,7 @@ def container_body(
         "ReadonlyRootfs": True,
         # exec: Triton and Inductor load the libraries they compile from here. A volume of the image would be a folder on the
         # engine's disk without a bound, which a container can fill.
-        "Tmpfs": {SCRATCH: bounded, **{path: bounded for path in _volume_paths(volumes)}},
+        "Tmpfs": {SCRATCH: bounded, **dict.fromkeys(_volume_paths(volumes), bounded)},
         "ShmSize": limits.shm_bytes,
         "PidsLimit": limits.pids,
         "IpcMode": "private",

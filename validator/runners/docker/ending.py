@@ -50,16 +50,10 @@ def ended_from_outside(client: docker.APIClient, name: str, state: State) -> boo
     began, finished = seconds_of(state.get("StartedAt")), seconds_of(state.get("FinishedAt"))
     if began is None or finished is None:
         return True  # created, and never started: that an image cannot do
-    actions = {
-        str(event.get("Action") or event.get("status"))
-        for event in client.events(
-            since=f"{began - _EVENT_SLACK:.9f}",  # type: ignore[arg-type]  # seconds with a fraction are taken, too
-            until=f"{finished + _EVENT_SLACK:.9f}",  # type: ignore[arg-type]
-            filters={"container": name},
-            decode=True,
-        )
-        if isinstance(event, Mapping)
-    }
+    ask: Any = client.events  # which takes seconds with a fraction, too
+    since, until = (f"{moment:.9f}" for moment in (began - _EVENT_SLACK, finished + _EVENT_SLACK))
+    events = ask(since=since, until=until, filters={"container": name}, decode=True)
+    actions = {str(event.get("Action") or event.get("status")) for event in events if isinstance(event, Mapping)}
     return "kill" in actions or not actions & {"start", "die", "died"}
 
 

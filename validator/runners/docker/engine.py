@@ -33,27 +33,28 @@ CONNECTION_ERRORS = (
 )
 
 
-class Client(docker.APIClient):
-    """docker-py's client, of which one thread can break off what another one reads from it."""
+class _Client(docker.APIClient):
+    """docker-py's client, which remembers what it is being told bit by bit."""
 
-    _streaming: requests.Response | None = None
+    streaming: requests.Response | None = None
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """As ``requests.Session`` has it; an answer that streams is remembered."""
         response = super().send(request, **options)
         if options.get("stream"):
-            self._streaming = response
+            self.streaming = response
         return response
 
-    def break_off(self) -> None:
-        """End the answer that streams now, for whoever waits for more of it. Its client is to be closed then."""
-        response, self._streaming = self._streaming, None
-        with suppress(AttributeError, ValueError, RuntimeError, OSError):  # it has ended; or urllib3 is older than 2.3
-            if response is not None:
-                response.raw.shutdown()
 
 
-def connect(only: str | None = None) -> tuple[Client, EngineInfo]:
+def break_off(client: docker.APIClient) -> None:
+    """End what an engine tells bit by bit now, for whoever waits for more of it. The client is to be closed then."""
+    response = getattr(client, "streaming", None)
+    with suppress(AttributeError, ValueError, RuntimeError, OSError):  # it has ended; or urllib3 is older than 2.3
+        response.raw.shutdown()  # type: ignore[union-attr]
+
+
+def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     """A client of the first engine that answers, and what it says of itself.
 
     ``only`` is the only address to try. Without it, ``DOCKER_HOST`` alone is tried where it is set; otherwise the current docker
@@ -63,7 +64,7 @@ def connect(only: str | None = None) -> tuple[Client, EngineInfo]:
     failures = []
     for address in [only] if only else _addresses():
         try:
-            client = Client(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
+            client = _Client(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
             info = _describe(client, address)
         except (DockerException, ValueError, *CONNECTION_ERRORS) as error:  # ValueError: an address that is no URL
             failures.append(f"{address}: {_why(error)}")

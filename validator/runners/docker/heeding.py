@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from validator.base.errors import InterruptedRunError
@@ -14,10 +14,12 @@ _LOOK_SECONDS = 0.2
 #: Messages waiting to be looked at; a full queue stops the reading.
 _MESSAGES = 64
 
-Messages = Iterator[Mapping[str, Any]]
+Messages = Iterable[Mapping[str, Any]]
 
 
-def heeding(ask: Callable[[], Messages], give_up: Callable[[], None], stop: Stop, what: str) -> Messages:
+def heeding(
+    ask: Callable[[], Messages], give_up: Callable[[], None], stop: Stop, what: str
+) -> Generator[Mapping[str, Any], None, None]:
     """The messages of an answer, as they come. ``give_up`` is called when they are no more wanted, from the caller's thread: it
     must end the asking thread's wait, which is what tells the engine to cancel.
 

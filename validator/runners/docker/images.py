@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ from validator.runners import labels
 from validator.runners.base import OnLine, Prepared
 from validator.runners.docker.build_context import BuildRequest, build_request, write_tar
 from validator.runners.docker.clients import Clients, Link
-from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
+from validator.runners.docker.engine import CONNECTION_ERRORS, break_off, engine_words
 from validator.runners.docker.heeding import heeding
 from validator.runners.docker.once_each import in_use, only_one, unused
 from validator.runners.docker.passing import is_passing
@@ -212,7 +213,7 @@ class Images:
         tag = parts.digest or parts.tag or "latest"
         messages = heeding(
             lambda: client.pull(parts.repository, tag=tag, stream=True, decode=True),
-            lambda: _break_off(client),
+            partial(break_off, client),
             self._stop,
             f"the pull of {reference}",
         )
@@ -274,7 +275,7 @@ class Images:
                     decode=True,
                     timeout=_SILENCE_SECONDS,
                 ),
-                lambda: _break_off(client),
+                partial(break_off, client),
                 self._stop,
                 f"the build of {environment.id}",
             )
@@ -300,11 +301,6 @@ class Images:
             if text := redact(one_line(str(message.get("stream", "")), 300)):
                 tail.append(text)
                 on_line(text)
-
-
-def _break_off(client: Any) -> None:
-    if hasattr(client, "break_off"):
-        client.break_off()
 
 
 def _use(image: str) -> str:

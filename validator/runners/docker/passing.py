@@ -1,4 +1,4 @@
-"""Which of an engine's or a registry's words mean trouble of the machine that may be gone in a moment: ``data/engine_passing.yaml``."""
+"""Which words of an engine or a registry mean trouble that may be gone in a moment: ``data/engine_passing.yaml``."""
 
 from __future__ import annotations
 

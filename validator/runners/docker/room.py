@@ -124,8 +124,8 @@ class Room:
         others = f"; other pulls of this run still need {_gib(beside)}" if beside else ""
         raise AcquireError(
             f"{reference} does not fit on the engine's disk",
-            why=f"it needs at least {_gib(pull.wanting)} more ({_gib(pull.total)} of layers as sent, times {UNPACKED:g} unpacked), "
-            f"and {self._root} has {_gib(free)} free{others}",
+            why=f"it needs at least {_gib(pull.wanting)} more ({_gib(pull.total)} of layers as sent, times {UNPACKED:g} "
+            f"unpacked), and {self._root} has {_gib(free)} free{others}",
             hint="make room there (`docker system df`, `docker image prune`, `validator clean --images`), run with --prune, "
             "or move the engine's data folder",
         )

@@ -53,6 +53,7 @@ _RECORD_SECONDS = 2.0
 #: How often the log of a container that has ended is read once more for what is missing: once in any case, and oftener where
 #: the engine was away, which may be busy yet.
 _REREADS, _REREADS_AFTER_OUTAGE = 1, 3
+_KILLED = "the container was killed from outside: by the engine's own end, or by somebody on this machine"
 
 
 def create(matrix: Matrix, context: RunContext) -> DockerRunner:
@@ -255,7 +256,7 @@ class DockerRunner:
             report=_nothing(request),
             exit_code=(known or {}).get("ExitCode"),
             start_problem=words,
-            transient=is_passing(words, *kinds),  # type: ignore[arg-type]
+            transient=is_passing(words, *kinds),
         )
 
     def _followed(
@@ -295,7 +296,7 @@ class DockerRunner:
         except (APIError, EngineUnavailableError, *engines.CONNECTION_ERRORS):
             link.drop()
             return "the engine went away when the container had ended, and cannot say how"
-        return "the container was killed from outside: by the engine's own end, or by somebody on this machine" if outside else None
+        return _KILLED if outside else None
 
     def _failed(self, report: ProbeReport) -> bool:
         """Whether a required check has failed: that was measured, and is not tried again until it passes."""
@@ -342,7 +343,7 @@ class DockerRunner:
         )
         source = output or Log(self._clients, request.name)
         try:
-            ended = collector.pump([output.chunks()] if output else source.sources(), watch.left)  # type: ignore[union-attr]
+            ended = collector.pump(source.sources(), watch.left)
         finally:
             source.close()
         watch.deadline += collector.waited_seconds

@@ -13,6 +13,7 @@ import docker
 
 from validator.runners.collect import STDERR, STDOUT, Chunks
 from validator.runners.docker.clients import Clients, Link
+from validator.runners.docker.engine import break_off
 
 #: Seconds to write a line to a container. A line fits into the engine's buffer unless nobody has read there for long.
 _SAY_SECONDS = 5.0
@@ -28,7 +29,11 @@ class Attached:
         self._kept: Any = client.attach_socket(name, params={**streams, "stream": 1})
         self._socket: Any = getattr(self._kept, "_sock", self._kept)
 
-    def chunks(self) -> Iterator[tuple[int, bytes]]:
+    def sources(self) -> list[Chunks]:
+        """What the container writes, as one source."""
+        return [self._chunks()]
+
+    def _chunks(self) -> Iterator[tuple[int, bytes]]:
         """What the container writes, until it ends. Raises ConnectionError where it breaks off within a chunk."""
         self._socket.settimeout(None)
         left, stream, buffer = 0, STDOUT, bytearray()
@@ -98,4 +103,4 @@ class Log:
             self._closed = True
             reading, self._reading = self._reading, []
         for client in reading:
-            client.break_off()
+            break_off(client)

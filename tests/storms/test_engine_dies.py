@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import wait_for
+from named_gpus import named_gpus
 from runs import Ended, Run, matrix_of
 from storm_engine import StormEngine
 from words import DOCKER, Seen
@@ -22,15 +22,16 @@ NAMES = tuple(f"going{n}" for n in range(4))
 @pytest.fixture(scope="module")
 def mortal(make_engine: Callable[..., StormEngine]) -> StormEngine:
     """An engine that is killed and comes back."""
-    return make_engine()
+    return make_engine(hook="idle")
 
 
 def going(engine: StormEngine, folder: Path, seconds: float, **more: str) -> Run:
     """A run with four cells, all of which are being measured."""
     names = engine.calm(*NAMES, seconds=seconds) | more
-    started = Run(folder, matrix_of(names), *DOCKER, "--jobs", "4", env={"DOCKER_HOST": engine.address})
+    env = named_gpus(folder / "nvml", "5c000000", 4, engine)  # four lanes, on however few processors
+    started = Run(folder, matrix_of(names, cuda="12.6"), *DOCKER, env=env)
     try:
-        wait_for("four containers", lambda: {f"{name}@host" for name in NAMES} <= set(engine.running()))
+        started.wait("four containers", lambda: {f"{name}@host" for name in NAMES} <= set(engine.running()))
     except BaseException:
         started.__exit__()
         raise
@@ -78,7 +79,7 @@ def test_the_engine_comes_back_with_its_containers(mortal: StormEngine, tmp_path
 @pytest.fixture(scope="module")
 def gone(make_engine: Callable[..., StormEngine], tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Run, float]]:
     """A run whose engine was killed for good, and when that was; the others of this file take place beside it."""
-    engine = make_engine()
+    engine = make_engine(hook="idle")
     later = engine.calm("later1", "later2")
     with going(engine, tmp_path_factory.mktemp("gone"), 20.0, **later) as run:
         engine.kill()

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from validator.host.stack import stack_findings
 from validator.model import Gpu, GpuClocks, HostInfo
 from validator.report.answers import formats
 
 
 def as_json(host: HostInfo) -> dict[str, Any]:
-    """All that was found, as ``host`` of results.json has it."""
-    return asdict(host)
+    """All that was found, as ``host`` of results.json has it; and what is known of the weaknesses of its container stack."""
+    stack = [
+        {**asdict(each), "state": each.state.value, "cves": list(each.cves), "sources": list(each.sources), "text": each.text}
+        for each in stack_findings(host.engine)
+    ]
+    return {**asdict(host), "stack": stack}
 
 
 def as_text(host: HostInfo, _width: int) -> str:
@@ -38,6 +43,7 @@ def as_text(host: HostInfo, _width: int) -> str:
     mode = f", mode {engine.toolkit_mode}" if engine.toolkit_mode else ""
     version = engine.toolkit_version
     lines.append(f"NVIDIA Container Toolkit  {version + mode if version else 'not found on this machine'}")
+    lines += [f"{'stack' if at == 0 else '':14}{each.text}" for at, each in enumerate(stack_findings(host.engine))]
     return "\n".join(lines)
 
 

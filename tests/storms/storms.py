@@ -62,7 +62,7 @@ STORMS = (
     Storm(
         "engine-back-live",
         "the same with live-restore: the containers go on without the engine",
-        "each of the 4 passes, with as many attempts as it took",
+        "each of the 4 passes, with its lost attempts in its result, if any",
     ),
     Storm(
         "engine-gone",

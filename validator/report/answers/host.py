@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from validator.host.stack import stack_findings
@@ -19,7 +20,7 @@ def as_json(host: HostInfo) -> dict[str, Any]:
     return {**asdict(host), "stack": stack}
 
 
-def as_text(host: HostInfo, _width: int) -> str:
+def as_text(host: HostInfo, width: int) -> str:
     """Driver, GPUs, engine and toolkit, a line each; in place of what does not answer, why."""
     nvml, engine = host.nvml, host.engine
     memory = f", {_gib(host.memory_bytes)} memory" if host.memory_bytes else ""
@@ -43,7 +44,8 @@ def as_text(host: HostInfo, _width: int) -> str:
     mode = f", mode {engine.toolkit_mode}" if engine.toolkit_mode else ""
     version = engine.toolkit_version
     lines.append(f"NVIDIA Container Toolkit  {version + mode if version else 'not found on this machine'}")
-    lines += [f"{'stack' if at == 0 else '':14}{each.text}" for at, each in enumerate(stack_findings(host.engine))]
+    for at, each in enumerate(stack_findings(host.engine)):
+        lines += wrap(each.text, max(width, 60), initial_indent=f"{'' if at else 'stack':14}", subsequent_indent=" " * 16)
     return "\n".join(lines)
 
 

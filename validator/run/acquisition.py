@@ -53,7 +53,7 @@ class Acquisition:
         self._done = done
         self._queue: deque[Environment] = deque()
         self._over = threading.Event()
-        """Whether the last environment could not be had because no engine answers: then the others are tried once each."""
+        """Whether no further environment is to be begun."""
         self._room: threading.Semaphore | None = None
 
     def start(self, environments: Sequence[Environment], ahead: int | None = None) -> None:

@@ -376,7 +376,7 @@ def test_a_run_that_is_to_end_does_not_wait_for_another(tmp_path: Path) -> None:
     made = ensure(environment(), options, root)
     with (root / f"{made.key}.lock").open() as other_run:
         fcntl.flock(other_run, fcntl.LOCK_EX)
-        with pytest.raises(InterruptedRunError, match="waiting for the virtual environment of torch2.13.0-cu128 was given up"):
+        with pytest.raises(InterruptedRunError, match=r"waiting for the virtual environment of torch2\.13\.0-cu128 was given up"):
             ensure(environment(), options, root, on_line=lambda _: stop.ask(3600), stop=stop)
 
 

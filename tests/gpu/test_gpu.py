@@ -124,7 +124,7 @@ def probed(
     among = checks.selected({}, inspect=False, model=plan.get("model") is not None)
     specs = tuple(checks.chosen(names, among))
     asked = ProbePlan(probe_host.new_nonce(), specs, "cuda", gpu, 600.0, str(folder), listens=False, **plan)
-    environment = process_environment(probe_host.environment(asked), gpu, {**os.environ, **(variables or {})})
+    environment = process_environment(probe_host.environment(asked), (gpu,) if gpu else (), {**os.environ, **(variables or {})})
     done = subprocess.run(probe_host.command(python), env=environment, capture_output=True, check=False)
     stream = EventStream(asked)
     stream.feed(done.stdout)

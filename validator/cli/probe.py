@@ -122,7 +122,7 @@ def command(
             output.note(f"check {event.get('check')}")
 
     with as_keyboard_interrupt():
-        outcome = run_process(request_for(found, plan, gpu, cell_id=cell.id, name="validator-probe"), on_event)
+        outcome = run_process(request_for(found, plan, cell.gpus, cell_id=cell.id), on_event)
     prepared = Prepared(handle=found)
     result = of_outcome(cell, prepared, outcome, checks.levels({}))
     output.result(answer.FORMATS[format_name](answer.Probed(result, is_own=found == sys.executable), output.width))

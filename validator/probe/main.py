@@ -1,4 +1,4 @@
-"""Entry of the zipapp: ``<zip> supervisor FD`` reads its plan from FD, ``<zip> worker FD`` is a worker that it started."""
+"""Entry of the zipapp: ``<zip> supervisor FD MARK`` reads its plan from FD, ``<zip> worker FD`` is started by it."""
 
 import sys
 

@@ -16,7 +16,8 @@ from validator.model import UserModel
 #: Where the file of the user's model lies in the zipapp.
 MODEL_FOLDER = "validator_model"
 #: Runs under the environment's interpreter, any since 3.6. The plan goes on through a pipe, which holds 64 KiB unread; a plan is
-#: a few hundred bytes. stdin stays what it is: over it the host talks to the supervisor.
+#: a few hundred bytes. stdin stays what it is: over it the host talks to the supervisor. The run's mark goes on the command line,
+#: where it can be read of a process that hides all else.
 BOOTSTRAP = """\
 import base64, json, os, sys, tempfile
 try:
@@ -30,7 +31,8 @@ try:
     os.write(writer, plan.encode())
     os.close(writer)
     os.set_inheritable(reader, True)
-    os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", path, "supervisor", str(reader)])
+    mark = "VALIDATOR_RUN=" + os.environ.get("VALIDATOR_RUN", "")
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", path, "supervisor", str(reader), mark])
 except (KeyError, ValueError) as error:
     sys.exit("validator probe: the environment did not pass the probe on unchanged: %r" % error)
 except OSError as error:

@@ -299,7 +299,7 @@ def test_the_nonce_is_out_of_reach_of_the_environment_under_test(stage):
     assert {what for _, what in looked} <= {"EPERM", "EACCES"}, looked
     assert len(looked) == 7
     command_line = ast.literal_eval(re.search(r"command line (.*)", output).group(1))
-    assert command_line[-3] == "supervisor"
+    assert command_line[-4] == "supervisor"
     assert "own []" in output
     assert "stdin /dev/null" in output
     opened = ast.literal_eval(re.search(r"open (.*)", output).group(1))

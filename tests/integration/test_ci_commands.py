@@ -10,12 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import NO_ENGINE, IMAGES_FOLDER, Finished, image, run
+from harness import IMAGES_FOLDER, NO_ENGINE, Finished, image, run
 
 #: What GitHub (white space before it trimmed), Azure, TeamCity and GitLab look for in a line of a job's log.
 COMMANDS = re.compile(r"^\s*::[a-z-]+|##(?:vso|teamcity)?\[|section_(?:start|end):\d", re.IGNORECASE | re.MULTILINE)
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]")
-HOSTILE = "::error::x\n ::add-mask::y\nRuntimeError: ##[error]z ##vso[task.complete]\x1b[2J\r##teamcity[w]\x07 section_start:1:v\n"
+HOSTILE = "::error::x\n ::add-mask::y\nRuntimeError: ##[error]z ##vso[w]\x1b[2J\r##teamcity[v]\x07 section_start:1:u\n"
 
 
 def obeyed(text: str) -> list[str]:
@@ -39,7 +39,7 @@ def test_an_image_gives_no_commands(
     options = ["--runner", "docker", "--format", format_name]
     finished = run(tmp_path / "matrix", matrix, *options, before=["-v"] if verbose else [])
     written = everything(finished)
-    assert {name: obeyed(text) for name, text in written.items()} == dict.fromkeys(written, [])
+    assert {name: found for name, text in written.items() if (found := obeyed(text))} == {}
     assert finished.cell("runs")["status"] == "fail", finished.cell("runs")["reason"]
     assert finished.cell("built")["status"] == "error"
     told = "".join(written.values())

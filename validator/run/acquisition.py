@@ -19,6 +19,8 @@ from validator.runners.base import Prepared, Runner
 
 #: Seconds before the second try; they double with each further one. Spread, so that several runs do not come back together.
 _PAUSE_SECONDS = 2.0
+#: How many times as long where no engine answers: one that restarts is away for ten seconds and more.
+_ENGINE_PAUSES = 5.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,9 @@ class Acquisition:
         self._tries = tries
         self._done = done
         self._queue: deque[Environment] = deque()
+        self._over = threading.Event()
+        self._engine_gone = False
+        """Whether the last environment could not be had because no engine answers: then the others are tried once each."""
         self._room: threading.Semaphore | None = None
 
     def start(self, environments: Sequence[Environment], ahead: int | None = None) -> None:
@@ -65,8 +70,12 @@ class Acquisition:
         if self._room is not None:
             self._room.release()
 
+    def give_up(self) -> None:
+        """Begin with none of those that are left."""
+        self._over.set()
+
     def _work(self) -> None:
-        while not self._stop.asked:
+        while not self._stop.asked and not self._over.is_set():
             if self._room is not None and not self._room.acquire(timeout=0.2):
                 continue
             try:
@@ -89,14 +98,18 @@ class Acquisition:
                 )
             except Exception as error:  # noqa: BLE001 - whatever it is becomes the result of the environment's cells
                 prepared = error
-            again = isinstance(prepared, Exception) and _may_help(prepared) and len(attempts) + 1 < self._tries
+            tries = 1 if self._engine_gone else self._tries
+            again = isinstance(prepared, Exception) and _may_help(prepared) and len(attempts) + 1 < tries
             if not again or self._stop.asked:
                 break
             attempts.append(Attempt(at.isoformat(timespec="seconds"), one_line(str(prepared), 300), time.monotonic() - tried))
             seconds = pause_before(len(attempts) + 1)
+            if isinstance(prepared, EngineUnavailableError):
+                seconds *= _ENGINE_PAUSES
             self._progress.note(environment, f"tried again in {seconds:.0f} s: {one_line(str(prepared), 200)}")
             if self._stop.wait(seconds):
                 break
+        self._engine_gone = isinstance(prepared, EngineUnavailableError)
         if self._stop.asked and isinstance(prepared, Exception):
             prepared = InterruptedRunError(f"{environment.id} was not made ready: the run was interrupted")
         self._progress.acquired(environment, one_line(str(prepared), 300) if isinstance(prepared, Exception) else None)

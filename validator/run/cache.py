@@ -5,12 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache as remembered
 
 from validator import __version__, probe_host
 from validator.catalogue import checks
-from validator.model import Action, Basis, Cell, CellResult, CheckStatus, Gpu, HostInfo, Level, Matrix, Status, UserModel
+from validator.model import (
+    Action,
+    Basis,
+    Cell,
+    CellResult,
+    CheckStatus,
+    Gpu,
+    HostInfo,
+    Level,
+    Matrix,
+    Status,
+    Target,
+    UserModel,
+)
 from validator.runners.base import Prepared
 
 
@@ -19,13 +32,15 @@ def key_of(
 ) -> str | None:
     """The key of a cell's result, 64 hexadecimal digits: equal for two cells exactly if the same thing would be measured.
 
-    None where it is not known what is inside the environment. ``facts`` stands for the user's own facts, from which the verdict
-    of an environment that is only opened follows. That the GPU is another one of the same model, memory and MIG profile, makes no
-    difference, nor do the names of the cell and of the matrix, its expectation, or how many cells ran beside it.
+    None where it is not known what is inside the environment. ``cell`` is one that has its lane. The verdict of an environment
+    that is only opened follows from the facts, for which ``facts`` stands where they are the user's own, and from its target.
+    That the GPU is another one of the same model and memory makes no difference, nor do the names of the cell, its target and
+    the matrix, its expectation, or how many cells ran beside it. A MIG device counts as itself: NVML does not say its size.
     """
     if prepared.identity is None:
         return None
-    environment, engine, nvml = cell.environment, host.engine, host.nvml
+    environment, engine, nvml, inspect = cell.environment, host.engine, host.nvml, cell.action is Action.INSPECT
+    here = bool(cell.gpus) or (inspect and cell.target.is_host)
     parts = {
         "validator": version,
         "environment": prepared.identity,
@@ -37,9 +52,11 @@ def key_of(
         "checks": _checks(matrix.levels),
         "limits": asdict(matrix.limits),
         "action": cell.action.value,
-        "facts": facts if cell.action is Action.INSPECT else "",
+        "facts": facts if inspect else "",
+        "target": _target(cell.target, host) if inspect else [],
         "gpus": [_gpu(gpu) for gpu in cell.gpus],
-        "driver": [nvml.driver_version, nvml.cuda_driver_version, host.kernel_modules] if cell.gpus else [],
+        "driver": [nvml.driver_version, nvml.cuda_driver_version, host.kernel_modules] if here else [],
+        "cdi": bool(engine.cdi_devices and cell.gpus),
         "machine": [host.id, host.system, host.cpu_count],
         "runner": runner,
         "engine": [
@@ -54,19 +71,28 @@ def key_of(
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def placements(cell: Cell) -> tuple[Cell, ...]:
+    """The cell on each of the lanes that it may be given, but only once for those that make no difference to its key."""
+    if cell.takes_all or len(cell.lanes) < 2:
+        return (cell,)
+    kinds = {json.dumps(_gpu(gpu)): gpu for gpu in reversed(cell.lanes)}
+    return tuple(replace(cell, gpu=gpu, lanes=(gpu,)) for gpu in reversed(kinds.values()))
+
+
 def may_be_kept(result: CellResult) -> bool:
     """Whether a result says something that holds the next time too.
 
     An error is never used again, nor what was not run; nor a result that is only short of a pass because a rate was low, since
-    rates are noisy.
+    rates are noisy, or that fell short on a GPU that others used, since that may be their doing.
     """
     if result.basis not in (Basis.MEASURED, Basis.INSPECTED) or not result.status.is_fact:
         return False
     known = checks.registry()
     bad = (CheckStatus.FAIL, CheckStatus.WARN)
     short = [check.name for check in result.checks if check.status in bad and check.level is not Level.SKIP]
-    noisy = bool(short) and all(name in known and known[name].alone for name in short)
-    return result.status is not Status.DEGRADED or not noisy
+    noisy = bool(short) and not result.mismatches and all(name in known and known[name].alone for name in short)
+    disturbed = result.ran_on is not None and result.ran_on.exclusive is False
+    return result.status is Status.PASS or not (noisy or disturbed)
 
 
 @remembered
@@ -88,4 +114,11 @@ def _checks(overrides: Mapping[str, Level]) -> list[list[object]]:
 
 
 def _gpu(gpu: Gpu) -> list[object]:
-    return [gpu.name, gpu.compute_capability, gpu.memory_total_bytes, gpu.in_slices, gpu.ecc_enabled, gpu.compute_mode]
+    part = gpu.device_uuid if gpu.in_slices else None
+    return [gpu.name, gpu.compute_capability, gpu.memory_total_bytes, part, gpu.ecc_enabled, gpu.compute_mode]
+
+
+def _target(target: Target, host: HostInfo) -> list[object]:
+    """What rules see of a target; its name is none of it."""
+    here = [_gpu(gpu) for gpu in host.nvml.gpus] if target.is_host else []
+    return [target.is_host, target.gpu, target.compute_capability, target.driver, here]

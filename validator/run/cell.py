@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from validator.base.errors import InterruptedRunError
@@ -52,18 +52,32 @@ class CellRuns:
         *,
         gate: Gate = OPEN,
         exclusive: bool | None = None,
-        earlier: RunRequest | None = None,
     ) -> Ran:
         """Run the first of ``cells``, which are more than one only if they are the same thing opened. Whatever happens, there are
-        results. Raises InterruptedRunError alone.
+        results. Raises InterruptedRunError alone."""
+        ran = self._ran(cells, prepared, lambda told: self._runner.run(request, told, gate), exclusive)
+        assert ran is not None  # noqa: S101 - a run has an outcome
+        return ran
 
-        What an earlier process of the run started with the request ``earlier`` is gone on with, where it is still there.
+    def rejoin(self, cells: Sequence[Cell], prepared: Prepared, request: RunRequest, *, gate: Gate = OPEN) -> Ran | None:
+        """Go on with what an earlier process of the run started with a request; None where it is not there any more.
+
+        As ``run`` in all else; whether it had its GPU for itself is not known.
         """
+        return self._ran(cells, prepared, lambda told: self._runner.rejoin(request, told, gate), None)
+
+    def _ran(
+        self,
+        cells: Sequence[Cell],
+        prepared: Prepared,
+        run: Callable[[OnEvent], RunOutcome | None],
+        exclusive: bool | None,
+    ) -> Ran | None:
         began = time.monotonic()
         try:
-            outcome = self._runner.rejoin(earlier, self._told(cells[0]), gate) if earlier else None
+            outcome = run(self._told(cells[0]))
             if outcome is None:
-                outcome = self._runner.run(request, self._told(cells[0]), gate)
+                return None
             results = tuple(self._judged(cell, prepared, outcome, exclusive) for cell in cells)
         except InterruptedRunError:
             raise

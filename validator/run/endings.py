@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from validator.base.errors import ValidatorError
 from validator.runners.base import RunRequest
 
@@ -15,12 +17,28 @@ def enough_failures(failures: int) -> str:
     return f"not begun: {failures} {'cell' if failures == 1 else 'cells'} had failed, and the run was to end then"
 
 
-def no_lane(lane: str) -> ValidatorError:
-    """No lane is left that a cell could run on."""
+#: Why a lane was put aside: what ran there could not be ended, or one job after another failed for what the machine did.
+STUCK = "what ran there before could not be ended"
+IN_TROUBLE = "one cell after another could not be run there"
+
+
+def no_lane(lanes: Sequence[str], why: str) -> ValidatorError:
+    """No lane is left that a cell could run on; ``why`` the last was put aside."""
+    were = "was" if len(lanes) == 1 else "were"
     return ValidatorError(
-        f"nothing is left that it could run on: {lane} was put aside",
-        why="what ran there before could not be ended",
-        hint="see what holds it (`nvidia-smi`, `docker ps`), then `validator run --resume`",
+        f"nothing is left that it could run on: {', '.join(lanes)} {were} put aside",
+        why=why,
+        hint="see what holds it (`nvidia-smi`, `docker ps`), then `validator run --rerun-failed`",
+    )
+
+
+def held(lane: str, holder: str, seconds: float | None) -> ValidatorError:
+    """A GPU that another run has is not waited for (any longer); ``seconds`` is how long it was."""
+    waited = "" if seconds is None else f" after {seconds:.0f} s"
+    return ValidatorError(
+        f"GPU busy: {lane} is held by {holder}{waited}",
+        why="one GPU has one cell at a time, over all runs of this machine",
+        hint="wait for that run, or longer (--busy wait, --busy-limit), then `validator run --rerun-failed`",
     )
 
 
@@ -29,7 +47,7 @@ def overdue(request: RunRequest) -> ValidatorError:
     return ValidatorError(
         f"{request.name} has not come back",
         why=f"its own limit of {request.deadline_seconds:.0f} s is long over, and what runs it does not answer",
-        hint="see whether it is there still (`docker ps`, `ps`) and end it, then `validator run --resume`",
+        hint="see whether it is there still (`docker ps`, `ps`) and end it, then `validator run --rerun-failed`",
     )
 
 

@@ -14,21 +14,25 @@ from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
 
-from validator.base.errors import InterruptedRunError, StoreError, ValidatorError
+from validator.base.errors import InterruptedRunError, StoreError
 from validator.base.stopping import Stop
-from validator.model import Action, Attempt, Cell, CellResult, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
+from validator.base.text import one_line
+from validator.model import Action, Cell, CellResult, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
+from validator.run import endings
 from validator.run.acquisition import Acquired, Acquisition, pause_before
-from validator.run.attempts import Attempts
-from validator.run.cache import key_of, may_be_kept
+from validator.run.attempts import Attempts, Streaks
+from validator.run.busy import GpuUnseenError
+from validator.run.cache import key_of, may_be_kept, placements
 from validator.run.cell import CellRuns, Ran
-from validator.run.endings import BEFORE, DURING, NOT_KEPT, enough_failures, no_lane, overdue, unasked
 from validator.run.gate import CellGate, Turns
 from validator.run.guard import Guard
-from validator.run.lanes import Lane
+from validator.run.lanes import share_of
 from validator.run.locks import Held, HeldElsewhere
 from validator.run.protocols import Keeper, Progress
+from validator.run.pruning import Pruning
 from validator.run.scheduler import Job, Scheduler, Start
 from validator.run.settings import Known, Settings
+from validator.run.telling import Telling
 from validator.run.worklist import Worklist
 from validator.runners.base import OPEN, Prepared, Runner, RunRequest
 from validator.verdict import foretold, of_kept
@@ -43,6 +47,8 @@ _LAST_WORDS_SECONDS = 10.0
 _HELD_SECONDS = 1.0
 #: Seconds beyond its own deadline after which a cell that has not come back is given up.
 _OVERDUE_SECONDS = 90.0
+#: Seconds that the end of a run waits for environments to be thrown away.
+_PRUNING_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,13 @@ class _Running:
 
     start: Start
     cells: tuple[Cell, ...]
+    prepared: Prepared
     request: RunRequest
+    attempt: int
     held: Held
     gate: CellGate | None
+    rejoining: bool = False
+    """Whether the request is that of an earlier process of the run, which is looked for."""
     began: float | None = None
     """Of time.monotonic(); None while its GPU is waited for."""
     beside: int = 0
@@ -78,6 +88,8 @@ class _Ended:
 
     number: int
     ran: Ran | None
+    gone: bool = False
+    """Whether what an earlier process started is not there any more, so that the job has yet to be run."""
 
 
 def execute(
@@ -136,10 +148,9 @@ class _Run:
     under_way: set[str]
 
     def __post_init__(self) -> None:
+        self.progress = Telling(self.progress)
         self._one = CellRuns(self.matrix, self.runner, self.progress, self.host, self.rejudge)
         self._results: dict[int, CellResult] = {}
-        self._keys: dict[int, str] = {}
-        """By the number of a cell: what would make its result the same again."""
         self._kept_as: dict[int, str] = {}
         """The keys under which results were kept."""
         self._reused: list[int] = []
@@ -154,11 +165,15 @@ class _Run:
         """Cells that the end of the run cut short."""
         self._last_words: float | None = None
         self._attempts = Attempts(self.settings.tries)
-        self._later: list[tuple[float, Job]] = []
-        """A heap of jobs to be tried again, by when."""
-        self._held: dict[str, float] = {}
-        """Lanes that another process holds, and when to ask again."""
+        self._streaks = Streaks()
+        self._later: list[tuple[float, Job, tuple[CellResult, ...]]] = []
+        """A heap of jobs to be tried again, by when; with what came of them so far."""
+        self._until: dict[str, float] = {}
+        """Lanes that rest, or that another process holds, and when to ask again."""
+        self._held_since: dict[str, float] = {}
+        """Lanes that another process holds, and since when they have been asked for in vain."""
         self._turns = Turns()
+        self._pruning = Pruning(self.runner)
 
     def whole(self) -> Execution:
         """From the first cell to the last."""
@@ -182,10 +197,14 @@ class _Run:
                 self._step()
             except KeyboardInterrupt:
                 self.stop.ask()
+            if self._ending:
+                self._acquisition.give_up()
             if self.stop.now and self._too_late():
                 break
         interrupted = self.stop.asked
+        self._acquisition.give_up()
         self._close()
+        self._pruning.wait(_PRUNING_SECONDS, self.stop)
         return Execution(self._advised(), interrupted, self._problem, tuple(sorted(self.under_way)))
 
     def _foretell(self) -> None:
@@ -209,8 +228,7 @@ class _Run:
         if not self._ending:
             self._retry()
             self._open_lanes()
-            for start in self._scheduler.start():
-                self._begin(start)
+            self._begin_ready()
         try:
             event: Acquired | _Ended | None = self._events.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
@@ -224,26 +242,37 @@ class _Run:
             event = None if self._events.empty() else self._events.get()
         self._keep_reused()
 
+    def _begin_ready(self) -> None:
+        for start in self._scheduler.start():
+            if self._ending:  # since the one before it was begun
+                self._return(start)
+                return
+            self._begin(start)
+
     def _retry(self) -> None:
         while self._later and self._later[0][0] <= time.monotonic():
-            self._scheduler.again(Start(heappop(self._later)[1], ()))
+            _, job, results = heappop(self._later)
+            if not self._scheduler.again(job):  # its lanes were put aside meanwhile
+                self._finish(job.number, self._tried(job, results))
 
     def _open_lanes(self) -> None:
-        """Lanes that another process held may be free now; those of the CPU are shut while turns are taken."""
-        for name, until in list(self._held.items()):
+        """Lanes that have rested, or that another process held, may be used again; those of the CPU only between turns."""
+        for name, until in list(self._until.items()):
             if until <= time.monotonic():
-                del self._held[name]
+                del self._until[name]
                 self._scheduler.back(name)
         quiet = self._turns.quiet
         for lane in self._work_list.lanes.values():
-            if lane.gpu is None:
+            if lane.gpu is None and lane.name not in self._until:
                 (self._scheduler.away if quiet else self._scheduler.back)(lane.name)
 
     def _take_in(self, acquired: Acquired) -> None:
         """An environment is ready: what is known of its cells is used again, the others can start."""
         environment, prepared = acquired.environment, acquired.prepared
         if isinstance(prepared, InterruptedRunError):
-            return
+            if self.stop.asked:
+                return
+            prepared = endings.unasked()
         if isinstance(prepared, Exception):
             for job in self._scheduler.withdraw(environment.id):
                 cells = self._work_list.cells_of(job.number)
@@ -254,42 +283,32 @@ class _Run:
         jobs = self._scheduler.withdraw(environment.id)
         known = self._reusable(jobs, prepared)
         for job in jobs:
-            kept = [known.get(self._keys.get(number, "")) for number in self._work_list.numbers(job.number)]
-            pairs = zip(self._work_list.cells_of(job.number), kept, strict=True)
-            again = [of_kept(cell, result, self.rejudge) for cell, result in pairs if result]
-            if len(again) == len(kept):
-                self._finish(job.number, again, reused=True)
+            numbers = self._work_list.numbers(job.number)
+            if all(number in known for number in numbers):
+                self._finish(job.number, [known[each][1] for each in numbers], [known[each][0] for each in numbers], reused=True)
             else:
                 self._scheduler.add(job)
         self._scheduler.ready(environment.id)
 
-    def _reusable(self, jobs: Iterable[Job], prepared: Prepared) -> Mapping[str, CellResult]:
-        """What earlier runs measured of jobs' cells, by key. A history that cannot be read has nothing to tell."""
-        if self.host is None:
-            return {}
+    def _reusable(self, jobs: Iterable[Job], prepared: Prepared) -> Mapping[int, tuple[str, CellResult]]:
+        """What earlier runs measured of jobs' cells, with its key, by number. An unreadable history has nothing to tell."""
         try:
-            return self.known.reusable(self._keyed(jobs, prepared, self.host).values())
-        except StoreError as error:
-            self.progress.said(f"earlier results cannot be used again: {error.what}")
+            keys: dict[int, list[str]] = {}
+            for number in (number for job in jobs for number in self._work_list.numbers(job.number)):
+                placed = [self._key(cell, prepared) for cell in placements(self.cells[number])]
+                keys[number] = [key for key in placed if key is not None]
+            known = self.known.reusable(key for some in keys.values() for key in some)
+            found = {number: key for number, some in keys.items() for key in reversed(some) if key in known}
+            return {number: (key, of_kept(self.cells[number], known[key], self.rejudge)) for number, key in found.items()}
+        except Exception as error:  # noqa: BLE001 - what cannot be used again is measured, as if it had never been
+            self.progress.said(f"earlier results cannot be used again: {one_line(str(error), 200)}")
             return {}
 
-    def _keyed(self, jobs: Iterable[Job], prepared: Prepared, host: HostInfo) -> dict[int, str]:
-        """The keys of the cells of jobs, by number, as far as they have any."""
-        found = {}
-        for job in jobs:
-            for number in self._work_list.numbers(job.number):
-                key = key_of(
-                    self.cells[number],
-                    prepared,
-                    self.matrix,
-                    host,
-                    runner=self.runner.name,
-                    facts=self.settings.facts,
-                )
-                if key is not None:
-                    found[number] = key
-        self._keys |= found
-        return found
+    def _key(self, cell: Cell, prepared: Prepared) -> str | None:
+        """What would make a cell's result the same again; None where that is not known."""
+        if self.host is None:
+            return None
+        return key_of(cell, prepared, self.matrix, self.host, runner=self.runner.name, facts=self.settings.facts)
 
     def _prepared_for(self, job: int) -> Prepared | None:
         """What a job runs in; None where it could not be had."""
@@ -316,91 +335,187 @@ class _Run:
                     self._scheduler.away(lane.name)
                 return
         cells = tuple(_placed(cell, gpus) for cell in self._work_list.cells_of(job.number))
-        prepared = self._prepared_for(job.number)
-        assert prepared is not None  # noqa: S101 - only jobs whose environment is there are started
-        before = self._attempts.before(job.number)
-        self._attempts.begin(job.number)
-        intent = self.known.intents.get(cells[0].id)
-        attempt = len(before) + 1 + (intent.attempt if intent else 0)
+        for name in start.lanes:
+            self._held_since.pop(name, None)
         try:
-            request = self._one.request(cells[0], prepared, lanes[0].share, attempt)
-            earlier = self._earlier(request, intent, prepared, cells[0], lanes[0]) if intent and not before else None
+            running = self._requested(start, cells, held, gate)
+            self._intend(running)
+            if self._problem is not None:  # nothing is started that nobody could find again
+                self._give_back(running)
+                self._return(start)
+                return
+            self._running[job.number] = running
+            self._go(running)
         except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
+            self._running.pop(job.number, None)
             held.release()
             if gate:
                 gate.leave()
             self._scheduler.end(start.lanes)
             self._finish(job.number, [self._one.failed(cell, error) for cell in cells])
             return
-        running = _Running(start, cells, request, held, gate)
-        self._running[job.number] = running
-        self.under_way.add(request.name)
         for each in self._running.values():
             each.beside = max(each.beside, len(self._running) - 1)
         if held.problem:
             self.progress.said(held.problem)
-        self._keep(partial(self.keeper.begin, cells[0]))
-        self._keep(partial(self.keeper.intend, Intent(cells[0].id, request.name, request.plan.nonce, attempt)))
-        self.progress.cell_started(cells[0], ", ".join(start.lanes))
-        threading.Thread(target=self._work, args=(running, prepared, earlier), name=cells[0].id, daemon=True).start()
 
-    def _earlier(self, request: RunRequest, intent: Intent, prepared: Prepared, cell: Cell, lane: Lane) -> RunRequest:
-        """The request that an earlier process of this run sent for a cell."""
-        sent = self._one.request(cell, prepared, lane.share, intent.attempt)
-        return replace(sent, name=intent.name, plan=replace(sent.plan, nonce=intent.nonce))
+    def _requested(self, start: Start, cells: tuple[Cell, ...], held: Held, gate: CellGate | None) -> _Running:
+        """A job with the request that is sent for it, or that an earlier process of this run has sent."""
+        prepared = self._prepared_for(start.job.number)
+        assert prepared is not None  # noqa: S101 - only jobs whose environment is there are started
+        before = len(self._attempts.before(start.job.number))
+        self._attempts.begin(start.job.number)
+        intent = self.known.intents.get(cells[0].id)
+        earlier = intent.attempt if intent else 0
+        rejoining = intent is not None and not before
+        attempt = earlier if rejoining else earlier + before + 1
+        share = share_of([self._work_list.lanes[name] for name in start.lanes])
+        request = self._one.request(cells[0], prepared, share, attempt)
+        if rejoining and intent is not None:
+            request = replace(request, name=intent.name, plan=replace(request.plan, nonce=intent.nonce))
+        return _Running(start, cells, prepared, request, attempt, held, gate, rejoining)
 
-    def _work(self, running: _Running, prepared: Prepared, earlier: RunRequest | None) -> None:
-        """In a thread of its own: one job, to its end."""
-        number, ran = running.start.job.number, None
+    def _intend(self, running: _Running) -> None:
+        """Write down what is about to be started. What is only looked for stands there already."""
+        self._keep(partial(self.keeper.begin, running.cells[0]))
+        if not running.rejoining:
+            request = running.request
+            intent = Intent(running.cells[0].id, request.name, request.plan.nonce, running.attempt)
+            self._keep(partial(self.keeper.intend, intent))
+
+    def _go(self, running: _Running) -> None:
+        """Start the thread of a job."""
+        name = running.request.name
+        thread = threading.Thread(target=self._work, args=(running,), name=running.cells[0].id, daemon=True)
+        self.under_way.add(name)
+        self.progress.cell_started(running.cells[0], ", ".join(running.start.lanes))
         try:
-            exclusive = self.guard.wait(running.held.gpus, self.stop, self.progress.said)
-            running.began = time.monotonic()
-            ran = self._one.run(
-                running.cells, prepared, running.request, gate=running.gate or OPEN, exclusive=exclusive, earlier=earlier
-            )
+            thread.start()
+        except BaseException:
+            self.under_way.discard(name)
+            raise
+
+    def _work(self, running: _Running) -> None:
+        """In a thread of its own: one job, to its end."""
+        cells, prepared, request, gate = running.cells, running.prepared, running.request, running.gate or OPEN
+        ran, gone = None, False
+        try:
+            if running.rejoining:  # what uses the GPU may be this very cell
+                running.began = time.monotonic()
+                ran = self._one.rejoin(cells, prepared, request, gate=gate)
+                gone = ran is None
+            else:
+                exclusive = self.guard.wait(running.held.gpus, self.stop, self.progress.said)
+                running.began = time.monotonic()
+                ran = self._one.run(cells, prepared, request, gate=gate, exclusive=exclusive)
         except InterruptedRunError:
             pass
-        except ValidatorError as error:
-            ran = Ran(tuple(self._one.failed(cell, error) for cell in running.cells))
+        except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
+            failed = tuple(self._one.failed(cell, error) for cell in cells)
+            ran = Ran(failed, transient=isinstance(error, GpuUnseenError))
         finally:
-            if running.gate:
+            if running.gate and not gone:
                 running.gate.leave()
-            self._events.put(_Ended(number, ran))
+            self._events.put(_Ended(running.start.job.number, ran, gone))
 
     def _end(self, ended: _Ended) -> None:
         """A job has come back."""
         running = self._running.pop(ended.number, None)
         if running is None:  # it was given up before
             return
-        running.held.release()
+        if ended.gone and self._runs_after_all(running):
+            return
+        self._give_back(running)
         start, ran = running.start, ended.ran
         if ran is None or not ran.stuck:
             self.under_way.discard(running.request.name)
-        if ran is not None and ran.stuck:
-            self._put_aside(start)
-        else:
+        if ran is None and (self.stop.asked or ended.gone):
             self._scheduler.end(start.lanes)
-        if ran is None:
-            if self.stop.asked:
+            if not ended.gone:
                 self._cut.update(self._work_list.numbers(ended.number))
-                return
-            ran = Ran(tuple(self._one.failed(cell, unasked()) for cell in running.cells))
+            return
+        ran = ran or Ran(tuple(self._one.failed(cell, endings.unasked()) for cell in running.cells))
+        # A verdict is one, whatever else went wrong: it is never tried again until it is another.
+        passing = ran.transient and not ran.stuck and all(result.status is Status.ERROR for result in ran.results)
         reason = ran.results[0].reason
-        if ran.transient and not ran.stuck and not self._ending and self._attempts.failed(ended.number, reason):
+        self._free(start, ran, reason if passing else None)
+        results = tuple(_told(result, running.beside) for result in ran.results)
+        if passing and not self._ending and self._attempts.failed(ended.number, reason):
             pause = pause_before(len(self._attempts.before(ended.number)) + 1)
             self.progress.said(f"{running.cells[0].id}: {reason}; tried again in {pause:.0f} s")
-            heappush(self._later, (time.monotonic() + pause, start.job))
+            heappush(self._later, (time.monotonic() + pause, start.job, results))
             return
-        tries = (*self._prepared[start.job.environment].attempts, *self._attempts.before(ended.number))
-        self._finish(ended.number, [_told(result, running.beside, tries) for result in ran.results])
+        self._finish(ended.number, self._tried(start.job, results), self._keys_of(running))
 
-    def _finish(self, number: int, results: Sequence[CellResult], *, reused: bool = False) -> None:
+    def _runs_after_all(self, running: _Running) -> bool:
+        """What an earlier process started is gone, so the job is run now, on the lanes that it has; not once the run ends."""
+        self.under_way.discard(running.request.name)
+        if self._ending:
+            return False
+        number = running.start.job.number
+        try:
+            running.rejoining = False
+            running.attempt += 1
+            share = share_of([self._work_list.lanes[name] for name in running.start.lanes])
+            running.request = self._one.request(running.cells[0], running.prepared, share, running.attempt)
+            running.began = None
+            self._intend(running)
+            if self._problem is not None:
+                return False
+            self._running[number] = running
+            self._go(running)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._running[number] = running
+            self._end(_Ended(number, Ran(tuple(self._one.failed(cell, error) for cell in running.cells))))
+        return True
+
+    def _give_back(self, running: _Running) -> None:
+        """The GPUs of a job are others' again, and no cell waits for it to come to its rates."""
+        running.held.release()
+        if running.gate:
+            running.gate.leave()
+
+    def _free(self, start: Start, ran: Ran, trouble: str | None) -> None:
+        """The lanes of a job are idle again: at once, or after a rest where job after job had trouble with the machine."""
+        if ran.stuck:
+            self._put_aside(start.lanes, "what ran on it cannot be ended", endings.STUCK)
+            return
+        self._scheduler.end(start.lanes)
+        for name in start.lanes:
+            if trouble is None:
+                self._streaks.went(name)
+                continue
+            rest = self._streaks.failed(name)
+            if rest is None:
+                self._put_aside((name,), endings.IN_TROUBLE, f"{endings.IN_TROUBLE}: {trouble}")
+            elif rest:
+                self._scheduler.away(name)
+                self._until[name] = time.monotonic() + rest
+
+    def _keys_of(self, running: _Running) -> list[str | None]:
+        """What would make the results of a job that was run the same again.
+
+        None where that is not known: on fewer GPUs than it should have had, or on one of several unlike ones, nobody knows which.
+        """
+        job = running.start.job
+        short = job.takes_all and len(running.start.lanes) < len(job.lanes)
+        unlike = running.rejoining and len(placements(self.cells[job.number])) > 1
+        return [None if short or unlike else self._key(cell, running.prepared) for cell in running.cells]
+
+    def _tried(self, job: Job, results: Iterable[CellResult]) -> list[CellResult]:
+        """The results of a job with the tries that came before."""
+        tries = (*self._prepared[job.environment].attempts, *self._attempts.before(job.number))
+        return [replace(result, attempts=tries) for result in results]
+
+    def _finish(
+        self, number: int, results: Sequence[CellResult], keys: Sequence[str | None] = (), *, reused: bool = False
+    ) -> None:
         """A job has its results. They are kept at once; those of earlier runs, many together."""
         numbers = self._work_list.numbers(number)
-        for each, result in zip(numbers, results, strict=True):
+        for each, result, known in zip(numbers, results, keys or [None] * len(numbers), strict=True):
             self._results[each] = result
             self._failures += result.status in (Status.FAIL, Status.ERROR) and result.status is not result.expect
-            key = self._keys.get(each) if reused or may_be_kept(result) else None
+            key = known if reused or may_be_kept(result) else None
             if key is not None:
                 self._kept_as[each] = key
             if reused:
@@ -412,7 +527,7 @@ class _Run:
             self._acquisition.used()
             prepared = self._prepared_for(number)
             if self.settings.prune and prepared is not None and not prepared.was_there:
-                threading.Thread(target=self.runner.discard, args=(prepared,), daemon=True).start()
+                self._pruning.throw_away(prepared)
 
     def _keep_reused(self) -> None:
         """Keep those results of earlier runs that have gathered."""
@@ -426,26 +541,35 @@ class _Run:
 
     def _return(self, start: Start) -> None:
         """A job that could not begin is ready again, its lanes idle."""
-        self._scheduler.again(start)
+        self._scheduler.again(start.job)
         self._scheduler.end(start.lanes)
 
     def _wait_for(self, start: Start, elsewhere: HeldElsewhere) -> None:
-        """Another process has a GPU: other lanes are tried meanwhile."""
-        self._return(start)
-        for name in start.lanes:
-            if self._work_list.lanes[name].gpu == elsewhere.gpu:
-                self._scheduler.away(name)
-                if name not in self._held:
-                    self.progress.said(f"{name}: {elsewhere.holder} has it; waiting until it is free")
-                self._held[name] = time.monotonic() + _HELD_SECONDS
+        """Another process has a GPU: other lanes are tried meanwhile, and later this one, unless it was waited for enough."""
+        now, job = time.monotonic(), start.job
+        mine = (name for name in start.lanes if self._work_list.lanes[name].gpu == elsewhere.gpu)
+        name = next(mine, start.lanes[0])
+        if name not in self._held_since:
+            self._held_since[name] = now
+            waits = "" if self.guard.refuses(0.0) else "; waiting until it is free"
+            self.progress.said(f"{name}: {elsewhere.holder} has it{waits}")
+        self._scheduler.away(name)
+        self._until[name] = now + _HELD_SECONDS
+        needed = (name,) if job.takes_all else job.lanes
+        if all(each in self._held_since and self.guard.refuses(now - self._held_since[each]) for each in needed):
+            self._scheduler.end(start.lanes)
+            error = endings.held(name, elsewhere.holder, now - self._held_since[name] or None)
+            self._finish(job.number, [self._one.failed(cell, error) for cell in self._work_list.cells_of(job.number)])
+        else:
+            self._return(start)
 
-    def _put_aside(self, start: Start) -> None:
-        """What ran on these lanes cannot be ended, so nothing else can run on them."""
-        for name in start.lanes:
-            self.progress.said(f"{name}: put aside for the rest of this run, since what ran on it cannot be ended")
+    def _put_aside(self, lanes: Iterable[str], because: str, why: str) -> None:
+        """Nothing more is to run on these lanes."""
+        for name in lanes:
+            self.progress.said(f"{name}: put aside for the rest of this run, since {because}")
             for job in self._scheduler.put_aside(name):
                 cells = self._work_list.cells_of(job.number)
-                self._finish(job.number, [self._one.failed(cell, no_lane(name)) for cell in cells])
+                self._finish(job.number, [self._one.failed(cell, endings.no_lane(job.lanes, why)) for cell in cells])
 
     def _give_up_overdue(self) -> None:
         """A cell that has not come back long after all its own limits is stuck in a way that its runner does not see."""
@@ -454,7 +578,7 @@ class _Run:
                 continue
             waited = running.gate.waited if running.gate else 0.0
             if time.monotonic() - running.began - waited > running.request.deadline_seconds + _OVERDUE_SECONDS:
-                failed = tuple(self._one.failed(cell, overdue(running.request)) for cell in running.cells)
+                failed = tuple(self._one.failed(cell, endings.overdue(running.request)) for cell in running.cells)
                 self._end(_Ended(number, Ran(failed, stuck=True)))
 
     def _too_late(self) -> bool:
@@ -474,18 +598,22 @@ class _Run:
     # ------------------------------------------------------------ the end
 
     def _close(self) -> None:
-        """Cells that never ran are skipped, saying why."""
+        """Cells that never ran are skipped, saying why; those that were to be tried again stay as they are."""
+        if not self.stop.asked:
+            for _, job, results in self._later:
+                self._finish(job.number, self._tried(job, results))
+        for number in self._running:
+            self._cut.update(self._work_list.numbers(number))
         for number, cell in enumerate(self.cells):
             if number not in self._results:
-                during = any(cell.id == each.id for running in self._running.values() for each in running.cells)
-                result = not_run(cell, Status.SKIP, self._why_not(during or number in self._cut))
+                result = not_run(cell, Status.SKIP, self._why_not(number in self._cut))
                 self._results[number] = result
                 self._keep(partial(self.keeper.keep, result, final=False))
 
     def _why_not(self, during: bool) -> str:
         if self.stop.asked:
-            return DURING if during else BEFORE
-        return NOT_KEPT if self._problem is not None else enough_failures(self._failures)
+            return endings.DURING if during else endings.BEFORE
+        return endings.NOT_KEPT if self._problem is not None else endings.enough_failures(self._failures)
 
     def _advised(self) -> tuple[CellResult, ...]:
         """The results once all are there: a remedy can now name what else works on the same target."""
@@ -502,7 +630,6 @@ def _placed(cell: Cell, gpus: tuple[Gpu, ...]) -> Cell:
     return replace(cell, gpu=gpus[0], lanes=gpus) if gpus else cell
 
 
-def _told(result: CellResult, beside: int, attempts: tuple[Attempt, ...]) -> CellResult:
-    """A result with what only the run knows of it."""
-    ran_on = replace(result.ran_on, alone=not beside, beside=beside) if result.ran_on else None
-    return replace(result, ran_on=ran_on, attempts=attempts)
+def _told(result: CellResult, beside: int) -> CellResult:
+    """A result with what only the run knows of where it ran."""
+    return replace(result, ran_on=replace(result.ran_on, alone=not beside, beside=beside) if result.ran_on else None)

@@ -27,6 +27,10 @@ class Guard:
             return Held(tuple(gpus))
         return self.locks.take(gpus)
 
+    def refuses(self, waited_seconds: float) -> bool:
+        """Whether a GPU that another run has is not waited for any longer. Measuring beside another run is not possible."""
+        return self.policy is BusyPolicy.ERROR or waited_seconds >= self.limit_seconds
+
     def wait(self, gpus: Sequence[Gpu], stop: Stop, said: Callable[[str], None]) -> bool | None:
         """Wait until nothing else uses the GPUs. Whether that is so; None on the CPU and where nobody was asked.
 

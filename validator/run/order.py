@@ -21,10 +21,8 @@ def expectations(cells: Sequence[Cell], seconds: Mapping[str, float]) -> list[fl
         if (known := seconds.get(cell.id)) is not None:
             of_environment[cell.environment.id].append(known)
     mean = fmean(seconds.values()) if seconds else _CELL_SECONDS
-    return [
-        known if (known := seconds.get(cell.id)) is not None else fmean(of_environment.get(cell.environment.id) or [mean])
-        for cell in cells
-    ]
+    means = {environment: fmean(known) for environment, known in of_environment.items()}
+    return [known if (known := seconds.get(cell.id)) is not None else means.get(cell.environment.id, mean) for cell in cells]
 
 
 def in_order(jobs: Iterable[Job], acquire_seconds: Mapping[str, float]) -> list[str]:

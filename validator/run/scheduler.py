@@ -106,9 +106,13 @@ class Scheduler:
         for lane in lanes:
             self._idle[lane] = None
 
-    def again(self, start: Start) -> None:
-        """A job that was started could not be, or is to be tried once more: it is ready again. Its lanes are for ``end``."""
-        self._push(start.job)
+    def again(self, job: Job) -> bool:
+        """A job that was started could not be, or is to be tried once more: it is ready again, if any lane is left for it, and
+        else taken no more. The lanes that it was given are for ``end``."""
+        if not self._present(self._kinds[job.lanes]):
+            return False
+        self._push(job)
+        return True
 
     def away(self, lane: str) -> None:
         """Nothing can start on a lane for now, because somebody else has it."""

@@ -43,19 +43,18 @@ def of_outcome(
 
 def of_kept(cell: Cell, kept: CellResult, rejudge: Rejudge | None = None) -> CellResult:
     """The result of a cell that was measured by an earlier run and is used again: what was seen stands, what the matrix and the
-    rules say of it is as of now."""
+    rules say of it is as of now.
+
+    Of an environment that was only opened the rules' word is the result itself, so that it stands as well: it is used again only
+    where they would say the same.
+    """
     result = replace(
-        kept,
-        id=cell.id,
-        environment=cell.environment,
-        target=cell.target,
-        expect=cell.expect,
-        predicted=cell.predicted,
-        cached=True,
+        kept, id=cell.id, environment=cell.environment, target=cell.target, expect=cell.expect, cached=True, attempts=()
     )
-    if rejudge is None or cell.action is Action.INSPECT or result.content.torch is None:
+    if cell.action is Action.INSPECT:
         return result
-    return agreed(replace(result, predicted=rejudge(cell, result.content)))
+    known = rejudge is not None and result.content.torch is not None
+    return agreed(replace(result, predicted=rejudge(cell, result.content) if known and rejudge else cell.predicted))
 
 
 def of_error(

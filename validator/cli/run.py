@@ -22,7 +22,7 @@ from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
 from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report, RunInfo, count
 from validator.report import FILES, files, parts
-from validator.runners import RunContext, Runner, choose
+from validator.runners import RunContext, Runner, choose, needs_engine
 
 if TYPE_CHECKING:
     from validator.base.stopping import Stop
@@ -210,6 +210,7 @@ def _executed(
     """The plan carried out, with a process beside that removes what is left if this one dies."""
     from validator.base import interrupts
     from validator.cli.progress import make_progress
+    from validator.cli.sweeping import sweep_up
     from validator.run import execute
     from validator.run.watchdog import Reaper
 
@@ -217,6 +218,8 @@ def _executed(
     reaper = Reaper.start(run_id, runner.name, host.engine.address, said=output.note)
     if reaper.problem:
         output.warn(f"if this run is killed, what it leaves stays until the next run: {reaper.problem}")
+    if needs_engine(runner.name):
+        sweep_up(output, host.engine.address)
     with (
         closing(runner),
         make_progress(output) as progress,

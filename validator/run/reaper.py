@@ -77,7 +77,7 @@ class Swept:
     """What a sweep came to, by the names of containers."""
 
     ended: tuple[str, ...] = ()
-    """Those of dead runs that are gone now, or, where a person wanted to keep them, have been stopped."""
+    """Those of dead runs that are gone now, or, where a person wants to look at them, stopped."""
     left: tuple[str, ...] = ()
     """Those that could not be removed, or not yet."""
 

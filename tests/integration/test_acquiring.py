@@ -1,4 +1,4 @@
-"""Images for many at once on a real engine and a real registry: nothing is fetched or built twice, and what fails is told apart."""
+"""Images for many at once, on a real engine and from a real registry: nothing is had twice, and what fails is told apart."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pushed(engine: docker.DockerClient, registry: Registry, base_image: str, tmp
     """The reference of a small image that only the registry has."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nLABEL validator.test=suite\nCOPY filling /\n", encoding="utf-8")
     (tmp_path / "filling").write_bytes(os.urandom(3 << 20))
-    made, _ = engine.images.build(path=str(tmp_path), rm=True, tag="validator-test/pushed:latest")
+    engine.images.build(path=str(tmp_path), rm=True, tag="validator-test/pushed:latest")
     reference = registry.reference(f"pushed{time.time_ns()}:1")
     registry.push(engine, "validator-test/pushed:latest", reference)
     engine.images.remove("validator-test/pushed:latest")
@@ -152,7 +152,9 @@ def refusing() -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("status", "transient"), [(429, True), (500, True), (502, True), (503, True), (404, False), (403, False)])
+@pytest.mark.parametrize(
+    ("status", "transient"), [(429, True), (500, True), (502, True), (503, True), (404, False), (403, False)]
+)
 def test_a_refusal_that_may_pass_is_told_apart(
     refusing: str, status: int, transient: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

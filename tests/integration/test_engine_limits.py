@@ -1,10 +1,10 @@
-"""What a container may take from the machine, and what it may do to whoever reads from it: floods, volumes, deaf ears, the end."""
+"""What a container may take from the machine, and do to whoever reads from it: floods, volumes, deaf ears, its end."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from validator.base.errors import InterruptedRunError
 from validator.base.stopping import Stop
 from validator.model import Limits, PulledImage
 from validator.runners import Prepared, RunContext, RunOutcome
-from validator.runners.base import Share
+from validator.runners.base import WHOLE, Share
 from validator.runners.docker.runner import DockerRunner
 
 pytestmark = pytest.mark.docker
@@ -50,7 +50,7 @@ class Bench:
         )
         return str(self.engine.images.build(path=str(self._folder), rm=True, tag=f"validator-test/bench:{time.time_ns()}")[0].id)
 
-    def run(self, torch: str, dockerfile: str = "", share: Share = Share(), **settings: Any) -> RunOutcome:
+    def run(self, torch: str, dockerfile: str = "", share: Share = WHOLE, **settings: Any) -> RunOutcome:
         runner = self.runner(**settings)
         try:
             of = replace(OF, environment=replace(OF.environment, source=PulledImage(self.image(torch, dockerfile))))
@@ -61,8 +61,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(engine: docker.DockerClient, base_image: str, tmp_path: Path) -> Iterator[Bench]:
-    yield Bench(engine, base_image, tmp_path)
+def bench(engine: docker.DockerClient, base_image: str, tmp_path: Path) -> Bench:
+    return Bench(engine, base_image, tmp_path)
 
 
 @pytest.mark.parametrize("descriptor", [1, 2], ids=["stdout", "stderr"])

@@ -10,13 +10,13 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import Document
+from harness import Document, wait_for
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
 REPOSITORY = Path(__file__).parents[2]
@@ -174,6 +174,15 @@ class Run:
                     os.kill(pid, signal.SIGKILL)
         self.signal(signal.SIGKILL)
         return self.finish(30)
+
+    def wait(self, what: str, condition: Callable[[], Any], seconds: float = 60) -> Any:
+        """What the condition gives once it holds, which must be while the run goes on."""
+
+        def holds() -> Any:
+            assert self.going, f"it ended before {what}:\n{self.said[-3000:]}"
+            return condition()
+
+        return wait_for(what, holds, seconds)
 
     def finish(self, timeout: float = 120) -> Ended:
         """Wait for its end."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import docker
 from engines import SecondEngine
+from harness import wait_for
 
 from validator.runners import labels
 
@@ -87,9 +88,13 @@ class StormEngine(SecondEngine):
         return {name: self.image("calm", round(seconds + number / 100, 2)) for number, name in enumerate(names)}
 
     def restart(self, *options: str) -> None:
-        """Start it again after it was killed, with these options."""
-        self.options = options
+        """Start it again after it was killed, with these options besides those it has."""
+        self.options = (*self.options, *(each for each in options if each not in self.options))
         self.client.close()
+        # Its containerd dies with it, a moment later: an engine that finds it still there waits in vain for its answer.
+        pid = self.folder / "exec" / "containerd" / "containerd.pid"
+        wait_for("the dead engine's containerd to end", lambda: not pid.is_file() or _ended(int(pid.read_text())))
+        pid.unlink(missing_ok=True)
         self.start()
         self._watch()
 
@@ -123,6 +128,14 @@ class StormEngine(SecondEngine):
     def running(self) -> list[str]:
         """The cells whose containers run."""
         return sorted(each.cell for each in self.there() if each.state == "running")
+
+
+def _ended(pid: int) -> bool:
+    """Whether a process is no more, or only waits for being buried."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def _runtime(frozen: Path) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ STORMS = (
     Storm(
         "engine-back-live",
         "the same with live-restore: the containers go on without the engine",
-        "each of the 4 passes, with as many attempts as it took",
+        "each of the 4 passes, with its lost attempts in its result, if any",
     ),
     Storm(
         "engine-gone",
@@ -82,7 +82,7 @@ STORMS = (
     Storm(
         "stuck",
         "a container in uninterruptible sleep (a frozen disk) on one of 2 GPUs, with cells behind it",
-        "after its limit and 30 s it is an error that says stuck; its GPU is put aside, the others go on, the exit does not hang",
+        "after its limit and 30 s it is an error that says so; its GPU is put aside, the others go on, the exit does not hang",
     ),
     Storm(
         "neighbours",

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from harness import wait_for
 from runs import Run, matrix_of, run
 from storm_engine import StormEngine
 from words import DOCKER, Seen
@@ -40,7 +39,7 @@ def test_the_clock_jumps(sea: StormEngine, faketime: str, tmp_path: Path, seen: 
     began = time.monotonic()
     with Run(tmp_path, matrix, *DOCKER, "--jobs", "2", env=env) as going:
         for n, jump in enumerate(("+1d", "-1d", "+0")):
-            wait_for("cells to be going", lambda n=n: f"clock{2 * n}@host" in sea.running())  # type: ignore[misc]
+            going.wait("cells to be going", lambda n=n: f"clock{2 * n}@host" in sea.running())  # type: ignore[misc]
             clock.write_text(f"{jump}\n", encoding="ascii")
         ended = going.finish(90)
     took = time.monotonic() - began

@@ -82,7 +82,7 @@ def test_killed_at_random_moments(sea: StormEngine, tmp_path: Path, seen: Seen) 
             return take_up(sea, folder, names, killed=time.time(), at_once=at % 2 == 0)
 
     with Run(tmp_path / "other", matrix_of({"other": sea.image("calm", 600)}), *DOCKER, env=env(sea)) as other:
-        [bystander] = wait_for("the other run's container", lambda: [each for each in sea.there() if each.cell == "other@host"])
+        [bystander] = other.wait("the other run's container", lambda: [each for each in sea.there() if each.cell == "other@host"])
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(storm, range(MOMENTS)))
         assert other.going, "a run that nobody touched goes on"
@@ -153,7 +153,7 @@ def test_killed_with_its_reaper(sea: StormEngine, tmp_path: Path, seen: Seen) ->
     names = sea.calm("reaper1", "reaper2", seconds=60)
     cells = {f"{name}@host" for name in names}
     with Run(tmp_path / "killed", matrix_of(names), *DOCKER, "--jobs", "2", env=env(sea)) as going:
-        wait_for("both containers", lambda: cells <= set(sea.running()))
+        going.wait("both containers", lambda: cells <= set(sea.running()))
         beside = len(going.processes()) - 1
         going.kill(reaper=True)
         assert going.processes() == []
@@ -170,7 +170,7 @@ def test_killed_with_its_reaper(sea: StormEngine, tmp_path: Path, seen: Seen) ->
 def test_told_to_end_twice(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
     names = {"quick": sea.image(), **sea.calm("slow1", "slow2", seconds=60)}
     with Run(tmp_path, matrix_of(names), *DOCKER, "--jobs", "2", env=env(sea)) as going:
-        wait_for("both slow ones", lambda: {"slow1@host", "slow2@host"} <= set(sea.running()))
+        going.wait("both slow ones", lambda: {"slow1@host", "slow2@host"} <= set(sea.running()))
         began = time.monotonic()
         going.signal(signal.SIGTERM)
         time.sleep(0.3)

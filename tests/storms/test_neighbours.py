@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+from named_gpus import named_gpus
 from runs import matrix_of, run
 from storm_engine import StormEngine
 from words import DOCKER, Seen
@@ -23,7 +24,7 @@ PEAK_MIB = 200
 
 def test_the_neighbour_does_not_notice(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
     names = {
-        "healthy": sea.image("working", 10.0),
+        "healthy": sea.image("working", 30.0),
         "log": sea.image("log"),
         "log-without-lines": sea.image("log_without_lines"),
         "chatter": sea.image("chatter"),
@@ -33,9 +34,8 @@ def test_the_neighbour_does_not_notice(sea: StormEngine, tmp_path: Path, seen: S
     }
     limits = {"timeout": "90s", "memory": "256m", "shm": "64m", "pids": 100}
     began = time.monotonic()
-    ended = run(
-        tmp_path, matrix_of(names, limits=limits), *DOCKER, "--jobs", "7", env={"DOCKER_HOST": sea.address}, timeout=200
-    )
+    env = named_gpus(tmp_path / "nvml", "5d000000", len(names), sea)  # a lane for each, on however few processors
+    ended = run(tmp_path, matrix_of(names, limits=limits, cuda="12.6"), *DOCKER, env=env, timeout=300)
     took = time.monotonic() - began
     cells, told = ended.cells, []
     assert cells["healthy"]["status"] == "pass", cells["healthy"]["reason"]

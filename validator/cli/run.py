@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from validator import __version__
-from validator.base.errors import NothingSelectedError, StoreError
+from validator.base.errors import NothingSelectedError, StoreError, ValidatorError
 from validator.cli.exit_codes import exit_code
 from validator.cli.options import facts_option, out_option, report_format_option, selection_options
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import HostInfo, Matrix, Plan, Report, RunInfo, count
+from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report, RunInfo, count
 from validator.report import FILES, files, parts
 from validator.runners import RunContext, Runner, choose
 
@@ -80,6 +80,7 @@ def command(
     from validator.base import interrupts
     from validator.base.stopping import Stop
     from validator.cli.filling import Filling
+    from validator.cli.stack import look_at_stack
     from validator.results import Store
     from validator.runners.labels import owner
 
@@ -101,6 +102,9 @@ def command(
             targets=targets,
         )
         plan = _selected(whole, running, unfinished, store, matrix.file)
+        if chosen.contained:
+            look_at_stack(output, host.engine, require_patched=running.require_patched)
+            _sweep(output, host.engine)
         if unfinished:
             info = unfinished.run
             store.resume_run(run_id, plan.cells, host)
@@ -133,6 +137,23 @@ def command(
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has what was kept")
     output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in FILES)}")
     raise click.exceptions.Exit(interrupts.exit_code(stop.signal) if stop.asked else exit_code(report, strict=strict))
+
+
+def _sweep(output: Output, engine: EngineInfo) -> None:
+    """Remove what dead runs left in the engine, and say so."""
+    from validator.run.reaper import sweep
+    from validator.runners.docker.engine import CONNECTION_ERRORS, connect
+
+    try:
+        client, _ = connect(engine.address)
+        with closing(client):
+            swept = sweep(client)
+    except (ValidatorError, *CONNECTION_ERRORS):
+        return  # an engine in trouble is told of where it is needed
+    if swept.ended:
+        output.note(f"removed what runs that died had left: {', '.join(swept.ended)}")
+    if swept.left:
+        output.warn(f"runs that died have left what cannot be removed yet: {', '.join(swept.left)}")
 
 
 def _to_resume(store: Store, asked: str | None, matrix: str) -> Unfinished | None:

@@ -77,6 +77,17 @@ class NvmlInfo:
 
 
 @dataclass(frozen=True)
+class EngineComponent:
+    """A program that the engine is made of, as the engine lists it."""
+
+    name: str
+    """``Engine``, ``containerd``, ``runc``, ``Podman Engine`` …"""
+    version: str
+    commit: str = ""
+    """What it was built from; of a distribution's build often the version of its package."""
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """The container engine, or its absence."""
 
@@ -94,6 +105,7 @@ class EngineInfo:
     toolkit_mode: str | None = None
     problem: str | None = None
     """Why no engine answers; None when one does."""
+    components: tuple[EngineComponent, ...] = ()
 
 
 @dataclass(frozen=True)

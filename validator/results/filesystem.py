@@ -5,15 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-#: File systems of one machine, on which SQLite's WAL (memory shared between processes) is sound. On any other, and where it is
-#: not known, the history has the rollback journal, which needs no more than locks and syncs.
-_LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "ubifs", "xfs", "zfs"})
+#: File systems on which SQLite's WAL is sound. It has a file beside the history as memory that processes share. So the file system
+#: must be of one machine; and once a byte of a block was written, the rest of the block must be there, also when the disk is full:
+#: a process that writes to memory for which there is no room is killed by the kernel. (Those that write a block to a new place each
+#: time do not hold this.) Elsewhere the history has the rollback journal, which needs no more than locks and syncs.
+_SOUND = frozenset({"ext2", "ext3", "ext4", "tmpfs", "xfs"})
+#: SQLite writes one byte of each stretch of so many bytes, to have them all; smaller blocks are not all there by that.
+_STRETCH_BYTES = 4096
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
 def carries_wal(folder: Path) -> bool:
     """Whether several processes may have an SQLite file in WAL mode open in the folder."""
-    return kind_of(folder) in _LOCAL
+    try:
+        return os.statvfs(folder).f_frsize >= _STRETCH_BYTES and kind_of(folder) in _SOUND
+    except OSError:
+        return False
 
 
 def kind_of(folder: Path) -> str | None:

@@ -7,9 +7,29 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from validator.base.text import inert_json
+from validator.base.text import clean_tree, inert_json
 
 _SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def clean_json(tree: object, indent: int | None) -> str:
+    """Plain values as JSON, every text in them cleaned; on one line without blanks if ``indent`` is None."""
+    text = _dumped(tree, indent)
+    return text if is_clean(text) else _dumped(clean_tree(tree), indent)
+
+
+def _dumped(tree: object, indent: int | None) -> str:
+    separators = (",", ":") if indent is None else None
+    return json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False, separators=separators)
+
+
+def is_clean(text: str) -> bool:
+    """Whether no text within this JSON needs cleaning: one look at all of it, which is much cheaper than one at each value.
+
+    JSON escapes the control characters that it knows of, and what it leaves as it is shows itself.
+    """
+    escaped = any(escape in text for escape in ("\\u", "\\r", "\\b", "\\f"))
+    return not escaped and text.replace("\n", "").isprintable()
 
 
 def object_parts(members: Iterable[tuple[str, str | Iterable[str]]]) -> Iterator[str]:
@@ -44,8 +64,8 @@ def _indented(text: str, columns: int) -> str:
 def object_members(text: str, decoder: json.JSONDecoder, streamed: str) -> Iterator[tuple[str, Any]]:
     """The members of the object that a text is, one after the other.
 
-    The list named ``streamed`` comes as an iterator over (item, its text), read as it goes; what is left of it when the next member
-    is asked for is passed over. A text that is no object comes as a whole, without a name. Whatever is wrong raises
+    The list named ``streamed`` comes as an iterator over (item, its text), read as it goes; what is left of it when the next
+    member is asked for is passed over. A text that is no object comes as a whole, without a name. Whatever is wrong raises
     JSONDecodeError as ``json.loads`` does, or what the decoder raises.
     """
     at = _after_space(text, 0)

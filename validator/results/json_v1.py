@@ -52,7 +52,7 @@ from validator.model import (
     count,
     unnamed,
 )
-from validator.results.json_parts import object_members, object_parts
+from validator.results.json_parts import clean_json, is_clean, object_members, object_parts
 from validator.results.shared import (
     ENVIRONMENTS,
     FINDINGS,
@@ -231,12 +231,12 @@ def parts(report: Report, inline_cells: int = INLINE_CELLS) -> Iterator[str]:
         "summary": count(report.cells),
         "unknown_findings": unnamed(report.cells),
     }
-    checked = clean_tree(_FILE.dump_python(_FILE.validate_python(file), exclude={"shared"} if sharing is None else None))
-    members: dict[str, str | Iterable[str]] = {name: _json(value, indent=2) for name, value in checked.items()}
+    checked = _FILE.dump_python(_FILE.validate_python(file), exclude={"shared"} if sharing is None else None)
+    members: dict[str, str | Iterable[str]] = {name: clean_json(value, indent=2) for name, value in checked.items()}
     if sharing is None:
         members["cells"] = (_text(_CELL, _written(result), indent=2) for result in report.cells)
     else:
-        members["shared"] = _json(_tables(sharing), indent=None)
+        members["shared"] = clean_json(_tables(sharing), indent=None)
         members["cells"] = (_sharing_text(result, sharing) for result in report.cells)
     return object_parts(members.items())
 
@@ -259,21 +259,7 @@ def dump_host(host: HostInfo) -> str:
 def _text(adapter: TypeAdapter[Any], tree: object, indent: int | None = None) -> str:
     """JSON text of a tree that has gone through the reader's own types, so that nothing is written that it could not read."""
     checked = adapter.dump_python(adapter.validate_python(tree))
-    text = _json(checked, indent)
-    return text if _is_clean(text) else _json(clean_tree(checked), indent)
-
-
-def _json(tree: object, indent: int | None) -> str:
-    return json.dumps(tree, indent=indent, ensure_ascii=False, allow_nan=False)
-
-
-def _is_clean(text: str) -> bool:
-    """Whether no text within this JSON needs cleaning: one look at all of it, which is much cheaper than one at each value.
-
-    JSON escapes the control characters that it knows of, and what it leaves as it is shows itself.
-    """
-    escaped = any(escape in text for escape in ("\\u", "\\r", "\\b", "\\f"))
-    return not escaped and text.replace("\n", "").isprintable()
+    return clean_json(checked, indent)
 
 
 def _plain(adapter: TypeAdapter[_T], value: _T, *without: str) -> dict[str, Any]:
@@ -350,14 +336,12 @@ def _written_sharing(result: CellResult, sharing: Sharing) -> dict[str, object]:
 def _sharing_text(result: CellResult, sharing: Sharing) -> str:
     """A cell on one line, without what is as it is where nothing is said."""
     cell = _CELL_SHARING.validate_python(_written_sharing(result, sharing))
-    tree = _CELL_SHARING.dump_python(cell, exclude_defaults=True)
-    text = json.dumps(tree, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text if _is_clean(text) else json.dumps(clean_tree(tree), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return clean_json(_CELL_SHARING.dump_python(cell, exclude_defaults=True), indent=None)
 
 
 def _tables(sharing: Sharing) -> object:
     tables = {name: _plain(_TABLES[name], tuple(values)) for name, values in sharing.tables.items()}
-    return clean_tree(_SHARED.dump_python(_SHARED.validate_python(tables)))
+    return _SHARED.dump_python(_SHARED.validate_python(tables))
 
 
 def image_text(source: Source) -> str:
@@ -382,7 +366,7 @@ def load(text: str, *, name: str = "the results file") -> Report:
             elif member != "cells" or not isinstance(value, Iterator):
                 found.head[member] = value
             elif "schema_version" in found.head:
-                found.cells_of(item if _is_clean(written) else clean_tree(item) for item, written in value)
+                found.cells_of(item if is_clean(written) else clean_tree(item) for item, written in value)
             else:  # in an order that is not ours: nobody knows yet what is to be read
                 found.late = [clean_tree(item) for item, _ in value]
     return found.report()
@@ -518,7 +502,7 @@ def _source(image: str) -> Source:
 def _parsed(text: str, name: str) -> Any:
     with _readable(name):
         tree = _DECODER.decode(text)
-        return tree if _is_clean(text) else clean_tree(tree)
+        return tree if is_clean(text) else clean_tree(tree)
 
 
 @contextmanager

@@ -74,8 +74,8 @@ class Store:
         """Go on with a run that was killed or interrupted, under its id.
 
         Cells that are done stay as they are, those that are not are planned anew, and those that the run did not have yet are
-        added; the order becomes that of ``cells``, with what the run has besides behind them. ``host`` is the machine that it
-        goes on with, where that was looked at again.
+        added, in the order of ``cells``; what the run has besides keeps its place. ``host`` is the machine that it goes on with,
+        where that was looked at again.
         """
         with self._opened(), self._database.writing() as database:
             number = self._number_of(database, run_id)
@@ -89,7 +89,6 @@ class Store:
                         (number, run.host.id, dump_host(run.host)),
                     )
                 database.execute("UPDATE runs SET host = ? WHERE number = ?", (dump_host(host), number))
-            database.execute("UPDATE cells SET position = position + ? WHERE run = ?", (len(cells), number))
             _plan(database, number, self._sitting, cells)
 
     def begin(self, cell: Cell) -> None:
@@ -329,7 +328,8 @@ def _plan(database: sqlite3.Connection, run: int, sitting: int, cells: Sequence[
         database.execute(
             f"INSERT INTO cells ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
             " ON CONFLICT (run, id) DO UPDATE SET position = excluded.position"
-            + "".join(f", {name} = CASE WHEN state = 'done' THEN {name} ELSE excluded.{name} END" for name in _PLANNED),
+            + "".join(f", {name} = CASE WHEN state = 'done' THEN {name} ELSE excluded.{name} END" for name in _PLANNED)
+            + " WHERE state != 'done' OR position != excluded.position",  # a row that stays as it is is not written
             tuple(columns.values()),
         )
 

@@ -17,6 +17,7 @@ from types import TracebackType
 
 from validator.base.errors import ValidatorError
 from validator.run.claim import claim
+from validator.runners import needs_engine
 
 _LOOK_SECONDS = 0.2
 
@@ -54,16 +55,16 @@ class Reaper:
     ) -> Reaper:
         """Claim the run (see ``claim``) and start it.
 
-        ``runner`` is the name of the run's runner, ``engine_address`` that of its engine, where it has one. A run that is taken
-        up again may have a reaper at work, which is waited for; ``said`` is told. Raises ValidatorError where it does not end, or
-        the run itself goes on.
+        ``runner`` is the name of the run's runner, ``engine_address`` that of the machine's engine, where it has one. A run that
+        is taken up again may have a reaper at work, which is waited for; ``said`` is told. Raises ValidatorError where that does
+        not end, or the run itself goes on.
         """
         try:
             held = _claimed(run_id, said or (lambda line: None), wait_seconds)
         except OSError as error:
             return cls(problem=f"no socket could be opened: {error.strerror or error}")
         program = [os.path.abspath(sys.executable), "-m", __name__, runner, run_id]
-        if engine_address:
+        if engine_address and needs_engine(runner):
             program.append(engine_address)
         waiting = str(Path(__file__).with_name("waiting.py").absolute())
         listening, pipe = os.pipe()

@@ -193,12 +193,12 @@ def test_a_matrix_that_has_changed_meanwhile_adds_cells_and_takes_none_away(tmp_
     store.close()
     cells = store.load_report("run-1").cells
     assert [(each.id, each.status.value) for each in cells] == [
+        ("gone@host", "skip"),
         ("new@host", "skip"),
         ("c@host", "skip"),
         ("b@host", "pass"),
-        ("gone@host", "skip"),
     ]
-    assert (cells[1].environment.source, cells[1].expect) == (PulledImage("another/image"), Status.FAIL)
+    assert (cells[2].environment.source, cells[2].expect) == (PulledImage("another/image"), Status.FAIL)
 
 
 def test_the_run_to_take_up_is_the_last_of_its_matrix_that_did_not_come_to_its_end(tmp_path: Path) -> None:
@@ -363,7 +363,8 @@ def test_the_results_of_the_run_itself_need_not_be_read_again(tmp_path: Path) ->
 def test_the_machine_of_every_result_is_the_one_it_ran_on(tmp_path: Path) -> None:
     """A machine that got another driver meanwhile is there once as it was and once as it is."""
     updated = replace(L4_HOST, nvml=replace(L4_HOST.nvml, driver_version="590.10"))
-    busier = replace(updated, nvml=replace(updated.nvml, gpus=(replace(updated.nvml.gpus[0], memory_free_bytes=1, processes=()),)))
+    gpu = replace(updated.nvml.gpus[0], memory_free_bytes=1, processes=())
+    busier = replace(updated, nvml=replace(updated.nvml, gpus=(gpu,)))
     on = RanOn("gpu-a1", "GPU-1")
     kept(tmp_path, "run-1", measured("a", ran_on=on))
     kept(tmp_path, "run-2", measured("b", ran_on=on), host=updated)

@@ -82,7 +82,6 @@ def test_a_planned_skip_keeps_its_reason_and_touches_nothing() -> None:
     ("error", "words"),
     [
         (AcquireError("a could not be pulled", why="denied", hint="log in"), "a could not be pulled: denied"),
-        (EngineUnavailableError("no container engine answers"), "no container engine answers"),
         (RuntimeError("index out of range"), "a defect of the validator itself: RuntimeError: index out of range"),
     ],
 )
@@ -93,6 +92,16 @@ def test_trouble_of_one_cell_is_its_result_and_the_others_go_on(error: Exception
     assert statuses(execution) == [Status.ERROR, Status.PASS]
     assert execution.results[0].basis is None
     assert words in execution.results[0].reason
+    assert not execution.interrupted
+
+
+def test_an_engine_that_is_gone_is_an_error_once_and_the_rest_is_skipped_saying_so() -> None:
+    runner = RunnerDouble(prepare_trouble={"b": raising(EngineUnavailableError("no container engine answers"))})
+    log = Log()
+    execution = executed(runner, cell(A), cell(B), cell(C), log=log)
+    assert statuses(execution)[1:] == [Status.ERROR, Status.SKIP]
+    assert execution.results[2].reason == "not begun: no container engine answers"
+    assert "keep c@host skip for now" in log.lines
     assert not execution.interrupted
 
 

@@ -93,9 +93,12 @@ class Log:
                 self._name, stdout=number == STDOUT, stderr=number == STDERR, stream=True, follow=True
             ):
                 yield number, chunk
+            with self._lock:
+                if client in self._reading:  # read to its end, and not broken off
+                    self._reading.remove(client)
+                    link.give_back()
         finally:
-            # Not given back: who stopped reading half-way leaves an answer on it.
-            link.drop()
+            link.drop()  # who stopped reading half-way leaves an answer on it
 
     def close(self) -> None:
         """End the reading of it."""

@@ -94,7 +94,7 @@ def installed(made: MadeEnvironment, *modules: str) -> list[str]:
 
 
 def leftovers(root: Path) -> list[str]:
-    return [path.name for path in root.iterdir() if path.suffix != ".lock"]
+    return [path.name for path in root.iterdir() if path.suffix not in (".lock", ".used")]
 
 
 @pytest.fixture

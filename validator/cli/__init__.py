@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import StringIO
 
 import click
 
@@ -92,7 +93,9 @@ def main() -> None:
         print(printable(f"error: {error}{_cause(error)}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)
+        print(printable(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         print("interrupted", file=sys.stderr)

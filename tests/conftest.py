@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 
 #: The engine, its images and the long runs, shared by every suite that needs them.
-pytest_plugins = ["engine_fixtures"]
+pytest_plugins = ["engine_fixtures", "second_engine"]
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -67,7 +66,8 @@ class Started:
                 stdout=stdout,
                 stderr=stderr,
             )
-        self.owner = f"{socket.gethostname()}:{self._process.pid}"
+        self.pid = self._process.pid
+        self.owner = labels.owner(self.pid)
 
     def __enter__(self) -> Started:
         return self
@@ -84,10 +84,24 @@ class Started:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def stderr(self) -> str:
+        """What it has said so far."""
+        return (self._folder / "stderr").read_text(encoding="utf-8")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to this one process."""
+        self._process.send_signal(number)
+
     def send(self, number: signal.Signals) -> Finished:
         """Send a signal to this one process and see it end."""
-        self._process.send_signal(number)
+        self.signal(number)
         return self.finish(60)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
 
     def finish(self, timeout: float = 540) -> Finished:
         """Wait for its end."""

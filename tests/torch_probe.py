@@ -27,7 +27,7 @@ def probe(
     python: str, specs: Sequence[CheckSpec], folder: Path, *, variables: dict[str, str] | None = None, **plan: Any
 ) -> ProbeReport:
     """What the probe reports; it must have run to its end."""
-    asked = ProbePlan(probe_host.new_nonce(), tuple(specs), "cpu", None, 500.0, str(folder), **plan)
+    asked = ProbePlan(probe_host.new_nonce(), tuple(specs), "cpu", None, 500.0, str(folder), listens=False, **plan)
     env = {**os.environ, **probe_host.environment(asked), **(variables or {})}
     done = subprocess.run(probe_host.command(python), env=env, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -21,6 +21,7 @@ from validator.model import (
     CheckResult,
     CheckStatus,
     Content,
+    EngineComponent,
     EngineInfo,
     Environment,
     Finding,
@@ -92,6 +93,8 @@ def matrix(*environments: Environment, targets: tuple[Target, ...] = (HOST_TARGE
 
 def cell(of: Environment | None = None, target: Target = HOST_TARGET, *, action: Action = Action.MEASURE, **fields: Any) -> Cell:
     of = of or environment()
+    if fields.get("gpu"):
+        fields.setdefault("lanes", (fields["gpu"],))
     return Cell(f"{of.id}@{target.id}", of, target, action, fields.pop("why", ActionReason(Because.ASKED)), **fields)
 
 
@@ -198,7 +201,15 @@ L4 = Gpu(
 )
 L4_HOST = HostInfo(
     nvml=NvmlInfo("580.95.05", "13.0", (L4,)),
-    engine=EngineInfo("docker", "27.1.1", "1.46", "unix:///run/docker.sock", ("runc", "nvidia"), toolkit_version="1.17.0"),
+    engine=EngineInfo(
+        "docker",
+        "27.1.1",
+        "1.46",
+        "unix:///run/docker.sock",
+        ("runc", "nvidia"),
+        toolkit_version="1.17.0",
+        components=(EngineComponent("runc", "1.1.12"),),
+    ),
     system="Debian, Linux 6.1, x86_64",
     python="3.11.7",
     cpu_count=2,

@@ -122,8 +122,9 @@ def probed(
 ) -> ProbeReport:
     """Checks, and what they need, on that GPU alone; on every one that is visible where it is None."""
     among = checks.selected({}, inspect=False, model=plan.get("model") is not None)
-    asked = ProbePlan(probe_host.new_nonce(), tuple(checks.chosen(names, among)), "cuda", gpu, 600.0, str(folder), **plan)
-    environment = process_environment(probe_host.environment(asked), gpu, {**os.environ, **(variables or {})})
+    specs = tuple(checks.chosen(names, among))
+    asked = ProbePlan(probe_host.new_nonce(), specs, "cuda", gpu, 600.0, str(folder), listens=False, **plan)
+    environment = process_environment(probe_host.environment(asked), (gpu,) if gpu else (), {**os.environ, **(variables or {})})
     done = subprocess.run(probe_host.command(python), env=environment, capture_output=True, check=False)
     stream = EventStream(asked)
     stream.feed(done.stdout)

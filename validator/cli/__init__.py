@@ -11,6 +11,7 @@ import click
 
 from validator import __version__
 from validator.base.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
+from validator.base.interrupts import Terminated
 from validator.base.text import quoted, suggestion
 from validator.cli.output import Output, printable
 
@@ -77,6 +78,7 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
       4    could not find out: errors, no engine, nothing that could be measured, results that cannot be read or written
       5    nothing selected
       130  interrupted; the report of what finished is written
+      143  terminated (SIGTERM); likewise
     """
     ctx.obj = Output(quiet=quiet, verbose=verbose)
 
@@ -97,9 +99,10 @@ def main() -> None:
         error.show(said)
         print(printable(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        terminated = Terminated in (type(error), type(error.__cause__))  # click makes an Abort of what ended a command
+        print("terminated" if terminated else "interrupted", file=sys.stderr)
+        sys.exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
     except Exception as error:
         if os.environ.get("VALIDATOR_DEBUG"):
             raise

@@ -2,6 +2,6 @@
 
 Packed as one zipapp under the name ``validator_probe`` and never imported by the host side.
 
-    supervisor   the process the host reads; knows the nonce; never imports torch
+    supervisor   the process the host reads and talks to; alone knows the nonce; never imports torch
     worker       a process that imports torch and runs checks when the supervisor orders them
 """

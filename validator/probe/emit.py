@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any, BinaryIO, Dict
 
-PROTOCOL = 1
+PROTOCOL = 2
 #: The host drops longer lines unread.
 LINE_BYTES = 60 * 1024
 MESSAGE_CHARS = 2000

@@ -1,4 +1,4 @@
-"""Entry of the zipapp: ``<zip>`` is the supervisor, ``<zip> worker FD`` a worker that it started."""
+"""Entry of the zipapp: ``<zip> supervisor FD MARK`` reads its plan from FD, ``<zip> worker FD`` is started by it."""
 
 import sys
 
@@ -12,4 +12,4 @@ def main() -> None:
         sys.exit(worker.main(int(sys.argv[2])))
     from . import supervisor
 
-    sys.exit(supervisor.main())
+    sys.exit(supervisor.main(int(sys.argv[2])))

@@ -13,13 +13,7 @@ import time
 from typing import Any, Dict, List, Optional, Tuple
 
 from .emit import LINE_BYTES
-
-try:
-    import ctypes
-
-    _libc: Any = ctypes.CDLL(None)
-except (ImportError, OSError):
-    _libc = None  # a Python without ctypes: the worker then ends only when it next reads an order
+from .shelter import libc
 
 _PR_SET_PDEATHSIG = 1
 _TAIL_BYTES = 16 * 1024
@@ -61,8 +55,9 @@ class WorkerProcess:
 
         def before_exec() -> None:
             # The worker must not outlive a supervisor that is killed; one already gone sends no signal.
-            if _libc is not None:
-                _libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+            # Where there is no ctypes, it ends when it next reads an order.
+            if libc is not None:
+                libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
                 if os.getppid() != supervisor:
                     os._exit(1)
             # A crash is an expected finding; a core file in the image's working folder is not.

@@ -1,7 +1,7 @@
 """The supervisor: orders checks one by one, survives whatever a check does to its process, and reports to the host.
 
-Reads the plan as one JSON object from stdin (so that the nonce is in no environment that a worker could read) and writes
-events to stdout. Exits 0 when it said ``end``, whatever the checks found.
+Reads the plan as one JSON object from a pipe, asks the host for the nonce of the run over stdin, and writes events to stdout.
+Exits 0 when it said ``end``, whatever the checks found.
 """
 
 import json
@@ -14,7 +14,9 @@ import time
 from typing import Any, Dict, Optional
 
 from .emit import MESSAGE_CHARS, PROTOCOL, Emitter, metrics
+from .host import ANSWER_SECONDS, Host
 from .process import Died, WorkerProcess
+from .shelter import hide
 from .system import bending, libc, system, worker_environment
 
 _OUTPUT_CHARS = 4000
@@ -26,16 +28,21 @@ _CAUSES = {
     signal.SIGFPE: "native_crash",
     signal.SIGILL: "cpu_instructions_missing",
 }
+_UNANSWERED = (
+    "validator probe: no answer came from outside on standard input, which was closed or silent for {:g} s: "
+    "whatever started the probe (the image's entrypoint?) does not pass standard input on\n"
+)
 
 
 class Supervisor:
     """One run of a plan."""
 
-    def __init__(self, plan: Dict[str, Any], emitter: Emitter, scratch: str) -> None:
+    def __init__(self, plan: Dict[str, Any], emitter: Emitter, host: Host, scratch: str) -> None:
         self._checks = plan["checks"]
         self._total = plan["deadline_seconds"]
         self._context = {name: plan[name] for name in ("device", "host_gpu", "asked", "quick", "model")}
         self._emit = emitter.emit
+        self._host = host
         self._scratch = scratch
         self._began = time.monotonic()
         self._worker: Optional[WorkerProcess] = None
@@ -58,6 +65,8 @@ class Supervisor:
         for check in self._checks:
             reason = self._reason_to_skip(check)
             if reason is None:
+                if check["alone"]:
+                    self._wait_for_turn(check["name"])
                 self._run(check["name"], check["deadline_seconds"])
             else:
                 self._end(check["name"], {"status": "skip", "message": reason})
@@ -73,6 +82,13 @@ class Supervisor:
         if time.monotonic() >= self._began + self._total:
             return "not run: total deadline reached"
         return next((self._blocked[need] for need in check["needs"] if need in self._blocked), None)
+
+    def _wait_for_turn(self, name: str) -> None:
+        """Wait until nothing else is measured beside this check; the time of that is nobody's."""
+        asked = time.monotonic()
+        self._emit("turn", check=name)
+        self._host.turn(name)
+        self._began += time.monotonic() - asked
 
     def _run(self, name: str, seconds: float) -> None:
         if self._worker is None:
@@ -110,11 +126,14 @@ class Supervisor:
             self._blocked[name] = event["message"]
 
 
-def main() -> int:
-    """Run the plan on stdin and return the exit status."""
-    plan = json.loads(sys.stdin.read())
+def main(descriptor: int) -> int:
+    """Run the plan that can be read from the descriptor, and return the exit status."""
+    hide()
+    with os.fdopen(descriptor, "rb") as file:
+        plan = json.loads(file.read().decode("utf-8"))
     scratch = os.path.dirname(os.path.abspath(sys.argv[0]))
-    supervisor = Supervisor(plan, Emitter(sys.stdout.buffer, plan["nonce"]), scratch)
+    host = Host(0)
+    supervisor: Optional[Supervisor] = None
 
     def on_signal(number: int, frame: Any) -> None:
         # From here on nothing may interrupt the cleaning up.
@@ -126,12 +145,18 @@ def main() -> int:
     for each in signals:
         signal.signal(each, on_signal)
     try:
+        nonce = plan["nonce"] or host.nonce(sys.stdout.buffer)
+        if nonce is None:
+            sys.stderr.write(_UNANSWERED.format(ANSWER_SECONDS))
+            return 1
+        supervisor = Supervisor(plan, Emitter(sys.stdout.buffer, nonce), host, scratch)
         supervisor.run()
     except BrokenPipeError:
         # The host is gone: nobody is left to tell. The interpreter must not complain when it flushes stdout at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     finally:
-        supervisor.stop()
+        if supervisor is not None:
+            supervisor.stop()
         shutil.rmtree(scratch, ignore_errors=True)
     return 0

@@ -11,6 +11,7 @@ _BENDING = re.compile(
     re.ASCII,
 )
 _SECRET = re.compile(r"TOKEN|KEY|PASSWORD|SECRET", re.IGNORECASE)
+_MARKS = ("VALIDATOR_RUN", "VALIDATOR_CELL")
 _VARIABLES = 64
 _VALUE_CHARS = 500
 
@@ -37,8 +38,9 @@ def bending(environ: Mapping[str, str]) -> Dict[str, str]:
 
 
 def worker_environment(environ: Mapping[str, str], scratch: str) -> Dict[str, str]:
-    """The image's own environment, with everything that writes pointed into the scratch folder and nothing of ours in it."""
-    result = {name: value for name, value in environ.items() if not name.startswith("VALIDATOR_")}
+    """The image's own environment, with everything that writes pointed into the scratch folder and nothing of ours
+    in it but the marks by which a run's processes are found."""
+    result = {name: value for name, value in environ.items() if name in _MARKS or not name.startswith("VALIDATOR_")}
     if not result.get("PYTHONUSERBASE"):
         # HOME moves, but the packages installed with `pip install --user` are part of what is validated.
         home = environ.get("HOME") or os.path.expanduser("~")

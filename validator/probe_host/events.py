@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from validator.probe_host.schema import OUTPUT_CHARS, SCHEMA, EventRefused, inte
 
 #: How ``died`` begins when the run's total deadline ended a check, as opposed to the check's own.
 TOTAL_DEADLINE = "total deadline"
+#: The line with which a supervisor asks for its nonce; it alone carries none.
+READY = b'{"validator_probe": "ready"}'
 _LINE_BYTES = 64 * 1024
 _ACCEPTED_BYTES = 4 * 1024 * 1024
 _STRAY_BYTES = 16 * 1024
@@ -64,15 +67,21 @@ class EventStream:
         self._stray = b""
         self._accepted_bytes = 0
         self._seq = 0
+        self._digests: dict[int, bytes] = {}
+        """Of every accepted line, by its number: a log that is read again from its start repeats what was accepted."""
         self._worker = 0
         self._facts: dict[str, Metric] | None = None
+        self._turn: str | None = None
         self._running: str | None = None
         self._checks: dict[str, CheckEvent] = {}
         self._ended = False
         self._violations: list[str] = []
 
     def feed(self, data: bytes) -> list[Event]:
-        """Take the next bytes and return the events they completed."""
+        """Take the next bytes and return the events they completed; ``ready`` among them, until the probe has started.
+
+        What was accepted before and comes again to the byte is passed over: a log may be read from its start again.
+        """
         accepted: list[Event] = []
         *lines, rest = data.split(b"\n")
         for line in lines:
@@ -83,10 +92,15 @@ class EventStream:
         self._append(rest)
         return accepted
 
-    def close(self) -> ProbeReport:
-        """The report, once nothing more will come. An event without its newline was cut short and does not count."""
+    def again(self) -> None:
+        """From here on the stream is read from its start again: the line it broke off in comes whole."""
         self._keep_stray(bytes(self._line))
         self._line.clear()
+        self._overlong = False
+
+    def close(self) -> ProbeReport:
+        """The report, once nothing more will come. An event without its newline was cut short and does not count."""
+        self.again()
         return ProbeReport(
             complete=self._ended and set(self._checks) == {spec.name for spec in self._plan.checks},
             started=self._facts is not None,
@@ -115,6 +129,8 @@ class EventStream:
             return None
         if not line.strip():
             return None
+        if line == READY and self._plan.listens:
+            return {"event": "ready"} if self._facts is None else None
         if line.startswith(b"{") and self._plan.nonce.encode() in line:
             try:
                 return self._accept(line)
@@ -127,12 +143,15 @@ class EventStream:
     def _keep_stray(self, data: bytes) -> None:
         self._stray = (self._stray + data[-_STRAY_BYTES:])[-_STRAY_BYTES:]
 
-    def _accept(self, line: bytes) -> Event:
-        """Parse an event and apply it, or raise EventRefused and leave everything as it was."""
+    def _accept(self, line: bytes) -> Event | None:
+        """Parse an event and apply it, or raise EventRefused and leave everything as it was; None for one that is repeated."""
         document = parse(line)
         if document.get("nonce") != self._plan.nonce:
             raise EventRefused("another nonce", ours=False)
         seq, name = integer(document.get("seq")), document.get("event")
+        digest = hashlib.blake2b(line, digest_size=16).digest()
+        if self._digests.get(seq) == digest:
+            return None
         if seq <= self._seq:
             raise EventRefused(f"event {seq} after event {self._seq}")
         if self._accepted_bytes + len(line) > _ACCEPTED_BYTES:
@@ -148,6 +167,7 @@ class EventStream:
             raise EventRefused(f"{name} out of order")
         self._step(name, values)
         self._seq = seq
+        self._digests[seq] = digest
         self._accepted_bytes += len(line)
         return {"event": name, **values}
 
@@ -156,14 +176,21 @@ class EventStream:
             case "start":
                 self._start(values)
             case "worker-start":
-                if values["worker"] != self._worker + 1 or self._running:
+                if values["worker"] != self._worker + 1 or self._worker == len(self._plan.checks) or self._running:
                     raise EventRefused("a worker out of order")
                 self._worker += 1
+            case "turn":
+                check = self._planned(values["check"])
+                if self._running or self._turn or check in self._checks or not self._may_ask(check):
+                    raise EventRefused(f"turn of {check} out of order")
+                self._turn = check
             case "check-start":
                 check = self._planned(values["check"])
                 if self._running or check in self._checks or values["worker"] != self._worker or not self._worker:
                     raise EventRefused(f"check-start of {check} out of order")
-                self._running = check
+                if self._turn not in (None, check):
+                    raise EventRefused(f"check-start of {check} in the turn of {self._turn}")
+                self._running, self._turn = check, None
             case "check-end":
                 self._end_check(values)
             case "end":
@@ -186,11 +213,14 @@ class EventStream:
         if died is not None and status is not CheckStatus.FAIL:
             raise EventRefused(f"{check} killed its process and did not fail")
         unstarted = self._running is None and (status is CheckStatus.SKIP or died is not None)
-        if check in self._checks or not (self._running == check or unstarted):
+        if check in self._checks or self._turn or not (self._running == check or unstarted):
             raise EventRefused(f"check-end of {check} out of order")
         self._running = None
         fields: dict[str, Any] = {key: value for key, value in values.items() if key != "check"}
         self._checks[check] = CheckEvent(name=check, **fields)
+
+    def _may_ask(self, check: str) -> bool:
+        return self._plan.turns and any(spec.name == check and spec.alone for spec in self._plan.checks)
 
     def _planned(self, name: object) -> str:
         for spec in self._plan.checks:

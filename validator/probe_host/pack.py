@@ -15,8 +15,9 @@ from validator.model import UserModel
 
 #: Where the file of the user's model lies in the zipapp.
 MODEL_FOLDER = "validator_model"
-#: Runs under the environment's interpreter, any since 3.6. The plan goes on through a pipe, not the environment: what is
-#: validated must not be able to read its nonce. A pipe holds 64 KiB unread; a plan is a few hundred bytes.
+#: Runs under the environment's interpreter, any since 3.6. The plan goes on through a pipe, which holds 64 KiB unread; a plan is
+#: a few hundred bytes. stdin stays what it is: over it the host talks to the supervisor. The run's mark goes on the command line,
+#: where it can be read of a process that hides all else.
 BOOTSTRAP = """\
 import base64, json, os, sys, tempfile
 try:
@@ -29,8 +30,9 @@ try:
     reader, writer = os.pipe()
     os.write(writer, plan.encode())
     os.close(writer)
-    os.dup2(reader, 0)
-    os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", path])
+    os.set_inheritable(reader, True)
+    mark = "VALIDATOR_RUN=" + os.environ.get("VALIDATOR_RUN", "")
+    os.execv(sys.executable, [sys.executable, "-I", "-S", "-B", path, "supervisor", str(reader), mark])
 except (KeyError, ValueError) as error:
     sys.exit("validator probe: the environment did not pass the probe on unchanged: %r" % error)
 except OSError as error:

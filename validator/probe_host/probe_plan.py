@@ -13,7 +13,7 @@ from validator.model import Gpu, UserModel
 from validator.probe_host import rates
 from validator.probe_host.pack import PART_CHARS, pack
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 def new_nonce() -> str:
@@ -26,6 +26,7 @@ class ProbePlan:
     """What a probe is asked to do."""
 
     nonce: str
+    """What every event must carry; told to the supervisor once it asks for it, where it ``listens``."""
     checks: tuple[CheckSpec, ...]
     device: str
     """``cpu``, ``cuda``, or ``none`` where the environment is only opened."""
@@ -40,6 +41,15 @@ class ProbePlan:
     """Fewer steps and a smaller net: an answer in little more than the time of ``import torch``."""
     model: UserModel | None = None
     """The user's own model, where there is one."""
+    listens: bool = True
+    """Whether the supervisor can be talked to over its stdin. If not, the nonce travels with the plan, where all can read it."""
+    turns: bool = False
+    """Whether the supervisor asks before each check that is to run ``alone``, and waits until it is told that it may."""
+
+
+def answer(name: str, value: str) -> bytes:
+    """The line that tells the supervisor its ``nonce``, or that it is the ``turn`` of a check."""
+    return json.dumps({name: value}).encode("ascii") + b"\n"
 
 
 def environment(plan: ProbePlan) -> dict[str, str]:
@@ -47,7 +57,7 @@ def environment(plan: ProbePlan) -> dict[str, str]:
     gpu = plan.host_gpu
     document = {
         "protocol": PROTOCOL,
-        "nonce": plan.nonce,
+        "nonce": None if plan.listens else plan.nonce,
         "deadline_seconds": plan.deadline_seconds,
         "device": plan.device,
         "host_gpu": gpu
@@ -64,7 +74,13 @@ def environment(plan: ProbePlan) -> dict[str, str]:
         "quick": plan.quick,
         "model": _told(plan.model) if plan.model else {},
         "checks": [
-            {"name": spec.name, "deadline_seconds": spec.deadline_seconds, "needs": list(spec.needs)} for spec in plan.checks
+            {
+                "name": spec.name,
+                "deadline_seconds": spec.deadline_seconds,
+                "needs": list(spec.needs),
+                "alone": spec.alone and plan.turns and plan.listens,
+            }
+            for spec in plan.checks
         ],
     }
     packed = base64.b64encode(pack(plan.model)).decode("ascii")

@@ -163,6 +163,7 @@ SCHEMA: Mapping[str, Mapping[str, Callable[[object], object]]] = {
         "checks": _names,
     },
     "worker-start": {"worker": integer, "pid": integer},
+    "turn": {"check": _text(100)},
     "check-start": {"check": _text(100), "worker": integer},
     "check-end": {
         "check": _text(100),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from validator.base.errors import StoreError
+from validator.base.errors import StoreError, StoreFullError
 
 #: What the ``.gitignore`` of a results folder holds.
 IGNORE = "*\n"
-
+#: What the system says where there is no more room: a full disk, a quota, a limit on the size of files.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MAKE_ROOM = "free some space on that disk, or use another folder with --out"
 
 
 def remove_empty(folder: Path) -> None:
@@ -29,7 +32,7 @@ def make_folder(folder: Path) -> None:
         if not any(folder.iterdir()):
             (folder / ".gitignore").write_text(IGNORE, encoding="ascii")
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
 
 
 def write_whole(path: Path, text: str | Iterable[str]) -> None:
@@ -51,13 +54,16 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
                 unfinished.unlink()
             raise
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> StoreError:
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """What is to be said of a file that the system does not let be written."""
+    if error.errno in NO_ROOM:
+        return StoreFullError(f"{path} cannot be written", why=error.strerror or str(error), hint=MAKE_ROOM)
     in_the_way = isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError))
     return StoreError(
         f"{path} cannot be written",
         why=error.strerror or str(error),
-        hint="move away what is there" if in_the_way else "make room or give access there, or use another folder with --out",
+        hint="move away what is there" if in_the_way else "give access there, or use another folder with --out",
     )

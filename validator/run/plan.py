@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from validator.base.errors import NothingSelectedError
 from validator.base.text import quoted, suggestion
-from validator.host import gpu_for
+from validator.host import lanes_for, together
 from validator.model import (
     Action,
     ActionReason,
@@ -16,12 +17,16 @@ from validator.model import (
     Environment,
     Gpu,
     HostInfo,
+    Level,
     Matrix,
     Plan,
     Prediction,
     Status,
     Target,
 )
+
+_ON_CPU = ActionReason(Because.ON_CPU)
+_CPU_BUILD_ELSEWHERE = ActionReason(Because.CPU_BUILD_ELSEWHERE)
 
 #: Why a runner cannot run an environment, or None when it can.
 Supports = Callable[[Environment], str | None]
@@ -47,14 +52,48 @@ def make_plan(
     """
     chosen_environments = _select(matrix.environments, tuple(environments), "environment", "-e")
     chosen_targets = _select(matrix.targets, tuple(targets), "target", "-t")
+    places = [(target, _place(target, host, matrix)) for target in chosen_targets]
     cells = []
     for environment in chosen_environments:
-        for target in chosen_targets:
+        obstacle = supports(environment)
+        for target, place in places:
             cell_id = f"{environment.id}@{target.id}"
-            action, why, gpu = _action(environment, target, host, supports, inspect)
-            predicted = predict(environment, target) if predict else None
-            cells.append(Cell(cell_id, environment, target, action, why, gpu, _expectation(matrix, cell_id), predicted))
+            action, why, on_gpu = _action(environment, target, place, obstacle, inspect)
+            cells.append(
+                Cell(
+                    cell_id,
+                    environment,
+                    target,
+                    action,
+                    why,
+                    gpu=place.lanes[0] if on_gpu else None,
+                    expect=_expectation(matrix, cell_id),
+                    predicted=predict(environment, target) if predict else None,
+                    lanes=place.lanes if on_gpu else (),
+                    takes_all=on_gpu and place.takes_all,
+                )
+            )
     return Plan(tuple(cells), runner, runner_reason)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """What of this machine a target means."""
+
+    why: ActionReason
+    """Why a cell that needs a GPU is measured there, or, without lanes, why not."""
+    lanes: tuple[Gpu, ...] = ()
+    takes_all: bool = False
+
+
+def _place(target: Target, host: HostInfo, matrix: Matrix) -> _Place:
+    """All GPUs of a kind together where the matrix itself asks for the check that needs several."""
+    lanes, why_none = lanes_for(target, host)
+    if why_none is not None:
+        return _Place(why_none)
+    several = together(lanes) if matrix.levels.get("multi_gpu") in (Level.REQUIRED, Level.ADVISORY) else ()
+    lanes = several or lanes
+    return _Place(ActionReason(Because.ON_GPU, lanes[0].name or ""), lanes, bool(several))
 
 
 def _select(items: tuple, globs: tuple[str, ...], what: str, option: str) -> tuple:  # type: ignore[type-arg]
@@ -76,9 +115,9 @@ def _expectation(matrix: Matrix, cell_id: str) -> Status | None:
 
 
 def _action(
-    environment: Environment, target: Target, host: HostInfo, supports: Supports, inspect: bool
-) -> tuple[Action, ActionReason, Gpu | None]:
-    """What to do with a cell.
+    environment: Environment, target: Target, place: _Place, obstacle: str | None, inspect: bool
+) -> tuple[Action, ActionReason, bool]:
+    """What to do with a cell, why, and whether on a GPU.
 
     ============================  ==================  =========================  ===================
     environment                   this machine + GPU  this machine, no GPU       another machine
@@ -88,13 +127,12 @@ def _action(
     CUDA build                    measure (GPU)       inspect if asked, or skip  inspect if asked, or skip
     ============================  ==================  =========================  ===================
     """
-    if obstacle := supports(environment):
-        return Action.SKIP, ActionReason(Because.NOT_SUPPORTED, obstacle), None
+    if obstacle:
+        return Action.SKIP, ActionReason(Because.NOT_SUPPORTED, obstacle), False
     if environment.is_cpu:
         if target.is_host:
-            return Action.MEASURE, ActionReason(Because.ON_CPU), None
-        return Action.SKIP, ActionReason(Because.CPU_BUILD_ELSEWHERE), None
-    gpu, why = gpu_for(target, host)
-    if why is None:
-        return Action.MEASURE, ActionReason(Because.ON_GPU, gpu.name or "" if gpu else ""), gpu
-    return (Action.INSPECT if inspect else Action.SKIP), why, None
+            return Action.MEASURE, _ON_CPU, False
+        return Action.SKIP, _CPU_BUILD_ELSEWHERE, False
+    if place.lanes:
+        return Action.MEASURE, place.why, True
+    return (Action.INSPECT if inspect else Action.SKIP), place.why, False

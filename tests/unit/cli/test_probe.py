@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -60,6 +63,40 @@ def test_what_cannot_be_asked_is_answered_in_one_sentence(options: list[str], sa
         assert words in str(done.exception)
 
 
+#: A torch that starts a process in a session of its own, without its environment, and never returns.
+NEVER_ENDS = """
+import os, subprocess, sys, time
+quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "env": {}}
+child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(300)"], **quiet)
+with open(os.environ["PIDS"] + ".partial", "w") as file:
+    print(os.getppid(), os.getpid(), child.pid, file=file)
+os.rename(os.environ["PIDS"] + ".partial", os.environ["PIDS"])
+time.sleep(300)
+"""
+
+
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_of_a_probe_that_is_ended_from_outside(number: int, tmp_path: Path) -> None:
+    pids, scratch = tmp_path / "pids", tmp_path / "scratch"
+    scratch.mkdir()
+    (tmp_path / "torch.py").write_text(NEVER_ENDS)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{os.getcwd()}", "PIDS": str(pids), "TMPDIR": str(scratch)}
+    argv = [sys.executable, "-m", "validator", "-q", "probe", "--device", "cpu"]
+    process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    end = time.monotonic() + 40
+    while not pids.exists():
+        assert time.monotonic() < end, process.communicate(timeout=10)
+        time.sleep(0.05)
+    process.send_signal(number)
+    process.communicate(timeout=40)
+    left = [Path("/proc", pid) for pid in pids.read_text().split()]
+    while any(map(Path.exists, left)):
+        assert time.monotonic() < end, left
+        time.sleep(0.05)
+    assert list(scratch.iterdir()) == []
+
+
 def test_only_the_checks_asked_for_run_and_what_they_need() -> None:
     done = probe("--device", "cpu", "--format", "json", "--checks", "train_amp_fp16,bf16")
     names = [check["name"] for check in json.loads(done.stdout)["checks"]]
@@ -100,9 +137,8 @@ def gpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> list[Gpu]:
 
 @pytest.fixture(name="asked")
 def asked_of_the_probe(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Asked]:
-    def request_for(python: str, plan: ProbePlan, gpu: Gpu | None, *, cell_id: str, name: str) -> None:
-        assert name == "validator-probe"
-        raise Asked(python, plan, gpu, cell_id)
+    def request_for(python: str, plan: ProbePlan, gpus: Sequence[Gpu], *, cell_id: str) -> None:
+        raise Asked(python, plan, next(iter(gpus), None), cell_id)
 
     monkeypatch.setattr("validator.runners.local.runner.request_for", request_for)
 

@@ -61,7 +61,7 @@ class Bench:
             self.asked_for, self.context = (name,), context
             return self.runner, "it answers"
 
-        def execute(plan: Plan, _matrix: object, runner: object, keeper: Store, *_: object) -> Execution:
+        def execute(plan: Plan, _matrix: object, runner: object, keeper: Store, *_: object, **__: object) -> Execution:
             assert runner is self.runner
             results = tuple(map(self.of, plan.cells))
             for each in results:

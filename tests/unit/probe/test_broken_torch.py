@@ -40,7 +40,8 @@ def probed(tmp_path):
         site.mkdir(exist_ok=True)
         (site / "sitecustomize.py").write_text(broken, encoding="utf-8")
         specs = tuple(checks.chosen(names, checks.selected({}, inspect=False)))
-        plan = ProbePlan(probe_host.new_nonce(), specs, device, gpu, 300.0, str(tmp_path), asked=asked or {})
+        nonce, asked = probe_host.new_nonce(), asked or {}
+        plan = ProbePlan(nonce, specs, device, gpu, 300.0, str(tmp_path), asked=asked, listens=False)
         done = subprocess.run(
             [*within, *probe_host.command(PYTHONS[0])],
             env={**os.environ, "PYTHONPATH": str(site), **variables, **probe_host.environment(plan)},

@@ -75,7 +75,7 @@ def test_each_event_has_the_nonce_the_next_number_and_a_line_of_its_own():
     assert Stream.flushed == len(stream.getvalue())
     lines = [json.loads(line) for line in stream.getvalue().splitlines() if line]
     assert lines == [
-        {"protocol": 1, "nonce": "secret", "seq": 1, "event": "start"},
+        {"protocol": 2, "nonce": "secret", "seq": 1, "event": "start"},
         {"seconds": 1.5, "nonce": "secret", "seq": 2, "event": "end"},
     ]
 

@@ -32,7 +32,7 @@ def report(python, name, tmp_path):
     asked = [checks.registry()[check] for check in row["checks"]]
     # Only among what is asked: a stub need not do what stands between.
     specs = tuple(replace(spec, needs=tuple(need for need in spec.needs if need in row["checks"])) for spec in asked)
-    plan = ProbePlan(probe_host.new_nonce(), specs, row["device"], None, 90.0, str(tmp_path))
+    plan = ProbePlan(probe_host.new_nonce(), specs, row["device"], None, 90.0, str(tmp_path), listens=False)
     path = [str(STUBS / name), str(STUBS / "real")] if row.get("over") == "real" else [str(STUBS / name)]
     environment = {**os.environ, **probe_host.environment(plan), "PYTHONPATH": os.pathsep.join(path)}
     environment["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -13,7 +13,7 @@ from validator.probe.process import Died
 @pytest.fixture
 def world(monkeypatch, tmp_path):
     """Workers that answer from a table, a clock that they move, and the events that are reported."""
-    found = SimpleNamespace(now=100.0, answers={}, workers=[], events=[], asked=[])
+    found = SimpleNamespace(now=100.0, answers={}, workers=[], events=[], asked=[], alone=(), turns=[])
 
     class Worker:
         def __init__(self, environment, context):
@@ -41,12 +41,20 @@ def world(monkeypatch, tmp_path):
 
     def run(*checks, total=1000.0):
         plan = {
-            "checks": [{"name": name, "needs": list(needs), "deadline_seconds": 10.0} for name, *needs in checks],
+            "checks": [
+                {"name": name, "needs": list(needs), "deadline_seconds": 10.0, "alone": name in found.alone}
+                for name, *needs in checks
+            ],
             "deadline_seconds": total,
-            **{"device": "cpu", "host_gpu": None, "asked": {}, "quick": False, "model": None, "nonce": "secret"},
+            **{"device": "cpu", "host_gpu": None, "asked": {}, "quick": False, "model": None},
         }
         emitter = SimpleNamespace(emit=lambda event, **fields: found.events.append((event, fields)))
-        found.supervisor = supervisor.Supervisor(plan, emitter, str(tmp_path))
+
+        def turn(check):
+            found.turns.append(check)
+            found.now += 5000.0
+
+        found.supervisor = supervisor.Supervisor(plan, emitter, SimpleNamespace(turn=turn), str(tmp_path))
         found.supervisor.run()
         return {fields["check"]: fields for event, fields in found.events if event == "check-end"}
 
@@ -67,7 +75,7 @@ def test_a_plan_is_run_in_one_worker_and_reported_from_start_to_end(world):
     ]
     start, worker_start, check_start = (fields for _, fields in world.events[:3])
     assert start["checks"] == ["import", "device"]
-    assert (start["protocol"], start["python"]) == (1, supervisor.platform.python_version())
+    assert (start["protocol"], start["python"]) == (2, supervisor.platform.python_version())
     assert worker_start == {"worker": 1, "pid": 4001}
     assert check_start == {"check": "import", "worker": 1}
     assert ended["import"] == {
@@ -173,3 +181,23 @@ def test_messages_and_metrics_are_cut_to_size(world):
     ended = world.run(["device"])["device"]
     assert ended["message"] == "m" * 2000
     assert ended["metrics"] == {"nan": "nan"}
+
+
+def test_what_is_to_run_alone_waits_for_its_turn_and_the_wait_counts_for_nothing(world):
+    world.alone = ("throughput", "amp_benefit")
+    world.run(["import"], ["throughput"], ["amp_benefit"], total=40.0)
+    assert world.turns == ["throughput", "amp_benefit"]
+    assert [event for event, _ in world.events][3:6] == ["check-end", "turn", "check-start"]
+    assert world.events[4] == ("turn", {"check": "throughput"})
+    assert [deadline for _, deadline, _ in world.asked] == [110.0, 5111.0, 10112.0]
+    assert world.events[-1] == ("end", {"seconds": 3.0, "checks": 3})
+
+
+def test_what_does_not_run_asks_for_no_turn(world):
+    world.alone = ("throughput", "amp_benefit")
+    world.answers["import"] = {"status": "fail"}
+    ended = world.run(["import"], ["throughput", "import"])
+    assert (ended["throughput"]["status"], world.turns) == ("skip", [])
+    world.events.clear()
+    world.run(["amp_benefit"], total=0.0)
+    assert world.turns == []

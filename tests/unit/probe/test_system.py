@@ -88,6 +88,8 @@ def test_a_worker_writes_into_the_scratch_folder_only_and_sees_nothing_of_ours(t
     }
     assert all((tmp_path / folder).is_dir() for folder in scratch.values())
     assert given["HOME"] == "/root"
+    marks = {"VALIDATOR_RUN": "run-1", "VALIDATOR_CELL": "a@host"}  # by which what it starts is found, should all else fail
+    assert system.worker_environment({**given, **marks}, str(tmp_path)) == {**found, **marks}
     assert system.worker_environment(given, str(tmp_path)) == found  # for a second worker the folders are there
 
 

@@ -31,7 +31,7 @@ def check_end(check, status="pass", **fields):
 
 START = {
     "event": "start",
-    "protocol": 1,
+    "protocol": 2,
     "python": "3.11.7",
     "executable": "/usr/bin/python3",
     "platform": "Linux 6.1 x86_64",
@@ -118,7 +118,7 @@ def test_a_probe_that_never_spoke_leaves_what_was_printed():
     [
         pytest.param(GOOD[1:], id="no start"),
         pytest.param([START, *GOOD], id="start twice"),
-        pytest.param([{**START, "protocol": 2}, *GOOD[1:]], id="other protocol"),
+        pytest.param([{**START, "protocol": 1}, *GOOD[1:]], id="other protocol"),
         pytest.param([{**START, "checks": ["import"]}, *GOOD[1:]], id="other checks than planned"),
         pytest.param([START, END], id="end without checks"),
         pytest.param([START, {**END, "checks": 0}], id="end that counts what it did"),
@@ -377,6 +377,113 @@ def test_a_random_order_of_true_events_is_never_complete_unless_it_is_the_true_o
         assert report_of(order).complete == (order == GOOD)
 
 
+# ---------------------------------------------------------------- what the supervisor asks, and a log that is read again
+
+RATES = replace(PLAN, checks=(spec("import"), replace(spec("throughput"), alone=True)), turns=True)
+
+
+def turn(check):
+    return {"event": "turn", "check": check}
+
+
+MEASURED = [
+    {**START, "checks": ["import", "throughput"]},
+    WORKER,
+    check_start("import"),
+    check_end("import"),
+    turn("throughput"),
+    check_start("throughput"),
+    check_end("throughput"),
+    END,
+]
+
+
+def test_the_ready_line_is_told_until_the_probe_has_started_and_is_no_stray_text():
+    stream = EventStream(PLAN)
+    assert stream.feed(b"hello\n" + probe_host.READY + b"\n") == [{"event": "ready"}]
+    stream.feed(lines(GOOD)[0])
+    assert stream.feed(probe_host.READY + b"\n") == []
+    assert stream.close().stray == "hello"
+
+
+def test_who_cannot_be_answered_is_not_heard_to_ask():
+    stream = EventStream(replace(PLAN, listens=False))
+    assert stream.feed(probe_host.READY + b"\n") == []
+    assert stream.close().stray == probe_host.READY.decode()
+
+
+def test_the_ready_line_is_the_one_that_the_probe_prints():
+    from validator.probe import host
+
+    assert host.READY == probe_host.READY
+
+
+def test_a_turn_is_asked_for_before_a_check_that_is_to_run_alone():
+    report = read(b"".join(lines(MEASURED)), RATES)
+    assert report.complete
+    assert report.violations == ()
+
+
+@pytest.mark.parametrize(
+    ("plan", "stream", "why"),
+    [
+        (replace(RATES, turns=False), MEASURED, "turn of throughput out of order"),
+        (RATES, [*MEASURED[:2], turn("import"), *MEASURED[2:]], "turn of import out of order"),
+        (RATES, [*MEASURED[:2], turn("other"), *MEASURED[2:]], "unknown check"),
+        (RATES, [turn("throughput"), *MEASURED], "turn out of order"),
+        (RATES, [*MEASURED[:5], turn("throughput"), *MEASURED[5:]], "turn of throughput out of order"),
+        (RATES, [*MEASURED[:3], turn("throughput"), *MEASURED[3:]], "turn of throughput out of order"),
+        (RATES, [*MEASURED[:7], turn("throughput"), END], "turn of throughput out of order"),
+        (RATES, [*MEASURED[:2], turn("throughput"), *MEASURED[2:]], "check-start of import in the turn of throughput"),
+        (RATES, [*MEASURED[:5], check_end("throughput", "skip"), END], "check-end of throughput out of order"),
+    ],
+)
+def test_a_turn_at_any_other_place_is_a_violation(plan, stream, why):
+    report = read(b"".join(lines(stream)), plan)
+    assert why in report.violations[0]
+
+
+def test_a_log_that_is_read_again_from_its_start_is_the_same_log():
+    told = b"".join(lines(MEASURED))
+    whole = EventStream(RATES)
+    events = whole.feed(told)
+    assert len(events) == len(MEASURED)
+    for cut in range(0, len(told), 97):
+        stream = EventStream(RATES)
+        seen = stream.feed(told[:cut])
+        for _ in range(2):
+            stream.again()
+            seen += stream.feed(told)
+        assert seen == events
+        assert stream.close().complete
+        assert stream.close().violations == ()
+
+
+def test_an_event_that_comes_again_with_another_content_is_a_violation():
+    stream = EventStream(PLAN)
+    *rest, end = lines(GOOD)
+    stream.feed(b"".join(rest))
+    other = json.dumps({**check_end("import", "fail"), "nonce": NONCE, "seq": 4}).encode() + b"\n"
+    assert stream.feed(other + end)[-1]["event"] == "end"
+    report = stream.close()
+    assert report.complete
+    assert report.checks[0].status is CheckStatus.PASS
+    assert "event 4 after event 6" in report.violations[0]
+
+
+def test_what_was_refused_is_refused_again():
+    stream = EventStream(PLAN)
+    bad = json.dumps({**END, "nonce": NONCE, "seq": 1}).encode() + b"\n"
+    stream.feed(bad + bad)
+    assert len(stream.close().violations) == 2
+
+
+def test_no_more_workers_than_checks_are_believed_in():
+    workers = [{**WORKER, "worker": number} for number in (1, 2, 3)]
+    report = report_of([START, *workers, *GOOD[2:]])
+    assert "a worker out of order" in report.violations[0]
+
+
 def test_nonces_are_128_bits_and_differ():
     nonces = {probe_host.new_nonce() for _ in range(50)}
     assert len(nonces) == 50
@@ -392,8 +499,8 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
     assert set(variables) == {*zips, "VALIDATOR_PROBE_PARTS", "VALIDATOR_PROBE_PLAN"}
     assert base64.b64decode("".join(variables[name] for name in zips)) == probe_host.pack()
     assert json.loads(variables["VALIDATOR_PROBE_PLAN"]) == {
-        "protocol": 1,
-        "nonce": NONCE,
+        "protocol": 2,
+        "nonce": None,
         "deadline_seconds": 60.0,
         "device": "cuda",
         "host_gpu": {
@@ -415,11 +522,29 @@ def test_the_request_carries_the_plan_and_fits_into_environment_variables():
         "quick": False,
         "model": {},
         "checks": [
-            {"name": "import", "deadline_seconds": 5.0, "needs": []},
-            {"name": "device", "deadline_seconds": 5.0, "needs": ["import"]},
+            {"name": "import", "deadline_seconds": 5.0, "needs": [], "alone": False},
+            {"name": "device", "deadline_seconds": 5.0, "needs": ["import"], "alone": False},
         ],
     }
     assert json.loads(probe_host.environment(PLAN)["VALIDATOR_PROBE_PLAN"])["host_gpu"] is None
+
+
+def test_the_nonce_travels_with_the_plan_only_where_nobody_can_be_asked_for_it():
+    assert not any(NONCE in value for value in probe_host.environment(PLAN).values())
+    assert json.loads(probe_host.environment(replace(PLAN, listens=False))["VALIDATOR_PROBE_PLAN"])["nonce"] == NONCE
+
+
+@pytest.mark.parametrize(
+    ("changed", "asks"),
+    [({}, [False, True]), ({"turns": False}, [False, False]), ({"listens": False}, [False, False])],
+)
+def test_a_turn_is_to_be_asked_for_where_it_can_be_given(changed, asks):
+    told = json.loads(probe_host.environment(replace(RATES, **changed))["VALIDATOR_PROBE_PLAN"])
+    assert [check["alone"] for check in told["checks"]] == asks
+
+
+def test_an_answer_is_one_line():
+    assert probe_host.answer("nonce", NONCE) == b'{"nonce": "' + NONCE.encode() + b'"}\n'
 
 
 @pytest.mark.parametrize(

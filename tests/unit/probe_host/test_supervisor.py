@@ -1,14 +1,19 @@
 """The real supervisor and worker as processes. ``torch`` is a stub here: each one misbehaves as a broken torch would."""
 
+import ast
 import contextlib
+import io
 import json
 import os
 import re
+import select
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+import zipfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -66,7 +71,7 @@ class Stage:
     def plan(self, *specs, total=60.0, device="cpu"):
         return ProbePlan(probe_host.new_nonce(), specs or (spec("import"),), device, None, total, str(self.scratch))
 
-    def start(self, plan, python=sys.executable, **variables):
+    def start(self, plan, python=sys.executable, *, within=(), nonce=True, **variables):
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
@@ -74,18 +79,23 @@ class Stage:
             **probe_host.environment(plan),
             **variables,
         }
-        return subprocess.Popen(
-            probe_host.command(python),
+        process = subprocess.Popen(
+            [*within, *probe_host.command(python)],
             env=environment,
             cwd=self.folder,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        if nonce and plan.listens:
+            with contextlib.suppress(BrokenPipeError):  # a probe that cannot even start hears nothing
+                process.stdin.write(probe_host.answer("nonce", plan.nonce))
+                process.stdin.flush()
+        return process
 
-    def run(self, *specs, total=60.0, device="cpu", python=sys.executable, **variables) -> Ran:
-        plan = self.plan(*specs, total=total, device=device)
-        process = self.start(plan, python, **variables)
+    def run(self, *specs, total=60.0, device="cpu", python=sys.executable, within=(), plan=None, **variables) -> Ran:
+        plan = plan or self.plan(*specs, total=total, device=device)
+        process = self.start(plan, python, within=within, **variables)
         out, err = process.communicate(timeout=60)
         stream = EventStream(plan)
         events = stream.feed(out)
@@ -240,16 +250,201 @@ def test_event_lines_that_torch_prints_never_reach_the_host(stage):
     assert ran.check("import").status is CheckStatus.FAIL
 
 
+#: A torch that looks for the nonce wherever a process can look into another.
+SPY = """
+import ctypes, errno, os, sys
+libc, parent, found = ctypes.CDLL(None, use_errno=True), os.getppid(), {}
+
+def tried(name, call):
+    ctypes.set_errno(0)
+    try:
+        result = call()
+        found[name] = "got in" if result != -1 else errno.errorcode[ctypes.get_errno()]
+    except OSError as error:
+        found[name] = errno.errorcode[error.errno]
+
+class Span(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+
+word = ctypes.create_string_buffer(8)
+mine, theirs = Span(ctypes.addressof(word), 8), Span(id(Span), 8)
+for file in ("environ", "mem", "maps", "fd/0", "fd/1"):
+    tried(file, lambda: os.close(os.open("/proc/%d/%s" % (parent, file), os.O_RDONLY)))
+tried("readv", lambda: libc.process_vm_readv(parent, ctypes.byref(mine), 1, ctypes.byref(theirs), 1, 0))
+tried("ptrace", lambda: libc.ptrace(16, parent, 0, 0))
+print("looked", sorted(found.items()))
+print("command line", [part.decode() for part in open("/proc/%d/cmdline" % parent, "rb").read().split(b"\\0")])
+print("own", [name for name in os.environ if name.startswith("VALIDATOR_")])
+print("stdin", os.readlink("/proc/self/fd/0"))
+opened = ["/proc/self/fd/" + fd for fd in os.listdir("/proc/self/fd") if int(fd) > 2]
+print("open", [os.readlink(path).split(":")[0] for path in opened if os.path.lexists(path)])
+raise ImportError
+"""
+
+
+def as_in_a_container():
+    """Before a command: what takes root's capabilities away, as the docker runner does."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        pytest.skip("setpriv is needed to be a root without capabilities")
+    return (setpriv, "--bounding-set", "-all", "--inh-caps", "-all", "--")
+
+
 def test_the_nonce_is_out_of_reach_of_the_environment_under_test(stage):
-    stage.stub(
-        "import os\n"
-        "print('parent', b'VALIDATOR_' in open('/proc/%d/environ' % os.getppid(), 'rb').read())\n"
-        "print('own', [name for name in os.environ if name.startswith('VALIDATOR_')])\n"
-        "raise ImportError\n"
-    )
-    output = stage.run().check("import").output
-    assert "parent False" in output
+    stage.stub(SPY)
+    output = stage.run(within=as_in_a_container()).check("import").output
+    looked = ast.literal_eval(re.search(r"looked (.*)", output).group(1))
+    assert {what for _, what in looked} <= {"EPERM", "EACCES"}, looked
+    assert len(looked) == 7
+    command_line = ast.literal_eval(re.search(r"command line (.*)", output).group(1))
+    assert command_line[-4] == "supervisor"
     assert "own []" in output
+    assert "stdin /dev/null" in output
+    opened = ast.literal_eval(re.search(r"open (.*)", output).group(1))
+    assert opened.count("socket") == 1  # its orders
+    assert "pipe" not in opened
+
+
+def test_what_starts_the_probe_does_not_learn_the_nonce_by_reading(stage):
+    plan = stage.plan()
+    told = [*probe_host.command(sys.executable), *probe_host.environment(plan).values()]
+    assert not any(plan.nonce in text for text in told)
+
+
+# ---------------------------------------------------------------- what it hears over stdin
+
+
+def lines_of(process, stream):
+    for line in process.stdout:
+        yield from stream.feed(line)
+
+
+def tell(process, line):
+    process.stdin.write(line)
+    process.stdin.flush()
+
+
+def test_the_nonce_is_asked_for_once_and_whatever_else_is_said_is_passed_over(stage):
+    stage.stub(IMPORTABLE)
+    plan = stage.plan()
+    process = stage.start(plan, nonce=False)
+    assert [process.stdout.readline() for _ in range(2)] == [b"\n", probe_host.READY + b"\n"]
+    other = [b"\n", b"junk\n", b"[]\n", b'{"nonce": 5}\n', b'{"nonce": "short"}\n', b"x" * 20_000 + b"\n", b"[" * 9000 + b"\n"]
+    tell(process, b"".join(other) + probe_host.answer("turn", "import"))
+    answer = probe_host.answer("nonce", plan.nonce)
+    tell(process, answer[:9])
+    time.sleep(0.2)
+    tell(process, answer[9:])
+    out, _ = process.communicate(timeout=60)
+    stream = EventStream(plan)
+    stream.feed(out)
+    assert stream.close().complete
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_probe_that_is_not_answered_says_so_and_ends(stage, closed, monkeypatch):
+    if not closed:
+        host = zipped_source("host.py").replace("ANSWER_SECONDS = 20.0", "ANSWER_SECONDS = 0.3")
+        monkeypatch.setattr(probe_host.probe_plan, "pack", lambda model: probe_with({"validator_probe/host.py": host}))
+    process = stage.start(stage.plan(), nonce=False)
+    if closed:
+        process.stdin.close()
+        process.stdin = None
+    else:
+        tell(process, b"hello\n")
+    out, err = (process.stdout.read(), process.stderr.read())
+    assert process.wait(30) == 1
+    assert out == b"\n" + probe_host.READY + b"\n"
+    assert err.startswith(b"validator probe: no answer came from outside on standard input")
+    assert len(err.splitlines()) == 1
+    assert list(stage.scratch.iterdir()) == []
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()
+
+
+def zipped_source(name):
+    return zipfile.ZipFile(io.BytesIO(probe_host.pack())).read(f"validator_probe/{name}").decode()
+
+
+def probe_with(changed):
+    """The packed probe with some of its files replaced."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(probe_host.pack())) as whole, zipfile.ZipFile(buffer, "w") as archive:
+        for name in whole.namelist():
+            archive.writestr(name, changed.get(name, whole.read(name)))
+    return buffer.getvalue()
+
+
+def test_a_probe_without_a_stdin_at_all_says_that_it_is_not_answered(stage):
+    plan = stage.plan()
+    shut = ["sh", "-c", 'exec "$@" <&-', "sh"]
+    process = stage.start(plan, nonce=False, within=shut)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert err.startswith(b"validator probe: no answer came from outside")
+
+
+def test_where_nobody_listens_the_nonce_of_the_plan_is_used(stage):
+    stage.stub(IMPORTABLE)
+    plan = replace(stage.plan(), listens=False)
+    ran = stage.run(plan=plan)
+    assert ran.report.complete
+    assert ran.events[0]["event"] == "start"
+    assert probe_host.READY not in ran.raw
+
+
+ALONE = replace(spec("device", seconds=2.0), alone=True)
+
+
+def test_a_check_that_runs_alone_waits_until_it_is_told_and_loses_no_time(stage):
+    stage.stub(IMPORTABLE + "def get_num_threads(): return 1\n")
+    plan = replace(stage.plan(spec("import"), ALONE, total=20.0), turns=True)
+    process = stage.start(plan)
+    stream = EventStream(plan)
+    seen = []
+    for event in lines_of(process, stream):
+        seen.append(event["event"])
+        if event["event"] == "turn":
+            tell(process, probe_host.answer("turn", "import") + probe_host.answer("nonce", plan.nonce))
+            time.sleep(3)  # more than the check may take
+            assert not select.select([process.stdout], [], [], 0)[0]
+            tell(process, probe_host.answer("turn", "device"))
+        if event["event"] == "end":
+            assert event["seconds"] < 20
+    process.communicate(timeout=60)
+    report = stream.close()
+    assert report.complete
+    assert seen.count("turn") == 1
+    assert report.checks[1].died is None
+    assert seen[seen.index("turn") + 1] == "check-start"
+
+
+def test_a_host_that_can_say_nothing_any_more_keeps_nobody_waiting(stage):
+    stage.stub(IMPORTABLE)
+    plan = replace(stage.plan(spec("import"), ALONE), turns=True)
+    process = stage.start(plan)
+    out, _ = process.communicate(timeout=60)  # closes stdin at once
+    stream = EventStream(plan)
+    stream.feed(out)
+    assert stream.close().complete
+
+
+def test_a_supervisor_that_waits_for_its_turn_can_be_ended(stage):
+    stage.stub(IMPORTABLE)
+    plan = replace(stage.plan(spec("import"), ALONE), turns=True)
+    process = stage.start(plan)
+    for event in lines_of(process, EventStream(plan)):
+        pid = event.get("pid", 0) or locals().get("pid", 0)
+        if event["event"] == "turn":
+            break
+    process.terminate()
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    wait_until_gone(pid)
+    assert list(stage.scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize(

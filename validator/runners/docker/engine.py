@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,10 @@ from validator.base.errors import EngineUnavailableError
 from validator.base.text import one_line
 from validator.base.versions import Dotted
 from validator.host import toolkit
-from validator.model import EngineInfo
+from validator.model import EngineComponent, EngineInfo
 
 #: Seconds the engine may take to answer one call. Pulls, builds, logs and waits stream and have their own limits.
-_CALL_TIMEOUT = 60
+CALL_SECONDS = 60
 #: Seconds for the first contact: an engine that is up answers in milliseconds.
 _CONNECT_TIMEOUT = 10
 
@@ -32,6 +33,27 @@ CONNECTION_ERRORS = (
 )
 
 
+class _Client(docker.APIClient):
+    """docker-py's client, which remembers what it is being told bit by bit."""
+
+    streaming: requests.Response | None = None
+
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        """As ``requests.Session`` has it; an answer that streams is remembered."""
+        response = super().send(request, **options)
+        if options.get("stream"):
+            self.streaming = response
+        return response
+
+
+
+def break_off(client: docker.APIClient) -> None:
+    """End what an engine tells bit by bit now, for whoever waits for more of it. The client is to be closed then."""
+    response = getattr(client, "streaming", None)
+    with suppress(AttributeError, ValueError, RuntimeError, OSError):  # it has ended; or urllib3 is older than 2.3
+        response.raw.shutdown()  # type: ignore[union-attr]
+
+
 def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     """A client of the first engine that answers, and what it says of itself.
 
@@ -42,12 +64,12 @@ def connect(only: str | None = None) -> tuple[docker.APIClient, EngineInfo]:
     failures = []
     for address in [only] if only else _addresses():
         try:
-            client = docker.APIClient(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
+            client = _Client(base_url=address, version="auto", timeout=_CONNECT_TIMEOUT, **_tls(address))
             info = _describe(client, address)
         except (DockerException, ValueError, *CONNECTION_ERRORS) as error:  # ValueError: an address that is no URL
             failures.append(f"{address}: {_why(error)}")
             continue
-        client.timeout = _CALL_TIMEOUT
+        client.timeout = CALL_SECONDS
         return client, info
     raise EngineUnavailableError(
         "no container engine answers",
@@ -122,8 +144,8 @@ def _tls(address: str) -> dict[str, Any]:
 
 def _describe(client: docker.APIClient, address: str) -> EngineInfo:
     version, info = client.version(), client.info()
-    components = [str(part.get("Name", "")) for part in version.get("Components") or []]
-    podman = any("podman" in name.lower() for name in components)
+    components = tuple(map(_component, version.get("Components") or ()))
+    podman = any("podman" in part.name.lower() for part in components)
     toolkit_version, toolkit_mode = toolkit()
     return EngineInfo(
         name="podman" if podman else "docker",
@@ -140,7 +162,14 @@ def _describe(client: docker.APIClient, address: str) -> EngineInfo:
         ),
         toolkit_version=toolkit_version,
         toolkit_mode=toolkit_mode,
+        components=components,
     )
+
+
+def _component(part: dict[str, Any]) -> EngineComponent:
+    details = part.get("Details") or {}
+    said = (part.get("Name"), part.get("Version"), details.get("GitCommit"))
+    return EngineComponent(*(one_line(str(text or "")) for text in said))
 
 
 def _why(error: Exception) -> str:

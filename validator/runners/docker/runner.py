@@ -1,21 +1,26 @@
-"""The docker runner: one hardened, labelled, bounded container a cell, on Docker or on Podman's compatible socket."""
+"""The docker runner: one hardened, labelled, bounded container a cell, on Docker or on Podman's compatible socket.
+
+Every thread of a run has a connection of its own. What a container says is read live, over a connection attached before it
+starts, and answered over another one; the log is only for what was missed, because the engine restarted or the run did.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import re
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-import docker
 from docker.errors import APIError, NotFound
 
 from validator import probe_host
-from validator.base.errors import EngineUnavailableError
+from validator.base.errors import EngineUnavailableError, InterruptedRunError
 from validator.base.interrupts import held_back
+from validator.catalogue import checks
 from validator.host import read_host
-from validator.model import Cell, EngineInfo, Environment, Gpu, HostInfo, HostInterpreter, Limits, Matrix
+from validator.model import Cell, CheckStatus, Environment, HostInfo, HostInterpreter, Level, Matrix
+from validator.probe_host import ProbeReport
 from validator.runners import labels
 from validator.runners.base import (
     GRACE_SECONDS,
@@ -31,18 +36,24 @@ from validator.runners.base import (
     Share,
     probe_plan,
 )
-from validator.runners.collect import STDERR, STDOUT, Chunks, Collector
+from validator.runners.collect import Collector, Ended
+from validator.runners.docker import ending
 from validator.runners.docker import engine as engines
+from validator.runners.docker.clients import Clients, Link
+from validator.runners.docker.container import SCRATCH, container_body, container_name, gpu_request, memory_limit
 from validator.runners.docker.images import Images
+from validator.runners.docker.passing import is_passing
+from validator.runners.docker.streams import Attached, Log
 
-#: The only writable place in a container besides /dev/shm.
-SCRATCH = "/tmp"  # noqa: S108 - the container's, a tmpfs of its own
-#: compress is named because an engine adds its own defaults to these, and refuses compression of a single file.
-_LOG_OPTIONS = {"max-size": "32m", "max-file": "1", "compress": "false"}
-#: Seconds to keep asking an engine that went away during a run before the cell is given up as an error.
-_RECONNECT_SECONDS = 30.0
+#: Seconds to keep asking an engine that went away during a run before the cell is given up as an error. One that ends what
+#: outlived it needs ten and more to be back.
+_RECONNECT_SECONDS = 60.0
 #: Seconds for the engine to record the end of a container whose output has ended.
-_WAIT_SECONDS = 60
+_RECORD_SECONDS = 2.0
+#: How often the log of a container that has ended is read once more for what is missing: once in any case, and oftener where
+#: the engine was away, which may be busy yet.
+_REREADS, _REREADS_AFTER_OUTAGE = 1, 3
+_KILLED = "the container was killed from outside: by the engine's own end, or by somebody on this machine"
 
 
 def create(matrix: Matrix, context: RunContext) -> DockerRunner:
@@ -50,65 +61,53 @@ def create(matrix: Matrix, context: RunContext) -> DockerRunner:
     return DockerRunner(matrix, context)
 
 
-def container_name(run_id: str, cell_id: str, attempt: int = 1) -> str:
-    """A valid, deterministic container name; the digest tells apart ids that look the same once cleaned."""
-    slug = re.sub(r"[^A-Za-z0-9_.-]+", "-", cell_id)[:80]
-    digest = hashlib.sha256(cell_id.encode()).hexdigest()[:8]
-    return f"validator-{run_id}-{slug}-{digest}-{attempt}"
+@dataclass
+class _Watch:
+    """What is known of a container while it is followed."""
+
+    request: RunRequest
+    on_event: OnEvent
+    gate: Gate
+    deadline: float
+    """In monotonic time; later for what the probe waited for its turns."""
+    outage: bool = False
+    """Whether the engine was seen to be away, or a connection broke."""
+    best: Collector | None = None
+    """What was heard in the reading that heard most."""
+    timed_out: bool = False
+    state: Mapping[str, Any] | None = None
+    told: int = 0
+    """Events handed on already: what is read again is not told again."""
+    open: list[Attached] = field(default_factory=list)
+
+    def telling(self) -> OnEvent:
+        """Where the events of a new reading go."""
+        seen = 0
+
+        def tell(event: Mapping[str, object]) -> None:
+            nonlocal seen
+            seen += 1
+            if seen > self.told:
+                self.told = seen
+                self.on_event(event)
+
+        return tell
+
+    @property
+    def left(self) -> float:
+        return max(0.0, self.deadline - time.monotonic())
+
+    def heard(self, collector: Collector) -> None:
+        if self.best is None or _worth(collector.report()) > _worth(self.best.report()):
+            self.best = collector
+
+    def close(self) -> None:
+        for attached in self.open:
+            attached.close()
 
 
-def gpu_request(gpu: Gpu | None, engine: EngineInfo) -> list[dict[str, Any]]:
-    """The engine's device request for a GPU, by UUID: indices change with the order of probing, UUIDs do not."""
-    if gpu is None:
-        return []
-    if engines.gpu_mechanism(engine) == "cdi":
-        return [{"Driver": "cdi", "DeviceIDs": [f"nvidia.com/gpu={gpu.device_uuid}"]}]
-    return [{"Driver": "nvidia", "DeviceIDs": [gpu.device_uuid], "Capabilities": [["gpu", "compute", "utility"]]}]
-
-
-def container_body(
-    *,
-    image: str,
-    entrypoint: tuple[str, ...] | None,
-    command: tuple[str, ...],
-    environment: Mapping[str, str],
-    labels: Mapping[str, str],
-    limits: Limits,
-    devices: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """The body of the engine's create call. ``entrypoint`` None leaves the image's own."""
-    host: dict[str, Any] = {
-        "NetworkMode": "none",
-        "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
-        "ReadonlyRootfs": True,
-        # exec: Triton and Inductor load the libraries they compile from here.
-        "Tmpfs": {SCRATCH: f"rw,nosuid,nodev,exec,size={limits.scratch_bytes},mode=1777"},
-        "ShmSize": limits.shm_bytes,
-        "PidsLimit": limits.pids,
-        "IpcMode": "private",
-        # Named outright: the output is read back from the log, whatever the engine's default log driver is.
-        "LogConfig": {"Type": "json-file", "Config": _LOG_OPTIONS},
-        "RestartPolicy": {"Name": "no"},
-    }
-    if limits.memory_bytes is not None:
-        # Swap equal to memory means none beyond it: a limit that can be swapped past is not one.
-        host |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
-    if devices:
-        host["DeviceRequests"] = devices
-    body: dict[str, Any] = {
-        "Image": image,
-        "Cmd": list(command),
-        "Env": [f"{name}={value}" for name, value in environment.items()],
-        "Labels": dict(labels),
-        "AttachStdout": True,
-        "AttachStderr": True,
-        "HostConfig": host,
-    }
-    if entrypoint is not None:
-        # No entrypoint is a single empty text: an empty list is "as the image has it" to Podman.
-        body["Entrypoint"] = list(entrypoint) or [""]
-    return body
+def _worth(report: ProbeReport) -> tuple[bool, bool, int]:
+    return report.complete, report.started, len(report.checks)
 
 
 class DockerRunner:
@@ -120,8 +119,11 @@ class DockerRunner:
     def __init__(self, matrix: Matrix, context: RunContext) -> None:
         self._matrix = matrix
         self._context = context
-        self._client: docker.APIClient | None = None
+        self._stop = context.stop
         self._engine = context.engine
+        self._clients = Clients(context.engine.address)
+        self._images = Images(self._clients, matrix, context.owner, context.stop)
+        self._levels = checks.levels(matrix.levels)
 
     # ------------------------------------------------------------ protocol
 
@@ -137,11 +139,11 @@ class DockerRunner:
 
     def prepare(self, environment: Environment, on_line: OnLine) -> Prepared:
         """Pull or build the image."""
-        marks = {labels.OWNER: self._context.owner}
-        return Images(self._connected(), self._matrix, marks).acquire(environment, on_line)
+        return self._images.acquire(environment, on_line)
 
     def discard(self, prepared: Prepared) -> None:
-        """Not yet."""
+        """Remove the image where this run brought it and nothing else uses it."""
+        self._images.discard(prepared)
 
     def request(self, cell: Cell, prepared: Prepared, *, share: Share = WHOLE, attempt: int = 1) -> RunRequest:
         """The container for a cell."""
@@ -156,9 +158,13 @@ class DockerRunner:
                 labels.RUN: self._context.run_id,
                 labels.CELL: cell.id,
                 labels.OWNER: self._context.owner,
+                **({labels.KEEP: "yes"} if self._context.keep else {}),
             },
             limits=limits,
-            devices=gpu_request(cell.gpu, self._engine),
+            devices=gpu_request(cell.gpus, self._engine),
+            memory_bytes=memory_limit(limits, share, _machine_bytes()),
+            share=share,
+            volumes=prepared.volumes,
         )
         return RunRequest(
             cell_id=cell.id,
@@ -170,139 +176,265 @@ class DockerRunner:
             attempt=attempt,
         )
 
-    def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
-        """Not yet."""
-        return None
-
     def run(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome:
         """Create, start, read, wait, remove. A GPU that the engine would silently leave out is an error, and nothing starts."""
         obstacle = engines.gpu_obstacle(self._engine)
         if obstacle and "DeviceRequests" in request.payload["HostConfig"]:
-            return RunOutcome(report=probe_host.EventStream(request.plan).close(), engine_problem=obstacle)
-        try:
-            return self._run(request, on_event)
-        finally:
-            with held_back():
-                self._end(request)
+            return RunOutcome(report=_nothing(request), engine_problem=obstacle)
+        if self._stop.asked:
+            raise _interrupted(request)
+        with self._clients.lend() as link:
+            return _ended(link, request, lambda: self._run(link, request, on_event, gate))
+
+    def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
+        """Read what the container of an earlier process has said and still says; None where it is gone or was never started.
+
+        An answer that is not whole is no verdict here: the log may have lost its beginning, and the container may have waited
+        in vain for the process that was to answer it.
+        """
+        with self._clients.lend() as link:
+            state, _ = self._state(link, request.name)
+            if state is None:
+                return None if link.connected else _away(request, "it no longer answers")
+            age = max(0.0, time.time() - (ending.seconds_of(state.get("StartedAt")) or time.time()))
+            deadline = time.monotonic() + max(0.0, request.deadline_seconds - age)
+            watch = _Watch(request, on_event, gate, deadline, outage=True, state=state)
+            began = time.monotonic()
+            if state.get("Status") == "created":
+                ending.end(link, request.name, keep=False)
+                return None
+            return _ended(link, request, lambda: self._followed(link, watch, began=began, started=began))
 
     def close(self) -> None:
-        """Close the connection."""
-        if self._client is not None:
-            self._client.close()
-            self._client = None
+        """Close the connections."""
+        self._images.close()
+        self._clients.close()
 
     # ------------------------------------------------------------ the life of a container
 
-    def _connected(self) -> docker.APIClient:
-        if self._client is None:
-            # A reconnect goes to the same engine: another one would know neither the images nor the containers.
-            self._client, self._engine = engines.connect(self._engine.address)
-        return self._client
-
-    def _run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
+    def _run(self, link: Link, request: RunRequest, on_event: OnEvent, gate: Gate) -> RunOutcome:
         began = time.monotonic()
-        nothing = probe_host.EventStream(request.plan).close()
+        watch = _Watch(request, on_event, gate, began)
         try:
-            client = self._connected()
+            client = link.client
             with held_back():  # a create cut in two could leave a container that nobody knows of
                 client.create_container_from_config(request.payload, request.name)
         except EngineUnavailableError as error:
-            return RunOutcome(report=nothing, engine_problem=str(error))
+            return RunOutcome(report=_nothing(request), engine_problem=str(error), transient=True)
         except APIError as error:
-            return RunOutcome(report=nothing, engine_problem=f"the container was refused: {engines.engine_words(error)}")
+            words = engines.engine_words(error)
+            return RunOutcome(
+                report=_nothing(request),
+                engine_problem=f"the container was refused: {words}",
+                transient=is_passing(words, "container"),
+            )
         except engines.CONNECTION_ERRORS as error:
-            return RunOutcome(report=nothing, engine_problem=f"the engine went away: {engines.engine_words(error)}")
+            link.drop()
+            return _away(request, engines.engine_words(error))
+        output: Attached | None = None
         try:
+            # Before the start, so that nothing is missed; apart, so that a flood of output cannot keep an answer back. Podman
+            # makes all but the start itself here, and says here what is wrong with it.
+            output = Attached(client, request.name, stdout=1, stderr=1)
+            watch.open.append(output)
+            watch.open.append(Attached(client, request.name, stdin=1))
             client.start(request.name)
         except APIError as error:
-            known = self._state(request.name) or {}
-            return RunOutcome(report=nothing, exit_code=known.get("ExitCode"), start_problem=engines.engine_words(error))
+            watch.close()
+            return self._not_started(link, request, engines.engine_words(error))
         except engines.CONNECTION_ERRORS:
-            pass  # no verdict: it may have started; _follow reconnects and looks it up by name
+            link.drop()
+            watch.outage = True  # no verdict: it may have started; it is looked up by its name
         started = time.monotonic()
-        deadline = started + request.deadline_seconds
-        collector, ended, state = self._follow(request, on_event, deadline)
-        finished = time.monotonic()
-        lost = "the engine no longer answers for the container it was running" if state is None else None
-        state = state or {}
+        watch.deadline = started + request.deadline_seconds
+        return self._followed(link, watch, began=began, started=started, output=output)
+
+    def _not_started(self, link: Link, request: RunRequest, words: str) -> RunOutcome:
+        """Of a container that the engine could not start. A GPU that was there a moment ago and is not found may come back."""
+        known, _ = self._state(link, request.name)
+        kinds = ("container", "gpu") if "DeviceRequests" in request.payload["HostConfig"] else ("container",)
         return RunOutcome(
+            report=_nothing(request),
+            exit_code=(known or {}).get("ExitCode"),
+            start_problem=words,
+            transient=is_passing(words, *kinds),
+        )
+
+    def _followed(
+        self, link: Link, watch: _Watch, *, began: float, started: float, output: Attached | None = None
+    ) -> RunOutcome:
+        """Follow a container to its end, and say whose end it was."""
+        try:
+            self._follow(link, watch, output)
+        finally:
+            watch.close()
+        finished = time.monotonic()
+        state = watch.state or {}
+        collector = watch.best or Collector(watch.request.plan, watch.on_event)
+        outcome = RunOutcome(
             report=collector.report(),
             exit_code=None if state.get("Running") else state.get("ExitCode"),
-            timed_out=not ended,
+            timed_out=watch.timed_out,
             oom_killed=bool(state.get("OOMKilled")),
-            engine_problem=lost,
             stderr=collector.stderr,
             start_seconds=started - began,
             probe_seconds=finished - started,
         )
+        problem = self._not_its_own(link, watch, outcome)
+        return replace(outcome, engine_problem=problem, transient=True) if problem else outcome
 
-    def _follow(
-        self, request: RunRequest, on_event: OnEvent, deadline: float
-    ) -> tuple[Collector, bool, dict[str, Any] | None]:
-        """Read the container's output to its end, over broken connections: (collector, ended in time, final state).
+    def _not_its_own(self, link: Link, watch: _Watch, outcome: RunOutcome) -> str | None:
+        """Why what is missing of an answer is not the image's doing; None where it is, or where nothing is missing."""
+        if watch.state is None:
+            return "the engine no longer answers for the container it was running"
+        whole = outcome.report.complete and outcome.exit_code == 0
+        if whole or outcome.timed_out or outcome.oom_killed or self._failed(outcome.report):
+            return None
+        if watch.outage:
+            return "the engine went away while the container ran, and the rest of its answer with it"
+        try:
+            outside = ending.ended_from_outside(link.client, watch.request.name, watch.state)
+        except (APIError, EngineUnavailableError, *engines.CONNECTION_ERRORS):
+            link.drop()
+            return "the engine went away when the container had ended, and cannot say how"
+        return _KILLED if outside else None
 
-        After a reconnect the log is read again from its beginning, into a new collector, so nothing is lost or seen twice.
+    def _failed(self, report: ProbeReport) -> bool:
+        """Whether a required check has failed: that was measured, and is not tried again until it passes."""
+        required = (check for check in report.checks if self._levels.get(check.name) is Level.REQUIRED)
+        return any(check.status is CheckStatus.FAIL for check in required)
+
+    def _follow(self, link: Link, watch: _Watch, output: Attached | None) -> None:
+        """Read the container's output to its end, over broken connections and restarts of the engine.
+
+        What was read live to its end is whole unless the engine says otherwise. Where something is missing, the log is read
+        from its start, and the reading that heard most counts: nothing is lost, and nothing is put together of two.
         """
+        name, rereads, pause = watch.request.name, 0, 0.1
         while True:
-            collector = Collector(request.plan, on_event)
-            if not collector.pump(self._outputs(request.name), max(0.0, deadline - time.monotonic())):
-                return collector, False, self._state(request.name)
-            state = self._final_state(request.name) if collector.failure is None else self._state(request.name)
-            if state is None or (not state["Running"] and collector.failure is None):
-                return collector, True, state
-            if time.monotonic() >= deadline:
-                return collector, False, state
-            time.sleep(0.5)  # the log broke off: read it again, to the end
-
-    def _outputs(self, name: str) -> list[Chunks]:
-        def follow(number: int) -> Iterator[tuple[int, bytes]]:
-            for chunk in self._connected().logs(
-                name, stdout=number == STDOUT, stderr=number == STDERR, stream=True, follow=True
-            ):
-                yield number, chunk
-
-        return [follow(STDOUT), follow(STDERR)]
-
-    def _state(self, name: str) -> dict[str, Any] | None:
-        """The container's state, from a new connection if need be; None when no engine answers or none knows the container."""
-        give_up = time.monotonic() + _RECONNECT_SECONDS
-        while True:
-            try:
-                return dict(self._connected().inspect_container(name)["State"])
-            except NotFound:
-                return None
-            except (APIError, EngineUnavailableError, *engines.CONNECTION_ERRORS):
-                self.close()
-                if time.monotonic() >= give_up:
-                    return None
-                time.sleep(0.5)
-
-    def _final_state(self, name: str) -> dict[str, Any] | None:
-        """The state of a container whose output has ended, which the engine may record a moment later."""
-        give_up = time.monotonic() + _WAIT_SECONDS
-        while True:
-            state = self._state(name)
-            if state is None or not state["Running"] or time.monotonic() >= give_up:
-                return state
-            time.sleep(0.05)
-
-    def _end(self, request: RunRequest) -> None:
-        """Remove the container, running or not; one that is to be kept is only stopped, so that it holds no GPU.
-
-        An engine that does not answer is asked once more, over a new connection.
-        """
-        for _ in range(2):
-            try:
-                if request.keep:
-                    self._connected().kill(request.name)
-                else:
-                    self._connected().remove_container(request.name, force=True, v=True)
+            collector = self._read(link, watch, output)
+            live, output = output is not None, None
+            if watch.timed_out:
+                watch.state, _ = self._state(link, name)
                 return
-            except NotFound:
+            assert watch.best is not None  # noqa: S101 - just read
+            watch.state, gap = self._recorded(link, watch, patient=collector.failure is None)
+            watch.outage = watch.outage or gap or (live and collector.failure is not None)
+            if watch.state is None or watch.timed_out:
                 return
-            except APIError as error:
-                if error.status_code == 409:  # not running any more, or its removal is under way
+            if not watch.state["Running"]:
+                if watch.best.report().complete or rereads >= (_REREADS_AFTER_OUTAGE if watch.outage else _REREADS):
                     return
-                self.close()
-            except (EngineUnavailableError, *engines.CONNECTION_ERRORS):
-                self.close()
+                rereads += 1
+            elif not watch.left:
+                watch.timed_out = True
+                return
+            else:
+                time.sleep(pause)  # the output broke off while it runs: read it again, to the end
+                pause = min(2 * pause, 5.0)
+
+    def _read(self, link: Link, watch: _Watch, output: Attached | None) -> Collector:
+        """One reading of the output: live, or else from the log."""
+        request = watch.request
+        if output is None:
+            self._listen_again(link, watch)
+        voice = watch.open[-1] if watch.open else None
+        collector = Collector(
+            request.plan, watch.telling(), gate=watch.gate, say=voice.say if voice else None, stop=self._stop
+        )
+        source = output or Log(self._clients, request.name)
+        try:
+            ended = collector.pump(source.sources(), watch.left)
+        finally:
+            source.close()
+        watch.deadline += collector.waited_seconds
+        watch.heard(collector)
+        if ended is Ended.ON_STOP:
+            raise _interrupted(request)
+        watch.timed_out = ended is Ended.AT_DEADLINE
+        return collector
+
+    def _listen_again(self, link: Link, watch: _Watch) -> None:
+        """A new way to talk to the container. Where there is none now, it is only listened to.
+
+        One that has ended is left alone: Podman would make it anew, and forget how it ended.
+        """
+        watch.close()
+        watch.open = []
+        if not (watch.state or {}).get("Running"):
+            return
+        try:
+            watch.open = [Attached(link.client, watch.request.name, stdin=1)]
+        except APIError:
+            pass  # it has ended
+        except (EngineUnavailableError, *engines.CONNECTION_ERRORS):
+            link.drop()
+            watch.outage = True
+
+    def _recorded(self, link: Link, watch: _Watch, *, patient: bool) -> tuple[Mapping[str, Any] | None, bool]:
+        """The state of a container whose output has ended, which the engine may record a moment later; and whether the engine
+        was away. One that has said everything is waited for to the deadline; one that has not was cut off if it still runs."""
+        pause, gap = 0.005, False
+        give_up = time.monotonic() + (_RECORD_SECONDS if patient else 0.0)
+        said_all = watch.best is not None and watch.best.report().complete
+        while True:
+            state, away = self._state(link, watch.request.name)
+            gap = gap or away
+            if self._stop.now and (state is None or state["Running"]):
+                raise _interrupted(watch.request)
+            if state is None or not state["Running"]:
+                return state, gap
+            if said_all and not watch.left:
+                watch.timed_out = True
+            if watch.timed_out or (not said_all and (gap or time.monotonic() >= give_up)):
+                return state, gap
+            time.sleep(pause)
+            pause = min(2 * pause, 0.2)
+
+    def _state(self, link: Link, name: str) -> tuple[Mapping[str, Any] | None, bool]:
+        """The container's state, None when no engine answers or none knows the container; and whether one was away meanwhile."""
+        give_up, away = time.monotonic() + _RECONNECT_SECONDS, False
+        while True:
+            try:
+                return dict(link.client.inspect_container(name)["State"]), away
+            except NotFound:
+                return None, away
+            except (APIError, EngineUnavailableError, *engines.CONNECTION_ERRORS):
+                away = True
+                link.drop()
+                if time.monotonic() >= give_up or self._stop.now:
+                    return None, away
+                time.sleep(0.25)
+
+
+def _ended(link: Link, request: RunRequest, part: Callable[[], RunOutcome]) -> RunOutcome:
+    """What a part of a container's life gives; the container is ended then, however it went."""
+    try:
+        outcome = part()
+    except BaseException:
+        with held_back():
+            ending.end(link, request.name, keep=request.keep)
+        raise
+    with held_back():
+        problem = ending.end(link, request.name, keep=request.keep)
+    return replace(outcome, stuck=True, engine_problem=outcome.engine_problem or problem) if problem else outcome
+
+
+def _nothing(request: RunRequest) -> ProbeReport:
+    return probe_host.EventStream(request.plan).close()
+
+
+def _away(request: RunRequest, words: str) -> RunOutcome:
+    return RunOutcome(report=_nothing(request), engine_problem=f"the engine went away: {words}", transient=True)
+
+
+def _interrupted(request: RunRequest) -> InterruptedRunError:
+    return InterruptedRunError(f"{request.cell_id} was not measured to its end", why="the run is to end")
+
+
+def _machine_bytes() -> int | None:
+    """This machine's memory; the engine is taken to run on it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None

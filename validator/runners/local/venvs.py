@@ -22,10 +22,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from validator.base.errors import AcquireError, InvalidInputError
+from validator.base.errors import AcquireError, InterruptedRunError, InvalidInputError
 from validator.base.resources import shipped_folder
+from validator.base.stopping import Stop
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions
 from validator.runners.base import OnLine
+from validator.runners.local import contents
+from validator.runners.local.uses import use
 from validator.runners.local.uv_process import run_uv
 from validator.runners.packages.channels import Channel, address, channel
 from validator.runners.packages.sources import PackageSources, configured, torch_requirement
@@ -45,6 +48,8 @@ class MadeEnvironment:
     """What the report must say about how it was made."""
     reused: bool
     """Whether it was there already."""
+    identity: str | None = None
+    """A hash of all that is in it and bends what it does; None where that cannot be known."""
 
 
 def default_root() -> Path:
@@ -60,19 +65,23 @@ def ensure(
     *,
     on_line: OnLine | None = None,
     timeout_seconds: float = 3600,
+    run_id: str = "",
+    stop: Stop | None = None,
 ) -> MadeEnvironment:
     """The environment's interpreter: the one the matrix names, or that of a virtual environment under ``root``.
 
     A virtual environment is made under another name and renamed when complete, so any that exists is whole; a lock keeps two
-    runs from making the same one. ``on_line`` gets each line of progress. Raises AcquireError when it cannot be made within
-    ``timeout_seconds``, and InvalidInputError for an interpreter that is not one or a configuration that cannot be read.
+    runs, or two threads, from making the same one. ``on_line`` gets each line of progress. Raises AcquireError when it cannot
+    be made within ``timeout_seconds``, InterruptedRunError once ``stop`` is asked, and InvalidInputError for an interpreter that
+    is not one or a configuration that cannot be read.
     """
     source = environment.source
     if isinstance(source, HostInterpreter):
-        return MadeEnvironment(_interpreter(environment, source), key="", notes=(), reused=True)
+        interpreter = _interpreter(environment, source)
+        return MadeEnvironment(interpreter, "", notes=(), reused=True, identity=contents.of_interpreter(interpreter))
     if not isinstance(source, BuiltImage):
         raise AcquireError(f"{environment.id} is an image", hint="measure it with --runner docker")
-    report = on_line or (lambda line: None)
+    report, stop = on_line or (lambda line: None), stop or Stop()
     deadline = time.monotonic() + timeout_seconds
     sources = configured(options)
     # One whose torch came from the channel is used again without asking the channel, and so without a network.
@@ -84,24 +93,27 @@ def ensure(
     python = _python(folder)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _locked(folder.with_suffix(".lock"), deadline, environment, report):
+        with _locked(folder.with_suffix(".lock"), deadline, environment, report, stop):
             if python.exists():  # False also for a link to a base interpreter that is gone
-                return MadeEnvironment(python, folder.name, notes, reused=True)
+                use(folder)
+                return MadeEnvironment(python, folder.name, notes, reused=True, identity=contents.of_environment(folder))
             partial = folder.with_suffix(".partial")
             for leftover in (partial, folder):
                 _remove(leftover)
             try:
-                recipe.make(partial, report, deadline)
+                recipe.make(partial, report, deadline, run_id, stop)
                 partial.rename(folder)
+                use(folder)
             finally:
                 _remove(partial)
+            identity = contents.of_environment(folder)
     except OSError as error:
         raise AcquireError(
             f"the virtual environment of {environment.id} cannot be kept under {root}",
             why=error.strerror or str(error),
             hint="free some space or correct the folder's permissions; XDG_CACHE_HOME moves it elsewhere",
         ) from error
-    return MadeEnvironment(python, folder.name, notes, reused=False)
+    return MadeEnvironment(python, folder.name, notes, reused=False, identity=identity)
 
 
 def _python(folder: Path) -> Path:
@@ -161,11 +173,19 @@ class _Recipe:
             )
         return tuple(notes)
 
-    def make(self, folder: Path, on_line: OnLine, deadline: float) -> None:
+    def make(self, folder: Path, on_line: OnLine, deadline: float, run_id: str, stop: Stop) -> None:
         """Make it in ``folder``, which may be renamed afterwards."""
 
         def uv(*arguments: str, index: Mapping[str, str]) -> None:
-            run_uv(arguments, self._variables(index), what=self.environment.id, on_line=on_line, deadline=deadline)
+            run_uv(
+                arguments,
+                self._variables(index),
+                what=self.environment.id,
+                on_line=on_line,
+                deadline=deadline,
+                run_id=run_id,
+                stop=stop,
+            )
 
         # --relocatable: scripts find the interpreter beside them, so that the folder can be renamed.
         uv("venv", "--relocatable", "--python", self.python, str(folder), index={})
@@ -202,7 +222,7 @@ class _Recipe:
 
 
 @contextmanager
-def _locked(file: Path, deadline: float, environment: Environment, on_line: OnLine) -> Iterator[None]:
+def _locked(file: Path, deadline: float, environment: Environment, on_line: OnLine, stop: Stop) -> Iterator[None]:
     """Hold the lock of one environment, which the kernel drops when the process ends, however it ends."""
     with file.open("a") as handle:
         told = False
@@ -211,6 +231,10 @@ def _locked(file: Path, deadline: float, environment: Environment, on_line: OnLi
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
+                if stop.asked:
+                    raise InterruptedRunError(
+                        f"waiting for the virtual environment of {environment.id} was given up", why="the run is to end"
+                    ) from None
                 if not told:
                     on_line(f"another run is making the environment of {environment.id}; waiting for it")
                     told = True
@@ -219,7 +243,7 @@ def _locked(file: Path, deadline: float, environment: Environment, on_line: OnLi
                         f"the virtual environment of {environment.id} is being made by another run, and was not ready in time",
                         hint="wait for the other run, or end it",
                     ) from None
-                time.sleep(_LOCK_POLL_SECONDS)
+                stop.wait(_LOCK_POLL_SECONDS)
         yield
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import tarfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import pytest
@@ -17,7 +19,8 @@ import requests
 from docker.errors import APIError, ImageNotFound
 from values import environment, matrix
 
-from validator.base.errors import AcquireError
+from validator.base.errors import AcquireError, InterruptedRunError
+from validator.base.stopping import Stop
 from validator.model import BuildOptions, BuiltImage, HostInterpreter, PackageOptions, PulledImage
 from validator.runners.base import Prepared
 from validator.runners.docker.images import Images, described
@@ -29,6 +32,11 @@ FRESH = {
     "RepoDigests": ["registry.example:5000/team/torch@sha256:cafe"],
     "Config": {"Entrypoint": ["/go", "-x"]},
 }
+
+
+@pytest.fixture(autouse=True)
+def _locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @dataclass
@@ -44,6 +52,23 @@ class EngineStandIn:
     """What the stream of a build brings."""
     builds: list[dict[str, Any]] = field(default_factory=list)
     closed: int = 0
+    removed: list[tuple[str, bool]] = field(default_factory=list)
+    base_url: str = "http+docker://localhost"
+    address: str | None = "tcp://engine:2375"
+    root: str = "/var/lib/docker"
+
+    def lend(self) -> nullcontext[Any]:
+        """As Clients does."""
+        return nullcontext(SimpleNamespace(client=self))
+
+    def info(self) -> dict[str, Any]:
+        return {"DockerRootDir": self.root}
+
+    def remove_image(self, image: str, *, force: bool, noprune: bool) -> None:
+        assert not force
+        self.removed.append((image, noprune))
+        if self.refusal is not None:
+            raise self.refusal if isinstance(self.refusal, Exception) else RuntimeError
 
     def build(self, *, fileobj: BinaryIO, **options: Any) -> EngineStandIn:
         with tarfile.open(fileobj=fileobj) as tar:
@@ -82,7 +107,7 @@ class EngineStandIn:
 
 def acquire(engine: EngineStandIn, policy: str, reference: str = REFERENCE, lines: list[str] | None = None) -> Prepared:
     of = environment(source=PulledImage(reference))
-    images = Images(engine, matrix(of, pull=policy), {})  # type: ignore[arg-type]
+    images = Images(engine, matrix(of, pull=policy), "host:1", Stop())  # type: ignore[arg-type]
     return images.acquire(of, (lines if lines is not None else []).append)
 
 
@@ -132,7 +157,7 @@ def test_an_engine_that_goes_away_in_a_pull_is_an_error() -> None:
 def test_an_environment_without_an_image_is_an_error() -> None:
     of = environment(source=HostInterpreter(Path("/usr/bin/python3")))
     with pytest.raises(AcquireError, match="has no image"):
-        Images(EngineStandIn(), matrix(of), {}).acquire(of, print)  # type: ignore[arg-type]
+        Images(EngineStandIn(), matrix(of), "host:1", Stop()).acquire(of, print)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -163,23 +188,144 @@ def test_an_image_from_no_registry_is_known_by_its_id(digests: dict[str, Any]) -
     assert acquire(EngineStandIn({"Id": "sha256:own", **digests}), "never").digest == "sha256:own"
 
 
-def test_progress_is_told_a_line_for_each_layer_and_not_for_each_byte() -> None:
+def test_progress_is_told_in_bytes_and_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    def progress(self: EngineStandIn) -> Iterator[dict[str, Any]]:
+        for done in range(0, 64 << 20, 1 << 20):
+            yield {"status": "Downloading", "id": "a1b2", "progressDetail": {"current": done, "total": 64 << 20}}
+        self.image = FRESH
+
+    monkeypatch.setattr(EngineStandIn, "_progress", progress)
     lines: list[str] = []
     acquire(EngineStandIn(), "missing", lines=lines)
-    assert lines == [f"pulling {REFERENCE}", f"pulling {REFERENCE}: layer a1b2 pull complete"]
+    assert lines == [f"pulling {REFERENCE}", f"pulling {REFERENCE}: 0 of 64 MiB"]
+
+
+def test_a_pull_that_brings_no_image_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EngineStandIn, "_progress", lambda self: iter([]))
+    with pytest.raises(AcquireError, match="could not prepare the image"):
+        acquire(EngineStandIn(), "missing")
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
-    [("Pull complete", True), ("Download complete", True), ("Extracting", False), ("Already exists", False)],
+    ("words", "transient"),
+    [
+        ("toomanyrequests: You have reached your pull rate limit", True),
+        ("received unexpected HTTP status: 503 Service Unavailable", True),
+        ("read tcp 10.0.0.5:41234->104.18.1.1:443: read: connection reset by peer", True),
+        ("unexpected EOF", True),
+        ("net/http: TLS handshake timeout", True),
+        ("manifest unknown", False),
+        ("denied: no access", False),
+        ("no space left on device", False),
+        ("dial tcp: lookup registry.example: no such host", False),
+    ],
 )
-def test_a_layer_is_told_when_it_has_arrived_and_once(status: str, told: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    messages = [{"status": status, "id": "a1b2"}, {"status": status, "id": "a1b2"}, {"status": status}]
-    monkeypatch.setattr(EngineStandIn, "_progress", lambda self: iter(messages))
-    engine, lines = EngineStandIn(), [""]
-    with pytest.raises(AcquireError, match="could not prepare the image"):  # the stand-in still has none
-        acquire(engine, "missing", lines=lines)
-    assert lines[2:] == ([f"pulling {REFERENCE}: layer a1b2 {status.lower()}"] if told else [])
+@pytest.mark.parametrize("in_stream", [True, False])
+def test_what_may_pass_is_told_apart_from_what_will_not(words: str, transient: bool, in_stream: bool) -> None:
+    with pytest.raises(AcquireError) as caught:
+        acquire(EngineStandIn(refusal=words if in_stream else APIError("500", explanation=words)), "missing")
+    assert caught.value.transient is transient
+
+
+def test_an_engine_that_went_away_may_come_back() -> None:
+    with pytest.raises(AcquireError) as caught:
+        acquire(EngineStandIn(refusal=requests.exceptions.ConnectionError("reset")), "missing")
+    assert caught.value.transient
+
+
+def test_an_image_that_does_not_fit_is_refused_with_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3 << 30))
+    told = {"status": "Downloading", "id": "a1b2", "progressDetail": {"current": 0, "total": 4 << 30}}
+    monkeypatch.setattr(EngineStandIn, "_progress", lambda self: iter([told, {"error": "not reached"}]))
+    engine = EngineStandIn(address="unix:///run/docker.sock", root=str(tmp_path))
+    with pytest.raises(AcquireError) as caught:
+        acquire(engine, "missing")
+    assert caught.value.what == f"{REFERENCE} does not fit on the engine's disk"
+    assert caught.value.why == (
+        f"it needs at least 7.6 GiB more (4.0 GiB of layers as sent, times 1.9 unpacked), and {tmp_path} has 3.0 GiB free"
+    )
+    assert not caught.value.transient
+
+
+# ---------------------------------------------------------------- many at once, and afterwards
+
+
+def images_of(engine: EngineStandIn, policy: str = "missing", stop: Stop | None = None) -> Images:
+    settings = matrix(environment(source=PulledImage(REFERENCE)), pull=policy)
+    return Images(engine, settings, "host:1", stop or Stop())  # type: ignore[arg-type]
+
+
+OF = environment(source=PulledImage(REFERENCE))
+
+
+def test_always_is_once_in_a_run() -> None:
+    engine = EngineStandIn(STALE)
+    images = images_of(engine, "always")
+    assert [images.acquire(OF, print).was_there for _ in range(3)] == [False] * 3
+    assert len(engine.pulls) == 1
+
+
+@pytest.mark.parametrize(("policy", "there"), [("missing", True), ("always", False)])
+def test_whether_it_was_there_before(policy: str, there: bool) -> None:
+    prepared = images_of(EngineStandIn(STALE), policy).acquire(OF, print)
+    assert (prepared.was_there, prepared.identity) == (there, prepared.handle)
+
+
+def test_an_image_that_is_up_to_date_already_is_not_this_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EngineStandIn, "_progress", lambda self: iter([{"status": "Image is up to date"}]))
+    engine = EngineStandIn(STALE)
+    images = images_of(engine, "always")
+    prepared = images.acquire(OF, print)
+    assert prepared.was_there
+    images.discard(prepared)
+    assert engine.removed == []
+
+
+def test_what_this_run_pulled_is_discarded_when_all_are_done_with_it() -> None:
+    engine = EngineStandIn()
+    images = images_of(engine)
+    first, second = (images.acquire(OF, print) for _ in range(2))
+    images.discard(first)
+    assert engine.removed == []
+    images.discard(second)
+    assert engine.removed == [(REFERENCE, False)]
+    images.discard(second)
+    assert len(engine.removed) == 1
+
+
+def test_what_another_run_of_this_user_uses_stays() -> None:
+    engine = EngineStandIn()
+    images, other = images_of(engine), images_of(engine)
+    prepared = images.acquire(OF, print)
+    other.acquire(OF, print)
+    images.discard(prepared)
+    assert engine.removed == []
+    other.close()
+
+
+@pytest.mark.parametrize("refusal", [APIError("409", explanation="in use"), requests.exceptions.ConnectionError("gone")])
+def test_what_cannot_be_discarded_stays_and_nothing_is_said(refusal: Exception) -> None:
+    engine = EngineStandIn()
+    images = images_of(engine)
+    prepared = images.acquire(OF, print)
+    engine.refusal = refusal
+    images.discard(prepared)
+    assert len(engine.removed) == 1
+
+
+def test_nothing_is_fetched_once_the_run_is_to_end() -> None:
+    stop = Stop()
+    stop.ask(60.0)
+    with pytest.raises(InterruptedRunError):
+        images_of(EngineStandIn(), stop=stop).acquire(OF, print)
+
+
+def test_volumes_are_known_and_told() -> None:
+    prepared = acquire(EngineStandIn({"Id": "sha256:v", "Config": {"Volumes": {"/data": {}, "/models": {}}}}), "never")
+    assert prepared.volumes == ("/data", "/models")
+    assert prepared.notes == ("the image's volumes (/data, /models) are empty folders in memory here",)
+    many = {f"/v{number}": {} for number in range(1000)}
+    assert len(acquire(EngineStandIn({"Id": "sha256:v", "Config": {"Volumes": many}}), "never").volumes) == 64
 
 
 # ---------------------------------------------------------------- builds
@@ -196,7 +342,8 @@ def build(engine: EngineStandIn, folder: Path, *, policy: str = "missing", lines
     images = Images(
         engine,  # type: ignore[arg-type]
         matrix(of, pull=policy, build=BuildOptions(network="host"), packages=PackageOptions(channel_url="")),
-        {"validator.owner": "host:1"},
+        "host:1",
+        Stop(),
     )
     return images.acquire(of, (lines if lines is not None else []).append)
 
@@ -255,6 +402,19 @@ def test_a_build_that_fails_quotes_its_last_lines_without_passwords(folder: Path
     assert len(quoted) == 1 + 12
     assert "packages.index" in caught.value.hint
     assert engine.closed == 1  # which tells the engine to give the build up
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        ("received unexpected HTTP status: 503 Service Unavailable", True),  # while the base image was pulled
+        ("The command '/bin/sh -c pip install torch==429 || echo connection reset' returned a non-zero code: 1", False),
+    ],
+)
+def test_only_the_engines_own_trouble_in_a_build_may_pass(error: str, transient: bool, folder: Path) -> None:
+    with pytest.raises(AcquireError) as caught:
+        build(EngineStandIn(said=({"error": error},)), folder)
+    assert caught.value.transient is transient
 
 
 def test_a_build_that_fails_at_once_has_nothing_to_quote(folder: Path) -> None:

@@ -14,8 +14,10 @@ from validator import probe_host
 from validator.catalogue.checks import registry
 from validator.model import Action, Cell, EngineInfo, Environment, Gpu, HostInterpreter, Level, Limits
 from validator.runners import labels
-from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest
-from validator.runners.docker.runner import DockerRunner, container_name, gpu_request
+from validator.runners.base import GRACE_SECONDS, Prepared, RunContext, RunRequest, Share
+from validator.runners.docker import runner as runners
+from validator.runners.docker.container import container_name, gpu_request
+from validator.runners.docker.runner import DockerRunner
 
 DOCKER = EngineInfo(name="docker", version="29.0.0")
 DOCKER_WITH_CDI = replace(DOCKER, cdi_devices=("nvidia.com/gpu=0", "nvidia.com/gpu=all"))
@@ -86,8 +88,48 @@ def test_limits_are_the_matrixs() -> None:
     assert request.deadline_seconds == 90 + GRACE_SECONDS  # the probe ends itself first, and still reports
 
 
-def test_without_a_memory_limit_none_is_sent() -> None:
-    assert not {"Memory", "MemorySwap"} & set(host_config(cell(), limits=Limits()))
+@pytest.mark.parametrize(
+    ("limit", "share", "machine", "used"),
+    [
+        (4 << 30, 2 << 30, 64 << 30, 4 << 30),  # the matrix says
+        (None, 2 << 30, 64 << 30, 2 << 30),  # the share says
+        (None, None, 100 << 30, 80 << 30),  # something is left to the machine
+        (None, None, None, 8 << 30),
+    ],
+)
+def test_there_is_always_a_memory_limit(
+    limit: int | None, share: int | None, machine: int | None, used: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "_machine_bytes", lambda: machine)
+    runner = DockerRunner(matrix(limits=Limits(memory_bytes=limit)), CONTEXT)
+    config = runner.request(cell(), Prepared("i"), share=Share(memory_bytes=share)).payload["HostConfig"]
+    assert config["Memory"] == config["MemorySwap"] == used
+
+
+def test_this_machines_memory_is_known() -> None:
+    assert (runners._machine_bytes() or 0) > 1 << 28
+
+
+@pytest.mark.parametrize(("cpus", "sent"), [((), None), ((0,), "0"), ((4, 5, 6, 12), "4,5,6,12")])
+def test_a_share_names_its_processors(cpus: tuple[int, ...], sent: str | None) -> None:
+    request = DockerRunner(matrix(), CONTEXT).request(cell(), Prepared("i"), share=Share(cpus=cpus))
+    assert request.payload["HostConfig"].get("CpusetCpus") == sent
+
+
+def test_an_images_volumes_are_bounded_room_in_memory() -> None:
+    volumes = ("/data", "/data/", "/models//big", "models/../x", "/tmp", "/", "/proc/x", "/dev", "/developer", " ", "")
+    found = host_config(cell(), prepared=Prepared("i", volumes=volumes), limits=Limits(scratch_bytes=5 << 20))["Tmpfs"]
+    assert set(found) == {"/tmp", "/data", "/models/big", "/x", "/developer"}
+    assert all(f"size={5 << 20}" in options.split(",") for options in found.values())
+
+
+def test_what_the_probe_is_told_can_reach_it_over_more_than_one_connection() -> None:
+    payload = requested(cell()).payload
+    assert (payload["OpenStdin"], payload["StdinOnce"], payload["AttachStdin"]) == (True, False, True)
+
+
+def test_an_engine_that_restarts_need_not_wait_for_it() -> None:
+    assert requested(cell()).payload["StopSignal"] == "SIGKILL"
 
 
 def test_scratch_is_a_bounded_tmpfs_from_which_compiled_code_can_be_loaded() -> None:
@@ -164,7 +206,16 @@ def test_an_engine_that_would_silently_leave_the_gpu_out_is_not_asked() -> None:
 
 def test_mig_devices_of_a_gpu_with_mig_off_do_not_count() -> None:
     leftover = replace(T4, mig_enabled=False, mig_devices=("MIG-aaaa",))
-    assert gpu_request(leftover, DOCKER)[0]["DeviceIDs"] == ["GPU-1111"]
+    assert gpu_request([leftover], DOCKER)[0]["DeviceIDs"] == ["GPU-1111"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "ids"), [(DOCKER, ["GPU-1111", "GPU-2222"]), (PODMAN, ["nvidia.com/gpu=GPU-1111", "nvidia.com/gpu=GPU-2222"])]
+)
+def test_a_cell_of_many_gpus_is_given_all_of_them(engine: EngineInfo, ids: list[str]) -> None:
+    of = replace(cell(gpu=T4), lanes=(T4, replace(T4, index=1, uuid="GPU-2222")), takes_all=True)
+    [request] = requested(of, engine=engine).payload["HostConfig"]["DeviceRequests"]
+    assert request["DeviceIDs"] == ids
 
 
 def test_opening_an_image_asks_for_no_gpu_and_no_training() -> None:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from values import L4_HOST, T4, built, cell, cpu_environment, environment, matrix, probe_plan
 
+from validator.base.errors import InterruptedRunError
+from validator.base.stopping import Stop
 from validator.catalogue import checks
 from validator.model import Action, CheckStatus, Environment, HostInterpreter, Limits, PackageOptions, PulledImage, Status
-from validator.runners.base import GRACE_SECONDS, OnLine, Prepared, RunContext, RunRequest
+from validator.runners.base import GRACE_SECONDS, OnLine, Prepared, RunContext, RunRequest, Share
 from validator.runners.local import runner as local
 from validator.runners.local.runner import LocalRunner, create, process_environment, request_for, run_process
 from validator.runners.local.venvs import MadeEnvironment
@@ -46,7 +52,18 @@ def no_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def process(argv: list[str], *, deadline_seconds: float = 60) -> RunRequest:
-    return RunRequest("a@host", "name", {"argv": argv, "env": {}}, probe_plan(), deadline_seconds)
+    payload = {"argv": argv, "env": {}, "run_id": f"test-{token_hex(4)}", "cpus": ()}
+    return RunRequest("a@host", "name", payload, probe_plan(), deadline_seconds)
+
+
+def until(holds: Callable[[], bool], seconds: float = 15) -> bool:
+    """Whether it held within that time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def alive(pid: int) -> bool:
@@ -60,7 +77,7 @@ def alive(pid: int) -> bool:
 @pytest.mark.usefixtures("no_torch")
 def test_the_probe_reports_to_its_end_also_where_torch_cannot_be_imported() -> None:
     events: list[Mapping[str, object]] = []
-    request = request_for(sys.executable, probe_plan(), None, cell_id="a@host", name="name")
+    request = request_for(sys.executable, probe_plan(), (), cell_id="a@host")
     outcome = run_process(request, events.append)
     assert (outcome.exit_code, outcome.timed_out, outcome.start_problem) == (0, False, None)
     assert outcome.report.complete, outcome
@@ -128,21 +145,20 @@ def test_what_a_process_leaves_running_is_ended_though_it_ended_well_itself(tmp_
     assert not alive(pid)
 
 
-def test_a_process_has_this_ones_variables_and_nothing_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_has_this_ones_variables_and_those_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OURS", "1")
     monkeypatch.setenv("BOTH", "ours")
-    script = "import os, sys; sys.stderr.write(os.environ['OURS'] + os.environ['BOTH'] + repr(sys.stdin.read()))"
-    request = RunRequest(
-        "a@host", "name", {"argv": [sys.executable, "-c", script], "env": {"BOTH": "the probe's"}}, probe_plan(), 60
-    )
-    assert run_process(request, ignore).stderr == "1the probe's''"
+    script = "import os, sys; sys.stderr.write(os.environ['OURS'] + os.environ['BOTH'])"
+    request = process([sys.executable, "-c", script])
+    request.payload["env"]["BOTH"] = "the probe's"  # type: ignore[index]
+    assert run_process(request, ignore).stderr == "1the probe's"
 
 
 def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     plan = probe_plan("import")
     script = f"import os, time; open({str(pids)!r}, 'w').write(str(os.getpid())); print('x', flush=True); time.sleep(300)"
-    start = f'{{"nonce": "{plan.nonce}", "seq": 1, "event": "start", "protocol": 1, "python": "", "executable": "", '
+    start = f'{{"nonce": "{plan.nonce}", "seq": 1, "event": "start", "protocol": 2, "python": "", "executable": "", '
     start += '"platform": "", "libc": "", "environment": {}, "checks": ["import"]}'
     request = replace(process([sys.executable, "-c", f"print({start!r}, flush=True)\n{script}"]), plan=plan)
     seen = []
@@ -159,6 +175,71 @@ def test_an_interrupt_leaves_no_process_behind(tmp_path: Path) -> None:
     assert not alive(int(pids.read_text()))
 
 
+@pytest.mark.timeout(60)
+def test_a_run_that_is_to_end_at_once_ends_the_process_and_says_so(tmp_path: Path) -> None:
+    stop, pids = Stop(), tmp_path / "pids"
+    threading.Thread(target=lambda: (until(pids.exists), stop.ask()), daemon=True).start()
+    with pytest.raises(InterruptedRunError, match="a@host was ended"):
+        run_process(process([sys.executable, "-c", STUBBORN, str(pids)]), ignore, stop=stop)
+    for pid in map(int, pids.read_text().split()):
+        assert until(lambda pid=pid: not alive(pid))
+
+
+@pytest.mark.usefixtures("no_torch")
+def test_several_run_at_once_each_in_its_thread_and_none_disturbs_another() -> None:
+    with ThreadPoolExecutor(6) as pool:
+        requests = [request_for(sys.executable, probe_plan(), (), cell_id=f"{n}@host", run_id="run-t") for n in range(6)]
+        outcomes = list(pool.map(lambda request: run_process(request, ignore), requests))
+    for outcome in outcomes:
+        assert outcome.report.complete, outcome
+        assert (outcome.exit_code, outcome.stuck, outcome.report.stray) == (0, False, "")
+
+
+def test_the_processors_of_its_share_are_all_it_gets() -> None:
+    one = min(os.sched_getaffinity(0))
+    request = LocalRunner(matrix(), CONTEXT).request(cell(), Prepared(sys.executable), share=Share(cpus=(one,)), attempt=2)
+    assert request.payload["cpus"] == (one,)
+    assert (request.attempt, request.name[-2:]) == (2, "-2")
+    script = "import os, sys; sys.stderr.write(repr(sorted(os.sched_getaffinity(0))))"
+    request.payload["argv"] = [sys.executable, "-c", script]  # type: ignore[index]
+    assert run_process(request, ignore).stderr == f"[{one}]"
+
+
+def test_a_probe_asks_for_its_turn_and_the_wait_is_not_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text("__version__ = '1'\nclass Tensor: pass\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    plan = replace(probe_plan("import"), turns=True)
+    plan = replace(plan, checks=tuple(replace(spec, alone=True) for spec in plan.checks))
+
+    class Later:
+        """A turn that comes after a second."""
+
+        def __init__(self) -> None:
+            self.began, self.ended = time.monotonic(), False
+
+        @property
+        def granted(self) -> bool:
+            return time.monotonic() - self.began > 1.0
+
+        def end(self) -> None:
+            self.ended = True
+
+    turns: list[Later] = []
+
+    class Gate:
+        def ask(self) -> Later:
+            turns.append(Later())
+            return turns[-1]
+
+    began = time.monotonic()
+    outcome = run_process(request_for(sys.executable, plan, (), cell_id="a@host"), ignore, Gate())
+    took = time.monotonic() - began
+    assert outcome.report.complete
+    assert [turn.ended for turn in turns] == [True]
+    assert outcome.probe_seconds is not None
+    assert outcome.probe_seconds <= took - 1.0
+
+
 @pytest.mark.parametrize("kind", ["absent", "not executable", "a folder"])
 def test_what_cannot_be_started_is_said_and_nothing_is_raised(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "python"
@@ -166,7 +247,7 @@ def test_what_cannot_be_started_is_said_and_nothing_is_raised(tmp_path: Path, ki
         path.write_text("#!/bin/sh\n")
     elif kind == "a folder":
         path.mkdir()
-    outcome = run_process(request_for(str(path), probe_plan(), None, cell_id="a@host", name="name"), ignore)
+    outcome = run_process(request_for(str(path), probe_plan(), (), cell_id="a@host"), ignore)
     assert outcome.start_problem is not None
     assert str(path) in outcome.start_problem
     assert not outcome.report.started
@@ -191,7 +272,7 @@ def test_the_request_carries_the_plan_and_the_limits() -> None:
     assert request.payload["env"]["CUDA_VISIBLE_DEVICES"] == "GPU-1111"
     assert (request.plan.device, request.plan.host_gpu, request.plan.deadline_seconds) == ("cuda", T4, 90)
     assert request.deadline_seconds == 90 + GRACE_SECONDS
-    assert (request.cell_id, request.name) == (cell(of).id, f"validator-run-1-{cell(of).id}")
+    assert (request.cell_id, request.name) == (cell(of).id, f"validator-run-1-{cell(of).id}-1")
 
 
 @pytest.mark.parametrize(
@@ -202,12 +283,13 @@ def test_the_device_is_what_the_plan_said(action: Action, gpu: object, device: s
     assert request.plan.device == device
 
 
-def test_the_one_gpu_of_the_cell_is_what_the_probe_sees() -> None:
+def test_the_gpus_of_the_cell_are_what_the_probe_sees() -> None:
     base = {"CUDA_VISIBLE_DEVICES": "3", "PATH": "/bin"}
-    assert process_environment({"A": "b"}, None, base) == {**base, "A": "b"}
-    assert process_environment({}, T4, base)["CUDA_VISIBLE_DEVICES"] == "GPU-1111"
+    assert process_environment({"A": "b"}, (), base) == {**base, "A": "b"}
+    assert process_environment({}, (T4,), base)["CUDA_VISIBLE_DEVICES"] == "GPU-1111"
     mig = replace(T4, mig_enabled=True, mig_devices=("MIG-aaaa", "MIG-bbbb"))
-    assert process_environment({}, mig, base)["CUDA_VISIBLE_DEVICES"] == "MIG-aaaa"
+    assert process_environment({}, (mig,), base)["CUDA_VISIBLE_DEVICES"] == "MIG-aaaa"
+    assert process_environment({}, (T4, replace(T4, uuid="GPU-2")), base)["CUDA_VISIBLE_DEVICES"] == "GPU-1111,GPU-2"
     assert base["CUDA_VISIBLE_DEVICES"] == "3"
 
 
@@ -220,16 +302,19 @@ def test_the_local_runner_has_no_containers_and_speaks_of_the_engine_as_it_was_a
 def test_how_an_environment_was_made_is_handed_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def made(of: Environment, options: PackageOptions, root: Path, *, on_line: OnLine) -> MadeEnvironment:
-        asked.append((of, options, root, on_line))
-        return MadeEnvironment(tmp_path / "bin" / "python", "key", ("the mirror was used",), reused=False)
+    def made(
+        of: Environment, options: PackageOptions, root: Path, *, on_line: OnLine, run_id: str, stop: Stop
+    ) -> MadeEnvironment:
+        asked.append((of, options, root, on_line, run_id, stop))
+        return MadeEnvironment(tmp_path / "bin" / "python", "key", ("the mirror was used",), reused=True, identity="sha256:1")
 
     monkeypatch.setattr(local, "ensure", made)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     of, options = environment(source=built()), PackageOptions(index="https://i")
     prepared = LocalRunner(matrix(of, packages=options), CONTEXT).prepare(of, print)
     assert (prepared.handle, prepared.notes, prepared.digest) == (f"{tmp_path}/bin/python", ("the mirror was used",), None)
-    assert asked == [(of, options, tmp_path / "torch-matrix-validator" / "envs", print)]
+    assert (prepared.identity, prepared.was_there) == ("sha256:1", True)
+    assert asked == [(of, options, tmp_path / "torch-matrix-validator" / "envs", print, "run-1", CONTEXT.stop)]
 
 
 def test_an_image_needs_an_engine() -> None:

@@ -6,12 +6,15 @@ uv's place is taken by a shell script, so that it says and does what a test want
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from validator.base.errors import AcquireError
+from validator.base.errors import AcquireError, InterruptedRunError
+from validator.base.stopping import Stop
 from validator.runners.local import uv_process
 from validator.runners.local.uv_process import run_uv
 
@@ -24,12 +27,12 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def run(script: Path, body: str, *, seconds: float = 60, variables: dict[str, str] | None = None) -> list[str]:
+def run(script: Path, body: str, *, seconds: float = 60, variables: dict[str, str] | None = None, **more: Any) -> list[str]:
     """The lines handed on."""
     script.write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
     script.chmod(0o755)
     lines: list[str] = []
-    run_uv(("venv", "x"), variables or {}, what="mine", on_line=lines.append, deadline=time.monotonic() + seconds)
+    run_uv(("venv", "x"), variables or {}, what="mine", on_line=lines.append, deadline=time.monotonic() + seconds, **more)
     return lines
 
 
@@ -91,9 +94,30 @@ def test_a_uv_that_closes_its_output_and_goes_on_is_ended_at_the_deadline(script
 
 
 @pytest.mark.timeout(60)
-def test_a_tool_that_keeps_the_output_open_does_not_keep_uv(script: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uv_process, "_DRAIN_SECONDS", 0.5)
-    assert run(script, "sleep 300 & echo done", seconds=120) == ["done"]
+def test_a_tool_that_keeps_the_output_open_does_not_keep_uv(script: Path, tmp_path: Path) -> None:
+    assert run(script, f"setsid sleep 300 & echo $! > {tmp_path}/pid; echo done", seconds=120) == ["done"]
+    assert not alive(int((tmp_path / "pid").read_text()))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("body", ["setsid sleep 300 & echo $! > PID; wait", "exec >&- 2>&-; sleep 300 & echo $! > PID; wait"])
+def test_a_run_that_is_to_end_ends_uv_and_what_it_started_and_says_so(script: Path, tmp_path: Path, body: str) -> None:
+    stop, pid = Stop(), tmp_path / "pid"
+
+    def ask() -> None:
+        while not (pid.exists() and pid.read_text()):
+            time.sleep(0.02)
+        stop.ask(3600)  # what is being made is not waited for, whatever the grace is for cells
+
+    threading.Thread(target=ask, daemon=True).start()
+    with pytest.raises(InterruptedRunError, match="making the virtual environment of mine was given up"):
+        run(script, body.replace("PID", str(pid)), stop=stop)
+    assert not alive(int(pid.read_text()))
+
+
+def test_uv_carries_the_mark_of_its_run(script: Path) -> None:
+    lines = run(script, "env", run_id="run-7")
+    assert {"VALIDATOR_RUN=run-7", "VALIDATOR_CELL=uv mine"} <= set(lines)
 
 
 # ---------------------------------------------------------------- failures
@@ -141,10 +165,14 @@ def test_a_failure_without_words_says_so(script: Path) -> None:
         ("error: HTTP status client error (401)", "credentials"),
         ("error: 403 Forbidden", "credentials"),
         ("error: permission denied: /x", "permission"),
+        ("error: Failed to fetch: `https://x`\nHTTP status server error (503 Service Unavailable) for url (https://x)", "busy"),
+        ("error: Failed to fetch: `https://x`\nHTTP status client error (429 Too Many Requests) for url (https://x)", "busy"),
     ],
 )
-def test_a_failure_says_what_to_do(script: Path, said: str, kind: str) -> None:
-    assert failed(script, f"cat <<'END'\n{said}\nEND\nexit 1").hint == uv_process._ADVICE[kind]
+def test_a_failure_says_what_to_do_and_whether_it_may_be_gone_in_a_moment(script: Path, said: str, kind: str) -> None:
+    error = failed(script, f"cat <<'END'\n{said}\nEND\nexit 1")
+    assert error.hint == uv_process._ADVICE[kind]
+    assert error.transient == (kind in ("busy", "network"))
 
 
 def test_words_that_nobody_knows_give_the_plain_advice(script: Path) -> None:

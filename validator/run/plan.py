@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase, translate
 
@@ -52,29 +54,51 @@ def make_plan(
     """
     chosen_environments = _select(matrix.environments, tuple(environments), "environment", "-e")
     chosen_targets = _select(matrix.targets, tuple(targets), "target", "-t")
-    places = [(target, f"@{target.id}", _place(target, host, matrix)) for target in chosen_targets]
+    with _without_collector():
+        cells = tuple(_cells(matrix, host, chosen_environments, chosen_targets, supports, inspect, predict))
+    return Plan(cells, runner, runner_reason)
+
+
+def _cells(
+    matrix: Matrix,
+    host: HostInfo,
+    environments: Iterable[Environment],
+    targets: Iterable[Target],
+    supports: Supports,
+    inspect: bool,
+    predict: Predict | None,
+) -> Iterator[Cell]:
+    places = [(target, f"@{target.id}", _place(target, host, matrix)) for target in targets]
     expected = [(re.compile(translate(row.glob)).match, row.status) for row in matrix.expectations]
-    cells = []
-    for environment in chosen_environments:
+    for environment in environments:
         obstacle = _obstacle(supports(environment))
         for target, at, place in places:
             cell_id = environment.id + at
             action, why, on_gpu = _action(environment, target, place, obstacle, inspect)
-            cells.append(
-                Cell(
-                    cell_id,
-                    environment,
-                    target,
-                    action,
-                    why,
-                    gpu=place.lanes[0] if on_gpu else None,
-                    expect=next((status for matches, status in expected if matches(cell_id)), None) if expected else None,
-                    predicted=predict(environment, target) if predict else None,
-                    lanes=place.lanes if on_gpu else (),
-                    takes_all=on_gpu and place.takes_all,
-                )
+            yield Cell(
+                cell_id,
+                environment,
+                target,
+                action,
+                why,
+                gpu=place.lanes[0] if on_gpu else None,
+                expect=next((status for matches, status in expected if matches(cell_id)), None) if expected else None,
+                predicted=predict(environment, target) if predict else None,
+                lanes=place.lanes if on_gpu else (),
+                takes_all=on_gpu and place.takes_all,
             )
-    return Plan(tuple(cells), runner, runner_reason)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nothing of what is made in here is garbage; the collector would walk through all of it again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)

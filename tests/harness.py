@@ -22,6 +22,8 @@ from validator.runners import labels
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 #: The suite's own images, and what is made of them, carry this label (tests/images/labelled).
 SUITE_LABEL = "validator.test=suite"
+#: Images that are made for single tests, a folder each.
+IMAGES_FOLDER = Path(__file__).parent / "images"
 
 Document = Mapping[str, Any]
 
@@ -116,11 +118,15 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 540,
     through: Sequence[str] = (),
+    before: Sequence[str] = (),
 ) -> Finished:
-    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix. ``through`` is a command that starts it."""
+    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix.
+
+    ``through`` is a command that starts it, ``before`` are options of every command.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*through, *_command(folder, matrix, options)],
+        [*through, *_command(folder, matrix, options, before)],
         cwd=folder,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
@@ -133,8 +139,8 @@ def run(
     return Finished(done.returncode, done.stdout, done.stderr, folder / "out")
 
 
-def _command(folder: Path, matrix: Document | None, options: Sequence[str]) -> list[str]:
-    command = [sys.executable, "-m", "validator", "run", "--out", str(folder / "out"), *options]
+def _command(folder: Path, matrix: Document | None, options: Sequence[str], before: Sequence[str] = ()) -> list[str]:
+    command = [sys.executable, "-m", "validator", *before, "run", "--out", str(folder / "out"), *options]
     if matrix is not None:
         file = folder / "matrix.yaml"
         file.write_text(json.dumps({"version": "1", **matrix}), encoding="utf-8")  # JSON is YAML

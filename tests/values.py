@@ -146,6 +146,7 @@ HOSTILE = (
     "https://evil.example www.evil.example @someone #12 me@evil.example **b** _i_ ~~s~~ $x$ &lt; \\| "
     "\x1b[31mred\x1b]8;;http://evil.example\x07\u202egnp\u200b\x9b2J\x00"
     "\r\n| 1 | 2 |\n# heading\n- item\n"
+    " ::error file=x::y\n::stop-commands::z\n##[group]w ##vso[task.complete]v ##teamcity[u] section_start:1:t\n"
 )
 
 

@@ -53,8 +53,7 @@ class Acquisition:
         self._done = done
         self._queue: deque[Environment] = deque()
         self._over = threading.Event()
-        self._engine_gone = False
-        """Whether the last environment could not be had because no engine answers: then the others are tried once each."""
+        """Whether no further environment is to be begun."""
         self._room: threading.Semaphore | None = None
 
     def start(self, environments: Sequence[Environment], ahead: int | None = None) -> None:
@@ -98,8 +97,7 @@ class Acquisition:
                 )
             except Exception as error:  # noqa: BLE001 - whatever it is becomes the result of the environment's cells
                 prepared = error
-            tries = 1 if self._engine_gone else self._tries
-            again = isinstance(prepared, Exception) and _may_help(prepared) and len(attempts) + 1 < tries
+            again = isinstance(prepared, Exception) and _may_help(prepared) and len(attempts) + 1 < self._tries
             if not again or self._stop.asked:
                 break
             attempts.append(Attempt(at.isoformat(timespec="seconds"), one_line(str(prepared), 300), time.monotonic() - tried))
@@ -109,7 +107,6 @@ class Acquisition:
             self._progress.note(environment, f"tried again in {seconds:.0f} s: {one_line(str(prepared), 200)}")
             if self._stop.wait(seconds):
                 break
-        self._engine_gone = isinstance(prepared, EngineUnavailableError)
         if self._stop.asked and isinstance(prepared, Exception):
             prepared = InterruptedRunError(f"{environment.id} was not made ready: the run was interrupted")
         self._progress.acquired(environment, one_line(str(prepared), 300) if isinstance(prepared, Exception) else None)

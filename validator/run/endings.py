@@ -17,6 +17,11 @@ def enough_failures(failures: int) -> str:
     return f"not begun: {failures} {'cell' if failures == 1 else 'cells'} had failed, and the run was to end then"
 
 
+def engine_gone(error: ValidatorError) -> str:
+    """The reason of a cell that was not begun because the engine is gone."""
+    return f"not begun: {error.what}"
+
+
 #: Why a lane was put aside: what ran there could not be ended, or one job after another failed for what the machine did.
 STUCK = "what ran there before could not be ended"
 IN_TROUBLE = "one cell after another could not be run there"

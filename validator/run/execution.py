@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from heapq import heappop, heappush
 
-from validator.base.errors import InterruptedRunError, StoreError
+from validator.base.errors import EngineUnavailableError, InterruptedRunError, StoreError
 from validator.base.stopping import Stop
 from validator.base.text import one_line
 from validator.model import Action, Cell, CellResult, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
@@ -157,6 +157,8 @@ class _Run:
         """Cells with a result of an earlier run that is not kept yet."""
         self._problem: StoreError | None = None
         self._failures = 0
+        self._gone: EngineUnavailableError | None = None
+        """Why nothing can be made ready any more."""
         self._scheduler = Scheduler()
         self._prepared: dict[str, Acquired] = {}
         self._events: queue.SimpleQueue[Acquired | _Ended] = queue.SimpleQueue()
@@ -221,7 +223,8 @@ class _Run:
     def _ending(self) -> bool:
         """Whether nothing new is begun."""
         limit = self.settings.max_failures
-        return self.stop.asked or self._problem is not None or (limit is not None and self._failures >= limit)
+        cannot_go_on = self._problem is not None or self._gone is not None
+        return self.stop.asked or cannot_go_on or (limit is not None and self._failures >= limit)
 
     def _step(self) -> None:
         """Start what can start, then take in what has happened, or look again after a moment."""
@@ -278,6 +281,9 @@ class _Run:
                 cells = self._work_list.cells_of(job.number)
                 failed = [self._one.failed(cell, prepared, acquired.seconds) for cell in cells]
                 self._finish(job.number, [replace(result, attempts=acquired.attempts) for result in failed])
+            if isinstance(prepared, EngineUnavailableError) and self._gone is None:
+                self._gone = prepared
+                self.progress.said(f"{prepared.what}: nothing new is begun")
             return
         self._prepared[environment.id] = acquired
         jobs = self._scheduler.withdraw(environment.id)
@@ -613,7 +619,9 @@ class _Run:
     def _why_not(self, during: bool) -> str:
         if self.stop.asked:
             return endings.DURING if during else endings.BEFORE
-        return endings.NOT_KEPT if self._problem is not None else endings.enough_failures(self._failures)
+        if self._problem is not None:
+            return endings.NOT_KEPT
+        return endings.engine_gone(self._gone) if self._gone is not None else endings.enough_failures(self._failures)
 
     def _advised(self) -> tuple[CellResult, ...]:
         """The results once all are there: a remedy can now name what else works on the same target."""

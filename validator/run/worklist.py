@@ -23,7 +23,7 @@ class Worklist:
         self.cells = cells
         made = lanes_of(cells.values(), host, settings.side_by_side, settings.cpus)
         self.lanes: Mapping[str, Lane] = {lane.name: lane for lane in made}
-        self._numbers: dict[int, tuple[int, ...]] = {}
+        self._numbers: dict[int, list[int]] = {}
         self.jobs = tuple(self._made(known.seconds))
         self._unfinished = Counter(job.environment for job in self.jobs)
         order = in_order(self.jobs, known.acquire_seconds)
@@ -36,16 +36,17 @@ class Worklist:
         on_cpu = tuple(name for name, lane in self.lanes.items() if lane.gpu is None)
         expected = expectations(list(self.cells.values()), seconds)
         opened: dict[str, int] = {}
+        shared: dict[tuple[str, ...], tuple[str, ...]] = {}  # a million jobs have a handful of sets of lanes
         jobs = []
         for (number, cell), each in zip(self.cells.items(), expected, strict=True):
             first = opened.setdefault(cell.environment.id, number) if cell.action is Action.INSPECT else number
             if first == number:
                 lanes = tuple(by_device[gpu.device_uuid] for gpu in cell.lanes) or on_cpu
-                jobs.append(Job(number, cell.environment.id, lanes, each, cell.takes_all))
-            self._numbers[first] = (*self._numbers.get(first, ()), number)
+                jobs.append(Job(number, cell.environment.id, shared.setdefault(lanes, lanes), each, cell.takes_all))
+            self._numbers.setdefault(first, []).append(number)
         return jobs
 
-    def numbers(self, job: int) -> tuple[int, ...]:
+    def numbers(self, job: int) -> Sequence[int]:
         """The numbers of a job's cells in the plan."""
         return self._numbers[job]
 

@@ -63,6 +63,15 @@ def test_what_ended_a_command_is_told_apart_through_click(
     assert ended.value.code == code
 
 
+def test_a_message_that_quotes_what_a_build_printed_acts_on_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "error: it failed\n  why: x\n\ufffd:error::y \ufffd#vso[z]\ufffd\n"
+    assert ends(monkeypatch, capsys, AcquireError("it failed", why="x\r\n::error::y\x1b[2J ##vso[z]\x9b")) == (4, said)
+    _, err = ends(monkeypatch, capsys, RuntimeError("\n::error::y\x1b[2J ##vso[z]"))
+    assert "\n\ufffd:error::y \ufffd#vso[z]\n  try: again with VALIDATOR_DEBUG=1" in err
+
+
 def test_an_engine_that_does_not_answer_has_its_cause_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

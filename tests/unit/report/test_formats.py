@@ -114,6 +114,7 @@ def test_every_format_shows_every_kind_with_each_of_its_cells(name: str, shown: 
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
     assert not any(bad in text for bad in "\x1b\u202e\u200b\x9b\x00\r")
+    assert re.findall(r"^\s*::[a-z]|##[a-z]*\[|section_start:\d", text, re.MULTILINE) == []
     for each in shown.cells:
         assert re.sub(r"\W", "", each.environment.id[:15]) in re.sub(r"\W", "", text)
 

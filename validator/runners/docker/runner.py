@@ -197,7 +197,8 @@ class DockerRunner:
             if state is None:
                 return None if link.connected else _away(request, "it no longer answers")
             age = max(0.0, time.time() - (ending.seconds_of(state.get("StartedAt")) or time.time()))
-            watch = _Watch(request, on_event, gate, time.monotonic() + max(0.0, request.deadline_seconds - age), outage=True)
+            deadline = time.monotonic() + max(0.0, request.deadline_seconds - age)
+            watch = _Watch(request, on_event, gate, deadline, outage=True, state=state)
             began = time.monotonic()
             if state.get("Status") == "created":
                 ending.end(link, request.name, keep=False)
@@ -218,15 +219,9 @@ class DockerRunner:
             client = link.client
             with held_back():  # a create cut in two could leave a container that nobody knows of
                 client.create_container_from_config(request.payload, request.name)
-            # Before the start, so that nothing is missed; apart, so that a flood of output cannot keep an answer back.
-            output = Attached(client, request.name, stdout=1, stderr=1)
-            watch.open.append(output)
-            watch.open.append(Attached(client, request.name, stdin=1))
         except EngineUnavailableError as error:
-            watch.close()
             return RunOutcome(report=_nothing(request), engine_problem=str(error), transient=True)
         except APIError as error:
-            watch.close()
             words = engines.engine_words(error)
             return RunOutcome(
                 report=_nothing(request),
@@ -234,10 +229,15 @@ class DockerRunner:
                 transient=is_passing(words, "container"),
             )
         except engines.CONNECTION_ERRORS as error:
-            watch.close()
             link.drop()
             return _away(request, engines.engine_words(error))
+        output: Attached | None = None
         try:
+            # Before the start, so that nothing is missed; apart, so that a flood of output cannot keep an answer back. Podman
+            # makes all but the start itself here, and says here what is wrong with it.
+            output = Attached(client, request.name, stdout=1, stderr=1)
+            watch.open.append(output)
+            watch.open.append(Attached(client, request.name, stdin=1))
             client.start(request.name)
         except APIError as error:
             watch.close()
@@ -355,9 +355,14 @@ class DockerRunner:
         return collector
 
     def _listen_again(self, link: Link, watch: _Watch) -> None:
-        """A new way to talk to the container. Where there is none now, it is only listened to."""
+        """A new way to talk to the container. Where there is none now, it is only listened to.
+
+        One that has ended is left alone: Podman would make it anew, and forget how it ended.
+        """
         watch.close()
         watch.open = []
+        if not (watch.state or {}).get("Running"):
+            return
         try:
             watch.open = [Attached(link.client, watch.request.name, stdin=1)]
         except APIError:

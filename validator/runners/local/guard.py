@@ -5,7 +5,7 @@ tells it when the validator is gone (PR_SET_PDEATHSIG), and gives it every orpha
 (PR_SET_CHILD_SUBREAPER), so that also a process that left session and group, or forgot its environment, is found and ended.
 
     PARENT   the validator's pid
-    STATUS   a file descriptor: gets the errno when the program cannot be started, and nothing else
+    STATUS   a file descriptor: gets the errno when the program cannot be started, and last a dot once nothing is left
     CPUS     numbers of the processors that may be used, separated by commas; empty for all
 
 SIGTERM is handed on to the program, which has some seconds to end by itself; then all that is left is killed. The guard exits
@@ -46,12 +46,12 @@ def main(parent: int, status: int, cpus: str, argv: list[str]) -> int:
     program = os.fork()
     if program == 0:
         _become(argv, status)
-    os.close(status)
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(nothing, number)  # the pipes are the program's alone, so that their end is seen
     code = _wait(program)
-    _end_all()
+    if _end_all():
+        os.write(status, b".")
     if code is None:
         code = _reap().get(program)
     return 128 + signal.SIGKILL if code is None else code
@@ -109,8 +109,8 @@ def _reap() -> dict[int, int]:
     return _codes
 
 
-def _end_all() -> None:
-    """Kill all descendants, and those that they leave behind, until there is none."""
+def _end_all() -> bool:
+    """Kill all descendants, and those that they leave behind, until there is none; False where one cannot be ended."""
     deadline = time.monotonic() + _KILL_SECONDS
     while time.monotonic() < deadline:
         for pid in _descendants():
@@ -120,8 +120,9 @@ def _end_all() -> None:
         try:
             os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
-            return
+            return True
         time.sleep(_TICK_SECONDS)
+    return False
 
 
 def _descendants() -> list[int]:

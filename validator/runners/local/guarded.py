@@ -36,6 +36,8 @@ class Guarded:
     ) -> None:
         """Start it. Raises OSError where not even the guard can be started."""
         self._run_id, self._part = run_id, part
+        self.refused: str | None = None
+        """Once it was ended: why the program could not be started, in the system's words; None where it could."""
         self._status, status = os.pipe()
         command = [sys.executable, "-I", "-S", "-B", str(_GUARD), str(os.getpid()), str(status), ",".join(map(str, cpus)), *argv]
         try:
@@ -85,14 +87,18 @@ class Guarded:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_END_SECONDS)
-        # Where the guard itself was killed, or did not finish: by session and by mark.
+        told = self._told()
+        number = told.rstrip(".")
+        self.refused = os.strerror(int(number)) if number else None
+        if told.endswith("."):
+            return True
+        # The guard itself was killed, or did not finish: what is left is found by session and by mark.
         left = leftovers.end(self._run_id, self._part, session=self._process.pid)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(0 if left else _END_SECONDS)
         return not left
 
-    def refused(self) -> str | None:
-        """Why the program could not be started, in the system's words; None where it could. Ask once, after ``end``."""
+    def _told(self) -> str:
+        """What the guard said last; nothing from one that has not ended."""
         with os.fdopen(self._status, "rb") as file:
-            number = file.read(20)
-        return os.strerror(int(number)) if number else None
+            return "" if self._process.poll() is None else file.read(20).decode("ascii")

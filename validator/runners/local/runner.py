@@ -161,7 +161,7 @@ def run_process(request: RunRequest, on_event: OnEvent, gate: Gate = OPEN, stop:
     finally:
         with held_back():  # a second Ctrl-C must not leave what the first one was to end
             gone = process is None or process.end()
-    refused, code = process.refused(), process.code
+    refused, code = process.refused, process.code
     if ended is Ended.ON_STOP:
         raise InterruptedRunError(f"{request.cell_id} was ended before it was measured", why="the run is to end at once")
     return RunOutcome(

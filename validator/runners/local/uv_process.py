@@ -91,7 +91,7 @@ def run_uv(
         with held_back():
             if process is not None:
                 process.end()
-    if refused := process.refused():
+    if refused := process.refused:
         raise _unstartable(what, refused)
     if ended is _Ended.ON_STOP:
         raise InterruptedRunError(f"making the virtual environment of {what} was given up", why="the run is to end")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -50,6 +51,19 @@ STATE = {"StartedAt": "2026-11-28T17:00:00Z", "FinishedAt": "2026-11-28T17:00:01
 )
 def test_events_are_read_in_old_words_too(events: list[Any], outside: bool) -> None:
     assert ended_from_outside(Engine(events), "c", STATE) is outside  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("now", "until"), [(1.0, 1.3), (11.0, 11.3), (40.0, 1.3), (-100.0, 1.3)])
+def test_events_are_asked_for_up_to_now_where_the_clocks_agree(now: float, until: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Podman answers for a time that is not over; a clock that jumped must not make anybody wait for years."""
+    asked: dict[str, Any] = {}
+    engine = Engine([{"Action": "die"}])
+    monkeypatch.setattr(engine, "events", lambda **given: asked.update(given) or iter([]))
+    base = seconds_of(STATE["StartedAt"]) or 0.0
+    monkeypatch.setattr("validator.runners.docker.ending.time", SimpleNamespace(time=lambda: base + now))
+    ended_from_outside(engine, "c", STATE)  # type: ignore[arg-type]
+    assert float(asked["until"]) - base == pytest.approx(until)
+    assert float(asked["since"]) - base == pytest.approx(-0.3)
 
 
 def test_one_that_never_started_is_not_asked_about() -> None:

@@ -87,7 +87,7 @@ def python(run_id: str, source: str, *arguments: object, cpus: tuple[int, ...] =
 def test_a_guard_ends_as_its_program_did(run_id: str, source: str, code: int) -> None:
     process = python(run_id, source)
     assert ended(process) == ("", code)
-    assert process.refused() is None
+    assert process.refused is None
 
 
 def test_a_program_starts_as_from_a_shell_with_the_marks_and_nothing_of_the_guards(run_id: str) -> None:
@@ -121,7 +121,7 @@ def test_why_a_program_could_not_be_started_is_told(run_id: str, tmp_path: Path,
         path.mkdir()
     process = Guarded([str(path)], os.environ, run_id=run_id, part="")
     assert ended(process) == ("", 127)
-    assert process.refused() == words
+    assert process.refused == words
 
 
 def test_a_program_may_end_by_itself_when_it_is_asked_to(run_id: str, tmp_path: Path) -> None:
@@ -207,3 +207,20 @@ def test_the_end_of_what_the_program_prints_is_seen_though_the_guard_is_still_th
     assert process.code is None
     process.stdout.close()
     assert process.end()
+
+
+def test_what_a_guard_says_is_gone_is_not_looked_for(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leftovers, "end", lambda *_, **__: pytest.fail("looked through all of /proc"))
+    assert ended(python(run_id, "print('x')"))[0] == "x\n"
+
+
+def test_what_could_not_be_ended_is_told(run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = leftovers.Leftover(1, run_id, "a cell")
+    monkeypatch.setattr(leftovers, "end", lambda *_, **__: (stuck,))
+    process = python(run_id, BROOD, tmp_path / "pids", 300)
+    *marked, forgetful = pids_in(tmp_path / "pids")
+    os.kill(process._process.pid, signal.SIGKILL)
+    assert not process.end()
+    process.stdout.close()
+    for pid in (*marked, forgetful):
+        os.kill(pid, signal.SIGKILL)

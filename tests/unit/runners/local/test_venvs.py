@@ -12,14 +12,17 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from validator.base.errors import AcquireError, InvalidInputError
+from validator.base.errors import AcquireError, InterruptedRunError, InvalidInputError
 from validator.base.resources import shipped_folder
+from validator.base.stopping import Stop
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions, PulledImage, Where
 from validator.runners.local import venvs
 from validator.runners.local.venvs import MadeEnvironment, default_root, ensure
@@ -40,6 +43,7 @@ def _bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home/.config"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
@@ -127,7 +131,7 @@ def test_torch_comes_from_the_channel_and_the_rest_from_the_configured_index(pac
     assert leftovers(root) == [made.key]
     # The server is gone: what was made from the channel is used again without asking for it.
     channels._answers.clear()
-    assert ensure(environment("extra"), options, root) == MadeEnvironment(made.python, made.key, (), reused=True)
+    assert ensure(environment("extra"), options, root) == replace(made, reused=True)
 
 
 def test_scripts_work_after_the_folder_was_renamed(packages: Path, tmp_path: Path) -> None:
@@ -344,6 +348,47 @@ def test_a_run_that_waited_uses_what_the_other_one_made_and_says_once_that_it_wa
     assert (waited.key, waited.reused) == (made.key, True)
 
 
+def test_threads_that_want_the_same_environment_make_it_once(
+    packages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venvs, "_LOCK_POLL_SECONDS", 0.05)
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")), channel_url="")
+    with ThreadPoolExecutor(3) as pool:
+        made = list(pool.map(lambda _: ensure(environment(), options, tmp_path / "envs", run_id="run-t"), range(3)))
+    assert sorted(each.reused for each in made) == [False, True, True]
+    assert len({(each.key, each.identity) for each in made}) == 1
+    assert made[0].identity is not None
+
+
+def test_threads_that_want_different_environments_make_them_side_by_side(packages: Path, tmp_path: Path) -> None:
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper"), str(packages / "index/extra")))
+    wanted = [environment(), environment("extra")]
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda each: ensure(each, options, tmp_path / "envs"), wanted))
+    assert [each.reused for each in made] == [False, False]
+    assert made[0].identity != made[1].identity
+    assert installed(made[1], "extra") == ["index"]
+
+
+@pytest.mark.usefixtures("asked_of_uv")
+def test_a_run_that_is_to_end_does_not_wait_for_another(tmp_path: Path) -> None:
+    root, options, stop = tmp_path / "envs", PackageOptions(channel_url=""), Stop()
+    made = ensure(environment(), options, root)
+    with (root / f"{made.key}.lock").open() as other_run:
+        fcntl.flock(other_run, fcntl.LOCK_EX)
+        with pytest.raises(InterruptedRunError, match=r"waiting for the virtual environment of torch2\.13\.0-cu128 was given up"):
+            ensure(environment(), options, root, on_line=lambda _: stop.ask(3600), stop=stop)
+
+
+def test_an_environment_keeps_its_identity_from_one_run_to_the_next(packages: Path, tmp_path: Path) -> None:
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")), channel_url="")
+    first = ensure(environment(), options, tmp_path / "envs")
+    second = ensure(environment(), options, tmp_path / "envs")
+    assert second == replace(first, reused=True)
+    elsewhere = ensure(environment(), options, tmp_path / "others")
+    assert elsewhere.identity == first.identity, "the same packages in another place are the same"
+
+
 # ---------------------------------------------------------------- what can go wrong
 
 
@@ -413,7 +458,8 @@ def test_an_interpreter_of_the_host_is_used_as_it_stands(tmp_path: Path) -> None
     link.symlink_to(sys.executable)
     named = Environment(id="mine", source=HostInterpreter(link), where=WHERE)
     # The link itself, not what it points to: the interpreter of a virtual environment is a link.
-    assert ensure(named, PackageOptions(), tmp_path / "envs") == MadeEnvironment(link, "", (), reused=True)
+    made = ensure(named, PackageOptions(), tmp_path / "envs")
+    assert (made.python, made.key, made.notes, made.reused) == (link, "", (), True)
     assert not (tmp_path / "envs").exists()
 
 

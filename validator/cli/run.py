@@ -131,7 +131,10 @@ def command(
             report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
     output.result(parts(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
-        output.warn(f"could not be ended and is still there: {name}; `validator clean` removes it once it can be")
+        output.warn(
+            f"could not be ended and is still there: {name}; a process of its own goes on trying for 10 minutes, "
+            "`validator clean` does later"
+        )
     if unwritten:
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has what was kept")
     output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in FILES)}")

@@ -28,4 +28,5 @@ def sweep_up(output: Output, engine_address: str | None) -> None:
     if swept.ended:
         output.note(f"removed what runs that died had left: {', '.join(swept.ended)}")
     if swept.left:
-        output.warn(f"runs that died have left what cannot be removed yet: {', '.join(swept.left)}; `validator clean` tries again")
+        named = ", ".join(swept.left)
+        output.warn(f"runs that died have left what cannot be removed yet: {named}; `validator clean` tries again")

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import click
 
 from validator import __version__
-from validator.base.errors import NothingSelectedError, StoreError, ValidatorError
+from validator.base.errors import NothingSelectedError, StoreError
 from validator.cli.exit_codes import exit_code
 from validator.cli.options import facts_option, out_option, report_format_option, selection_options
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report, RunInfo, count
+from validator.model import HostInfo, Matrix, Plan, Report, RunInfo, count
 from validator.report import FILES, files, parts
-from validator.runners import RunContext, Runner, choose, needs_engine
+from validator.runners import RunContext, Runner, choose
 
 if TYPE_CHECKING:
     from validator.base.stopping import Stop
@@ -104,7 +104,6 @@ def command(
         plan = _selected(whole, running, unfinished, store, matrix.file)
         if chosen.contained:
             look_at_stack(output, host.engine, require_patched=running.require_patched)
-            _sweep(output, host.engine)
         if unfinished:
             info = unfinished.run
             store.resume_run(run_id, plan.cells, host)
@@ -132,28 +131,14 @@ def command(
             report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
     output.result(parts(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
-        output.warn(f"could not be ended and is still there: {name}; `validator clean` removes it once it can be")
+        output.warn(
+            f"could not be ended and is still there: {name}; a process of its own goes on trying for 10 minutes, "
+            "`validator clean` does later"
+        )
     if unwritten:
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has what was kept")
     output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in FILES)}")
     raise click.exceptions.Exit(interrupts.exit_code(stop.signal) if stop.asked else exit_code(report, strict=strict))
-
-
-def _sweep(output: Output, engine: EngineInfo) -> None:
-    """Remove what dead runs left in the engine, and say so."""
-    from validator.run.reaper import sweep
-    from validator.runners.docker.engine import CONNECTION_ERRORS, connect
-
-    try:
-        client, _ = connect(engine.address)
-        with closing(client):
-            swept = sweep(client)
-    except (ValidatorError, *CONNECTION_ERRORS):
-        return  # an engine in trouble is told of where it is needed
-    if swept.ended:
-        output.note(f"removed what runs that died had left: {', '.join(swept.ended)}")
-    if swept.left:
-        output.warn(f"runs that died have left what cannot be removed yet: {', '.join(swept.left)}")
 
 
 def _to_resume(store: Store, asked: str | None, matrix: str) -> Unfinished | None:
@@ -218,8 +203,8 @@ def _executed(
     reaper = Reaper.start(run_id, runner.name, host.engine.address, said=output.note)
     if reaper.problem:
         output.warn(f"if this run is killed, what it leaves stays until the next run: {reaper.problem}")
-    if needs_engine(runner.name):
-        sweep_up(output, host.engine.address)
+    if runner.contained:
+        sweep_up(output, host.engine.address)  # the run is claimed by now, so what it left itself, when it died, stays
     with (
         closing(runner),
         make_progress(output) as progress,

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from benches.plan import planned, write_matrix
 
 
-def print_(cells: int) -> tuple[str, Callable[[], str]]:
+def printing(cells: int) -> tuple[str, Callable[[], str]]:
     """Printing a plan of so many cells in every format, the plan being there; what `validator plan` does after `plan`."""
     from validator.report import FORMATS, Forecast, parts
     from validator.verdict.agreement import foretold

@@ -29,7 +29,7 @@ CELL, BUILD, RATE, LAYER = 4.0, 3.0, 4 << 20, 12 << 20
 
 
 def makespan(environments: int) -> tuple[str, Callable[[], str]]:
-    """Images pulled from a registry on loopback at 4 MiB/s, built, and at hand, on 2 lanes: a run over its bound, and --jobs 1."""
+    """Images pulled from a registry on loopback at 4 MiB/s, built, and at hand, on 2 lanes: the run over its bound and --jobs 1."""
     if shutil.which("docker-registry") is None:
         sys.exit("makespan: there is no docker-registry on this machine (Debian's package of that name)")
     engine = docker.from_env(timeout=300)
@@ -49,7 +49,8 @@ def makespan(environments: int) -> tuple[str, Callable[[], str]]:
         one_by_one = sum(_acquire(cell) + _on_lane(cell) for cell in alone.cells)
         return (
             f"{together.seconds:.1f} s, {together.seconds / bound:.3f} of the bound of {bound:.1f} s; "
-            f"with --jobs 1 {alone.seconds:.1f} s; one thing after the other {one_by_one:.1f} s, of which this is {together.seconds / one_by_one:.2f}"
+            f"with --jobs 1 {alone.seconds:.1f} s; one thing after the other {one_by_one:.1f} s, "
+            f"of which this is {together.seconds / one_by_one:.2f}"
         )
 
     return f"{third} pulled, {third} built, {third} at hand; {LANES} lanes", run

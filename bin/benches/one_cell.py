@@ -74,8 +74,8 @@ def one_cell(times: int) -> tuple[str, Callable[[], str]]:
         least = min(one for one, _ in pairs) / min(other for _, other in pairs)
         return (
             f"through the validator over the bare calls: {ratio:.3f} in the middle ({ratios}), {least:.3f} of the fastest; "
-            f"the bare calls took {statistics.median(other for _, other in pairs):.1f} s; a whole `validator run` with nothing to "
-            f"measure {start_up():.2f} s"
+            f"the bare calls took {statistics.median(other for _, other in pairs):.1f} s; "
+            f"a whole `validator run` with nothing to measure {start_up():.2f} s"
         )
 
     return "torch 2.13.0 for the CPU", run

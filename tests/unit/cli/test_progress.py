@@ -325,6 +325,24 @@ def test_the_view_says_what_every_lane_does_and_for_how_long() -> None:
     ]
 
 
+def test_a_cell_on_several_lanes_is_shown_on_each_and_two_on_one_are_both_shown() -> None:
+    going = Going({}, Clock())
+    going.planned(CELLS, ["GPU 0", "GPU 1", "CPU"])
+    going.cell_started(CELLS[0], "GPU 0, GPU 1")
+    going.cell_started(CELLS[1], "CPU")
+    going.cell_started(CELLS[2], "CPU")
+    going.cell_started(CELLS[3], "new")
+    made = [" ".join(row.plain.split()) for row in rows(going.snapshot(), 80, 24)]
+    assert made == [
+        "GPU 0 e0@host 0:00",
+        "GPU 1 e0@host 0:00",
+        "CPU e1@host 0:00",
+        "CPU e2@host 0:00",
+        "new e3@host 0:00",
+        "0 of 7 done, 3 of 3 lanes busy",
+    ]
+
+
 def test_of_many_lanes_the_longest_are_shown_and_the_others_counted() -> None:
     made = [row.plain for row in rows(going_on(64, 64, 9), 80, 24)]
     assert len(made) == 23 - 1

@@ -142,11 +142,12 @@ def test_the_live_view_shows_what_runs_and_markup_is_text(monkeypatch: pytest.Mo
     assert "\x1b[2J" not in text
 
 
-def test_what_an_environment_says_is_told_once_and_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_an_environment_says_is_told_once_and_how_it_ended(verbose: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, stream = Clock(), io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     quick, slow, gone = (environment(name) for name in ("quick", "slow", "gone"))
-    with Lines(Output(), Going({}, clock)) as lines:
+    with Lines(Output(verbose=verbose), Going({}, clock)) as lines:
         for each in (quick, slow, gone):
             lines.acquiring(each)
         lines.acquired(quick, None)
@@ -156,12 +157,10 @@ def test_what_an_environment_says_is_told_once_and_how_it_ended(monkeypatch: pyt
         lines.acquired(slow, None)
         lines.acquired(gone, "the registry said\n::error::429\x1b[2J")
         lines.said("GPU 1 is used by pid 42")
-    assert stream.getvalue().splitlines() == [
-        "slow: pulling 1 of 9 MB",
-        "slow: ready after 61 s",
-        "gone: cannot be had: the registry said \ufffd:error::429",
-        "GPU 1 is used by pid 42",
-    ]
+    few = ["slow: pulling 1 of 9 MB", "slow: ready after 61 s", "GPU 1 is used by pid 42"]
+    more = ["quick: ready after 0 s", few[0], "slow: pulling 2 of 9 MB", few[1]]
+    more += ["gone: cannot be had: the registry said \ufffd:error::429", few[2]]
+    assert stream.getvalue().splitlines() == (more if verbose else few)
 
 
 def test_the_heartbeat_says_what_is_going_on_and_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:

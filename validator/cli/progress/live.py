@@ -71,11 +71,9 @@ class LiveView:
             self._going.acquiring(environment)
 
     def acquired(self, environment: Environment, problem: str | None) -> None:
-        """The row goes; why it cannot be had stays."""
+        """The row goes. Why it cannot be had is what its cells will say."""
         with self._lock:
             self._going.acquired(environment)
-            if problem is not None:
-                self._last(f"{environment.id}: cannot be had: {one_line(problem, _REASON_CHARACTERS)}", "error")
 
     def cell_started(self, cell: Cell, lane: str) -> None:
         """It is shown on its lane."""

@@ -6,16 +6,20 @@ A run of somebody else goes on beside, and loses nothing.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import docker
 import pytest
 from docker.models.containers import Container
 from harness import SUITE_LABEL, Started, containers, image, wait_for
+from second_engine import SecondEngine
 
 from validator.run.claim import claimed
 from validator.runners import labels
@@ -81,10 +85,10 @@ def hangs(make_image: Callable[..., str], tmp_path: Path) -> Callable[..., Start
     """Starts a run of one cell that hangs."""
     reference = make_image("torch-hangs")
 
-    def start(name: str, *options: str) -> Started:
+    def start(name: str, *options: str, on: str | None = None) -> Started:
         (tmp_path / name).mkdir()
         matrix = {"environments": [image("hangs", reference)], "pull": "never"}
-        return Started(tmp_path / name, matrix, "--runner", "docker", *options)
+        return Started(tmp_path / name, matrix, "--runner", "docker", *options, env={"DOCKER_HOST": on} if on else None)
 
     return start
 
@@ -129,7 +133,7 @@ def test_the_next_run_sweeps_up_what_a_run_left_that_was_killed_with_its_reaper(
             assert of(engine, started) == []
             said = following.send(signal.SIGTERM).stderr
         for name in left:
-            assert f"removed what a dead run had left: container {name}\n" in said
+            assert re.search(f"removed what runs that died had left: .*{re.escape(name)}", said)
 
 
 def test_two_cleans_at_once_remove_what_is_dead_and_nothing_else(
@@ -196,3 +200,47 @@ def test_what_a_living_run_has_made_and_not_started_yet_is_left_alone(
     there = {each.id for each in engine.containers.list(all=True)}
     assert living.id in there
     assert given_again.id not in there, "its owner's number is that of another process by now"
+
+
+# ---------------------------------------------------------------- an engine in trouble
+
+
+@pytest.fixture
+def second(
+    second_engine: SecondEngine, engine: docker.DockerClient, make_image: Callable[..., str]
+) -> Iterator[docker.DockerClient]:
+    """A client of an engine that may be killed and frozen, which has the image that hangs."""
+    second_engine.load(engine, make_image("torch-hangs"))
+    with closing(second_engine.client()) as client:
+        yield client
+
+
+def test_an_engine_that_is_killed_with_the_run_is_waited_for(
+    hangs: Callable[..., Started], second_engine: SecondEngine, second: docker.DockerClient
+) -> None:
+    with hangs("killed", on=second_engine.address) as started:
+        [left] = wait_for("its container", lambda: running(second, started))
+        second_engine.kill()
+        started.kill()
+        time.sleep(5)
+        assert claimed(left.labels[labels.RUN]), "its reaper waits"
+        second_engine.start()
+        wait_for("the reaper to remove it", lambda: not of(second, started), GONE_SECONDS)
+
+
+def test_ctrl_c_twice_ends_a_run_whose_engine_removes_nothing_and_its_reaper_goes_on(
+    hangs: Callable[..., Started], second_engine: SecondEngine, second: docker.DockerClient
+) -> None:
+    with hangs("frozen", on=second_engine.address) as started:
+        [left] = wait_for("its container", lambda: running(second, started))
+        second_engine.freeze()
+        try:
+            started.signal(signal.SIGINT)
+            wait_for("it to be said", lambda: "to end; " in started.stderr)
+            finished = started.send(signal.SIGINT)
+        finally:
+            second_engine.thaw()
+        assert finished.code == 130
+        assert f"still there: {left.name}; " in finished.stderr
+        assert finished.cell("hangs")["status"] == "skip"
+        wait_for("the reaper to remove it", lambda: not of(second, started), GONE_SECONDS)

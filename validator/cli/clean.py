@@ -41,7 +41,7 @@ def command(
     """Remove what the validator left: containers, images, environments, results.
 
     Without --yes it lists what would go and removes nothing. Containers and images are found by the validator's labels; without
-    any other option containers are meant.
+    any other option containers are meant. What a run uses that still goes is left alone.
     """
     if not (containers or images or environments or results or everything):
         containers = True

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 import click
 
 from validator import __version__
-from validator.base.errors import NothingSelectedError, StoreError, ValidatorError
+from validator.base.errors import NothingSelectedError, StoreError
+from validator.base.text import quoted
 from validator.cli.exit_codes import exit_code
 from validator.cli.options import facts_option, out_option, report_format_option, selection_options
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import EngineInfo, HostInfo, Matrix, Plan, Report, RunInfo, count
+from validator.model import HostInfo, Matrix, Plan, Report, RunInfo, count
 from validator.report import FILES, files, parts
-from validator.runners import RunContext, Runner, choose, needs_engine
+from validator.runners import RunContext, Runner, choose
 
 if TYPE_CHECKING:
     from validator.base.stopping import Stop
@@ -104,7 +105,6 @@ def command(
         plan = _selected(whole, running, unfinished, store, matrix.file)
         if chosen.contained:
             look_at_stack(output, host.engine, require_patched=running.require_patched)
-            _sweep(output, host.engine)
         if unfinished:
             info = unfinished.run
             store.resume_run(run_id, plan.cells, host)
@@ -122,38 +122,24 @@ def command(
         known = _known(store, running, unfinished, matrix.file)
         taken_up = f", {len(known.results)} of them done" if unfinished else ""
         output.note(f"run {run_id}: cells: {len(plan.cells)}{taken_up}, runner {chosen.name} ({reason})")
-        keeper = Filling(store, info, host, plan.cells)
+        keeper = Filling(store, info, host, plan.cells, known.results)
         keeper.write()
         predicted = ", ".join(f"{number} {status.value}" for status, number in count(keeper.results).items() if number)
         output.note(f"predicted: {predicted}; filled in as it is measured: {out / 'runs' / run_id}")
         execution = _executed(output, running, stop, plan, matrix, chosen, keeper, host, predictor.again, known, run_id)
         info = replace(info, seconds=info.seconds + time.monotonic() - began, interrupted=execution.interrupted)
         with interrupts.held_back():
-            report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
+            report, unwritten = _written(store, info, host, execution, _every_cell(matrix))
     output.result(parts(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
-        output.warn(f"could not be ended and is still there: {name}; `validator clean` removes it once it can be")
+        output.warn(
+            f"could not be ended and is still there: {name}; a process of its own goes on trying for 10 minutes, "
+            "`validator clean` does later"
+        )
     if unwritten:
         raise StoreError(unwritten.what, why=unwritten.why, hint=f"{unwritten.hint}; `validator report` has what was kept")
     output.note(f"written: {' and '.join(str(out / 'latest' / name) for name in FILES)}")
     raise click.exceptions.Exit(interrupts.exit_code(stop.signal) if stop.asked else exit_code(report, strict=strict))
-
-
-def _sweep(output: Output, engine: EngineInfo) -> None:
-    """Remove what dead runs left in the engine, and say so."""
-    from validator.run.reaper import sweep
-    from validator.runners.docker.engine import CONNECTION_ERRORS, connect
-
-    try:
-        client, _ = connect(engine.address)
-        with closing(client):
-            swept = sweep(client)
-    except (ValidatorError, *CONNECTION_ERRORS):
-        return  # an engine in trouble is told of where it is needed
-    if swept.ended:
-        output.note(f"removed what runs that died had left: {', '.join(swept.ended)}")
-    if swept.left:
-        output.warn(f"runs that died have left what cannot be removed yet: {', '.join(swept.left)}")
 
 
 def _to_resume(store: Store, asked: str | None, matrix: str) -> Unfinished | None:
@@ -163,6 +149,12 @@ def _to_resume(store: Store, asked: str | None, matrix: str) -> Unfinished | Non
     found = store.unfinished(asked or None, matrix)
     if found is None:
         raise NothingSelectedError(f"no run of {matrix} was killed or interrupted", hint="`validator run` begins a new one")
+    if found.run.matrix != matrix:
+        raise NothingSelectedError(
+            f"the run {quoted(found.run.id)} is not one of {matrix}",
+            why=f"it was of {quoted(found.run.matrix)}",
+            hint="give that matrix file with it",
+        )
     return found
 
 
@@ -218,8 +210,8 @@ def _executed(
     reaper = Reaper.start(run_id, runner.name, host.engine.address, said=output.note)
     if reaper.problem:
         output.warn(f"if this run is killed, what it leaves stays until the next run: {reaper.problem}")
-    if needs_engine(runner.name):
-        sweep_up(output, host.engine.address)
+    elif runner.contained:
+        sweep_up(output, host.engine.address)  # the run is claimed by now, so what it left itself, when it died, stays
     with (
         closing(runner),
         make_progress(output, known.seconds) as progress,
@@ -251,16 +243,25 @@ def _written(
 ) -> tuple[Report, StoreError | None]:
     """The run's report, written, and what kept it from being so. ``latest/`` has the newest result of every cell."""
     report = Report(run=info, hosts={host.id: host}, cells=execution.results, tool_version=__version__)
+    problem = execution.problem
     try:
         results, hosts = store.hosts_of(execution.results, host)
         report = replace(report, hosts=hosts, cells=results)
-        store.finish_run(info)
         with store.alone_at_latest():
             newest = store.newest(info.matrix, cells)
             store.write_reports(info.id, files(report), files(replace(report, hosts=newest.hosts, cells=newest.results)))
     except StoreError as error:
-        return report, execution.problem or error  # what was measured is shown first
-    return report, execution.problem
+        problem = problem or error  # what was measured is shown first
+    try:
+        store.finish_run(info)  # last: a run that dies before can be taken up, and then writes its reports
+    except StoreError as error:
+        problem = problem or error
+    return report, problem
+
+
+def _every_cell(matrix: Matrix) -> list[str]:
+    """The ids of all cells of a matrix, in its order, whatever this run is about."""
+    return [f"{environment.id}@{target.id}" for environment in matrix.environments for target in matrix.targets]
 
 
 def _identity(facts: Path | None) -> str:

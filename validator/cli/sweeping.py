@@ -25,7 +25,8 @@ def sweep_up(output: Output, engine_address: str | None) -> None:
             swept = sweep(client)
     except (APIError, EngineUnavailableError, *CONNECTION_ERRORS):
         return
-    for name in swept.ended:
-        output.note(f"removed what a dead run had left: container {name}")
-    for name in swept.left:
-        output.warn(f"a dead run has left container {name}, which cannot be removed just now; `validator clean` tries again")
+    if swept.ended:
+        output.note(f"removed what runs that died had left: {', '.join(swept.ended)}")
+    if swept.left:
+        named = ", ".join(swept.left)
+        output.warn(f"runs that died have left what cannot be removed yet: {named}; `validator clean` tries again")

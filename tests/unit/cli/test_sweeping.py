@@ -38,9 +38,8 @@ def test_what_is_swept_up_is_said(engine: SimpleNamespace, capsys: pytest.Captur
     assert (out, err.splitlines()) == (
         "",
         [
-            "removed what a dead run had left: container a",
-            "removed what a dead run had left: container b",
-            "a dead run has left container c, which cannot be removed just now; `validator clean` tries again",
+            "removed what runs that died had left: a, b",
+            "runs that died have left what cannot be removed yet: c; `validator clean` tries again",
         ],
     )
     assert (engine.asked, engine.closed) == (["unix:///engine.sock"], 1)
@@ -49,7 +48,7 @@ def test_what_is_swept_up_is_said(engine: SimpleNamespace, capsys: pytest.Captur
 def test_what_stays_is_said_quietly_too(engine: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     engine.swept = lambda: Swept(("a",), ("c",))
     sweep_up(Output(quiet=True), "unix:///engine.sock")
-    assert capsys.readouterr().err.startswith("a dead run has left container c")
+    assert capsys.readouterr().err.startswith("runs that died have left what cannot be removed yet: c")
 
 
 @pytest.mark.parametrize(

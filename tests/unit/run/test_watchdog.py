@@ -112,9 +112,23 @@ def test_at_a_good_end_nothing_is_done_and_nobody_is_left(folder: Path, run_id: 
     assert not claimed(run_id)
 
 
+def status(reaper: Reaper, name: str) -> str:
+    """A field of /proc/PID/status."""
+    text = Path(f"/proc/{reaper.pid}/status").read_text(encoding="ascii")
+    [line] = [line for line in text.splitlines() if line.startswith(f"{name}:")]
+    return line.split()[1]
+
+
+def waits(reaper: Reaper) -> bool:
+    """Whether it has begun to wait, and ignores what it is to ignore, within a time that only guards against a hang."""
+    wanted = sum(1 << (number - 1) for number in IGNORED)
+    return eventually(lambda: int(status(reaper, "SigIgn"), 16) & wanted == wanted)
+
+
 def test_it_has_nothing_of_the_run_but_the_end_of_a_pipe_and_the_claim(run_id: str) -> None:
     with Reaper.start(run_id, "docker") as reaper:
         assert reaper.problem is None
+        assert waits(reaper)
         process = Path(f"/proc/{reaper.pid}")
         open_files = {int(each.name): os.readlink(each) for each in (process / "fd").iterdir()}
         assert open_files.pop(0).startswith("pipe:")
@@ -125,15 +139,8 @@ def test_it_has_nothing_of_the_run_but_the_end_of_a_pipe_and_the_claim(run_id: s
 
 def test_it_waits_lightly_and_is_not_ended_by_what_ends_the_run(run_id: str) -> None:
     with Reaper.start(run_id, "docker") as reaper:
-        status = Path(f"/proc/{reaper.pid}/status")
-
-        def field(name: str) -> str:
-            [line] = [line for line in status.read_text(encoding="ascii").splitlines() if line.startswith(f"{name}:")]
-            return line.split()[1]
-
-        wanted = sum(1 << (number - 1) for number in IGNORED)
-        assert eventually(lambda: int(field("SigIgn"), 16) & wanted == wanted)
-        assert int(field("VmHWM")) < 16_384, "kB: an interpreter with next to nothing in it"
+        assert waits(reaper)
+        assert int(status(reaper, "VmHWM")) < 16_384, "kB: an interpreter with next to nothing in it"
 
 
 def test_the_claim_ends_with_what_it_is_for(run_id: str) -> None:

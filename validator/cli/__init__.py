@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import StringIO
 
 import click
 
@@ -94,7 +95,9 @@ def main() -> None:
         print(printable(f"error: {error}{_cause(error)}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)
+        print(printable(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort) as error:
         terminated = Terminated in (type(error), type(error.__cause__))  # click makes an Abort of what ended a command

@@ -25,11 +25,15 @@ _PART = 0.05
 class Filling:
     """A ``run.Keeper`` that hands everything on to the store, and keeps the run's report files up to date beside it."""
 
-    def __init__(self, store: Store, info: RunInfo, host: HostInfo, cells: Sequence[Cell]) -> None:
+    def __init__(
+        self, store: Store, info: RunInfo, host: HostInfo, cells: Sequence[Cell], known: Mapping[str, CellResult] | None = None
+    ) -> None:
+        """``known`` are the results that a run which is taken up again has already."""
+        known = known or {}
         self._store = store
         self._info = info
         self._host = host
-        self._results = {cell.id: foretold(cell) for cell in cells}
+        self._results = {cell.id: known.get(cell.id) or foretold(cell) for cell in cells}
         self._again = 0.0
 
     @property

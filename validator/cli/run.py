@@ -15,6 +15,7 @@ import click
 
 from validator import __version__
 from validator.base.errors import NothingSelectedError, StoreError
+from validator.base.text import quoted
 from validator.cli.exit_codes import exit_code
 from validator.cli.options import facts_option, out_option, report_format_option, selection_options
 from validator.cli.output import Output
@@ -121,14 +122,14 @@ def command(
         known = _known(store, running, unfinished, matrix.file)
         taken_up = f", {len(known.results)} of them done" if unfinished else ""
         output.note(f"run {run_id}: cells: {len(plan.cells)}{taken_up}, runner {chosen.name} ({reason})")
-        keeper = Filling(store, info, host, plan.cells)
+        keeper = Filling(store, info, host, plan.cells, known.results)
         keeper.write()
         predicted = ", ".join(f"{number} {status.value}" for status, number in count(keeper.results).items() if number)
         output.note(f"predicted: {predicted}; filled in as it is measured: {out / 'runs' / run_id}")
         execution = _executed(output, running, stop, plan, matrix, chosen, keeper, host, predictor.again, known, run_id)
         info = replace(info, seconds=info.seconds + time.monotonic() - began, interrupted=execution.interrupted)
         with interrupts.held_back():
-            report, unwritten = _written(store, info, host, execution, [cell.id for cell in whole.cells])
+            report, unwritten = _written(store, info, host, execution, _every_cell(matrix))
     output.result(parts(format_name, report, width=output.width, color=output.color))
     for name in execution.left:
         output.warn(
@@ -148,6 +149,12 @@ def _to_resume(store: Store, asked: str | None, matrix: str) -> Unfinished | Non
     found = store.unfinished(asked or None, matrix)
     if found is None:
         raise NothingSelectedError(f"no run of {matrix} was killed or interrupted", hint="`validator run` begins a new one")
+    if found.run.matrix != matrix:
+        raise NothingSelectedError(
+            f"the run {quoted(found.run.id)} is not one of {matrix}",
+            why=f"it was of {quoted(found.run.matrix)}",
+            hint="give that matrix file with it",
+        )
     return found
 
 
@@ -203,7 +210,7 @@ def _executed(
     reaper = Reaper.start(run_id, runner.name, host.engine.address, said=output.note)
     if reaper.problem:
         output.warn(f"if this run is killed, what it leaves stays until the next run: {reaper.problem}")
-    if runner.contained:
+    elif runner.contained:
         sweep_up(output, host.engine.address)  # the run is claimed by now, so what it left itself, when it died, stays
     with (
         closing(runner),
@@ -236,16 +243,25 @@ def _written(
 ) -> tuple[Report, StoreError | None]:
     """The run's report, written, and what kept it from being so. ``latest/`` has the newest result of every cell."""
     report = Report(run=info, hosts={host.id: host}, cells=execution.results, tool_version=__version__)
+    problem = execution.problem
     try:
         results, hosts = store.hosts_of(execution.results, host)
         report = replace(report, hosts=hosts, cells=results)
-        store.finish_run(info)
         with store.alone_at_latest():
             newest = store.newest(info.matrix, cells)
             store.write_reports(info.id, files(report), files(replace(report, hosts=newest.hosts, cells=newest.results)))
     except StoreError as error:
-        return report, execution.problem or error  # what was measured is shown first
-    return report, execution.problem
+        problem = problem or error  # what was measured is shown first
+    try:
+        store.finish_run(info)  # last: a run that dies before can be taken up, and then writes its reports
+    except StoreError as error:
+        problem = problem or error
+    return report, problem
+
+
+def _every_cell(matrix: Matrix) -> list[str]:
+    """The ids of all cells of a matrix, in its order, whatever this run is about."""
+    return [f"{environment.id}@{target.id}" for environment in matrix.environments for target in matrix.targets]
 
 
 def _identity(facts: Path | None) -> str:

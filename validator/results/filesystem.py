@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-#: File systems on which SQLite's WAL is sound. It has a file beside the history as memory that processes share. So the file system
-#: must be of one machine; and once a byte of a block was written, the rest of the block must be there, also when the disk is full:
-#: a process that writes to memory for which there is no room is killed by the kernel. (Those that write a block to a new place each
-#: time do not hold this.) Elsewhere the history has the rollback journal, which needs no more than locks and syncs.
+#: File systems on which SQLite's WAL is sound. It has a file beside the history as memory that processes share. So the file
+#: system must be of one machine; and once a byte of a block was written, the rest of the block must be there, also when the disk
+#: is full: a process that writes to memory for which there is no room is killed by the kernel. (Those that write a block to a new
+#: place each time do not hold this.) Elsewhere the history has the rollback journal, which needs no more than locks and syncs.
 _SOUND = frozenset({"ext2", "ext3", "ext4", "tmpfs", "xfs"})
 #: SQLite writes one byte of each stretch of so many bytes, to have them all; smaller blocks are not all there by that.
 _STRETCH_BYTES = 4096

@@ -120,7 +120,7 @@ def _from_1(connection: sqlite3.Connection) -> None:
 
 def _runs_of_1(connection: sqlite3.Connection) -> Iterator[tuple[object, ...]]:
     rows = connection.execute("SELECT number, id, tool_version, run, host, finished FROM runs_1 ORDER BY number")
-    for number, id_, tool_version, run, host, finished in rows:
+    for number, id_, tool_version, run, host, finished in rows.fetchall():
         tree = _Tree(run)
         interrupted = int(tree.value("interrupted") is True)
         yield number, id_, tool_version, tree.text("matrix"), tree.text("started"), finished, interrupted, run, host

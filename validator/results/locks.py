@@ -102,8 +102,8 @@ def alone_at_latest(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _waited_for(folder: Path, name: str, *, shared: bool, seconds: float = _WAIT_SECONDS) -> Lock | None:
-    until = time.monotonic() + seconds
+def _waited_for(folder: Path, name: str, *, shared: bool, seconds: float | None = None) -> Lock | None:
+    until = time.monotonic() + (_WAIT_SECONDS if seconds is None else seconds)
     while (lock := _lock(folder, name, shared=shared)) is None and time.monotonic() < until:
         time.sleep(_LOOK_SECONDS)
     return lock

@@ -1,9 +1,14 @@
-"""Questions about earlier runs, asked of the history's tables. Pure reading; ``Store`` has the doors."""
+"""Questions about earlier runs, asked of the history's tables. Pure reading; ``Store`` has the doors.
+
+Rows are fetched to the end before anything is made of them, or closed: SQLite keeps the file locked for a query that stopped
+half-way, for as long as anybody, an exception's traceback for instance, still has it.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -80,17 +85,17 @@ def reusable(connection: sqlite3.Connection, keys: Iterable[str], not_before: st
     found: dict[str, CellResult] = {}
     for begin in range(0, len(wanted), _AT_ONCE):
         some = wanted[begin : begin + _AT_ONCE]
-        rows = connection.execute(
+        numbered = connection.execute(
             f"SELECT key, number FROM cells WHERE key IN ({_places(some)}) AND state = 'done'"  # noqa: S608 - only places
             f" AND status IN ({facts}) AND at >= ? ORDER BY sitting, number",
             (*some, not_before or ""),
-        )
-        numbers = list(dict(rows.fetchall()).values())
+        ).fetchall()
+        numbers = list(dict(numbered).values())
         rows = connection.execute(
             "SELECT cells.key, cells.at, runs.id, cells.result FROM cells"  # noqa: S608 - only places
             f" JOIN runs ON runs.number = cells.run WHERE cells.number IN ({_places(numbers)})",
             numbers,
-        )
+        ).fetchall()
         for key, at, run, written in rows:
             origin = Origin(text(run), text(at))
             found[text(key)] = replace(result_of(written, State.DONE, origin.run), cached=True, origin=origin)
@@ -102,13 +107,13 @@ def reusable(connection: sqlite3.Connection, keys: Iterable[str], not_before: st
 
 def unfinished(connection: sqlite3.Connection, run: Run) -> Unfinished:
     """How far a run came."""
-    rows = connection.execute("SELECT id FROM cells WHERE run = ? ORDER BY position", (run.number,))
+    rows = connection.execute("SELECT id FROM cells WHERE run = ? ORDER BY position", (run.number,)).fetchall()
     cells = tuple(text(id_) for (id_,) in rows)
-    rows = connection.execute("SELECT id, result FROM cells WHERE run = ? AND state = 'done' ORDER BY position", (run.number,))
-    results = {text(id_): result_of(written, State.DONE, run.info.id) for id_, written in rows}
-    rows = connection.execute(
-        "SELECT cell, name, nonce, attempt FROM intents WHERE run = ? ORDER BY cell, attempt", (run.number,)
-    )
+    query = "SELECT id, result FROM cells WHERE run = ? AND state = 'done' ORDER BY position"
+    with closing(connection.execute(query, (run.number,))) as done:
+        results = {text(id_): result_of(written, State.DONE, run.info.id) for id_, written in done}
+    query = "SELECT cell, name, nonce, attempt FROM intents WHERE run = ? ORDER BY cell, attempt"
+    rows = connection.execute(query, (run.number,)).fetchall()
     intents = {cell: Intent(cell, name, nonce, attempt) for cell, name, nonce, attempt in rows}
     return Unfinished(
         run.info, run.host, cells, results, {cell: intent for cell, intent in intents.items() if cell not in results}
@@ -165,7 +170,7 @@ def _chosen(connection: sqlite3.Connection, matrix: str, wanted: set[str] | None
     for sitting, _ in _sittings(connection, matrix):
         complete = wanted is not None and wanted <= chosen.keys()
         query = f"SELECT {COLUMNS} FROM cells WHERE sitting = ?" + (" AND strength > 0" if complete else "")  # noqa: S608
-        for each in map(row, connection.execute(query, (sitting,))):
+        for each in map(row, connection.execute(query, (sitting,)).fetchall()):
             if each.id in settled or (wanted is not None and each.id not in wanted):
                 continue
             if each.state is not State.DONE:
@@ -199,7 +204,7 @@ def durations(connection: sqlite3.Connection, matrix: str) -> Durations:
             "SELECT id, environment, seconds, acquire_seconds FROM cells WHERE sitting = ? AND strength > 0"
             " AND NOT cached AND basis IS NOT NULL AND state = 'done'",
             (sitting,),
-        )
+        ).fetchall()
         for id_, environment, seconds, acquire in rows:
             if isinstance(seconds, float):
                 cells.setdefault(id_, max(0.0, seconds - (acquire or 0.0)))
@@ -217,7 +222,7 @@ def history(connection: sqlite3.Connection, cell_glob: str) -> dict[str, tuple[E
 
 def cell_ids(connection: sqlite3.Connection) -> list[str]:
     """Every cell that any run planned."""
-    return [text(id_) for (id_,) in connection.execute("SELECT DISTINCT id FROM cells ORDER BY id")]
+    return [text(id_) for (id_,) in connection.execute("SELECT DISTINCT id FROM cells ORDER BY id").fetchall()]
 
 
 def _entries(connection: sqlite3.Connection, cell: str) -> Iterator[Entry]:

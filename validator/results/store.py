@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -160,8 +160,9 @@ class Store:
         """The report of a run, the one last begun when None; of one that was killed as well: it counts as interrupted."""
         with self._database.reading() as database, no_collection():
             run = run_of(database, self._number_of(database, run_id))
-            rows = database.execute("SELECT state, result FROM cells WHERE run = ? ORDER BY position, number", (run.number,))
-            results = [(result_of(written, _state(state), run.info.id), run) for state, written in rows]
+            query = "SELECT state, result FROM cells WHERE run = ? ORDER BY position, number"
+            with closing(database.execute(query, (run.number,))) as rows:
+                results = [(result_of(written, _state(state), run.info.id), run) for state, written in rows]
             cells, hosts = with_hosts(database, results, run)
         info = run.info if run.finished else replace(run.info, interrupted=True)
         return Report(info, hosts, cells, run.tool_version)
@@ -298,7 +299,8 @@ class Store:
         ).fetchone()
         if row is not None:
             return int(row[0])
-        known = [text(known) for (known,) in database.execute("SELECT id FROM runs ORDER BY number DESC LIMIT 5")]
+        latest = database.execute("SELECT id FROM runs ORDER BY number DESC LIMIT 5").fetchall()
+        known = [text(known) for (known,) in latest]
         if run_id is None or not known:
             raise StoreError(f"no run is recorded in {self._folder}", hint="`validator run` first")
         raise StoreError(f"no run {quoted(run_id)} is recorded in {self._folder}", hint=f"the latest are {', '.join(known)}")
@@ -364,7 +366,7 @@ def own_paths(folder: Path, reports: Iterable[str]) -> list[Path]:
     if not _is_file(folder / NAME):
         return []
     with Database(folder / NAME).reading() as database:
-        ids = [id_ for (id_,) in database.execute("SELECT id FROM runs ORDER BY number")]
+        ids = [id_ for (id_,) in database.execute("SELECT id FROM runs ORDER BY number").fetchall()]
     runs = [folder / "runs" / id_ for id_ in ids if isinstance(id_, str) and _FOLDER_NAME.fullmatch(id_)]
     ours = [*runs, *(folder / "latest" / name for name in reports), *sorted(folder.glob(f"{NAME}*"))]
     if (folder / ".gitignore").is_file() and (folder / ".gitignore").read_text(encoding="utf-8", errors="replace") == IGNORE:

@@ -83,7 +83,11 @@ class Acquisition:
                 if self._room is not None:
                     self._room.release()
                 return
-            self._done(self._acquired(environment))
+            try:
+                acquired = self._acquired(environment)
+            except Exception as error:  # noqa: BLE001 - nobody would wait for anything but this to come
+                acquired = Acquired(environment, error, 0.0)
+            self._done(acquired)
 
     def _acquired(self, environment: Environment) -> Acquired:
         began = time.monotonic()

@@ -168,6 +168,8 @@ class _Run:
         self._last_words: float | None = None
         self._attempts = Attempts(self.settings.tries)
         self._streaks = Streaks()
+        self._sent: dict[int, int] = {}
+        """The number of the last attempt at each job, those of earlier processes of this run counted."""
         self._later: list[tuple[float, Job, tuple[CellResult, ...]]] = []
         """A heap of jobs to be tried again, by when; with what came of them so far."""
         self._until: dict[str, float] = {}
@@ -369,15 +371,15 @@ class _Run:
         """A job with the request that is sent for it, or that an earlier process of this run has sent."""
         prepared = self._prepared_for(start.job.number)
         assert prepared is not None  # noqa: S101 - only jobs whose environment is there are started
-        before = len(self._attempts.before(start.job.number))
-        self._attempts.begin(start.job.number)
-        intent = self.known.intents.get(cells[0].id)
-        earlier = intent.attempt if intent else 0
-        rejoining = intent is not None and not before
-        attempt = earlier if rejoining else earlier + before + 1
+        number = start.job.number
+        self._attempts.begin(number)
+        intent = self.known.intents.get(cells[0].id) if number not in self._sent else None
+        rejoining = intent is not None
+        attempt = intent.attempt if intent else self._sent.get(number, 0) + 1
+        self._sent[number] = attempt
         share = share_of([self._work_list.lanes[name] for name in start.lanes])
         request = self._one.request(cells[0], prepared, share, attempt)
-        if rejoining and intent is not None:
+        if intent is not None:
             request = replace(request, name=intent.name, plan=replace(request.plan, nonce=intent.nonce))
         return _Running(start, cells, prepared, request, attempt, held, gate, rejoining)
 
@@ -461,7 +463,7 @@ class _Run:
         number = running.start.job.number
         try:
             running.rejoining = False
-            running.attempt += 1
+            running.attempt = self._sent[number] = running.attempt + 1
             share = share_of([self._work_list.lanes[name] for name in running.start.lanes])
             running.request = self._one.request(running.cells[0], running.prepared, share, running.attempt)
             running.began = None

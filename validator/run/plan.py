@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import gc
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import fnmatchcase, translate
 
 from validator.base.errors import NothingSelectedError
 from validator.base.text import quoted, suggestion
@@ -21,7 +24,6 @@ from validator.model import (
     Matrix,
     Plan,
     Prediction,
-    Status,
     Target,
 )
 
@@ -52,28 +54,51 @@ def make_plan(
     """
     chosen_environments = _select(matrix.environments, tuple(environments), "environment", "-e")
     chosen_targets = _select(matrix.targets, tuple(targets), "target", "-t")
-    places = [(target, _place(target, host, matrix)) for target in chosen_targets]
-    cells = []
-    for environment in chosen_environments:
-        obstacle = supports(environment)
-        for target, place in places:
-            cell_id = f"{environment.id}@{target.id}"
+    with _without_collector():
+        cells = tuple(_cells(matrix, host, chosen_environments, chosen_targets, supports, inspect, predict))
+    return Plan(cells, runner, runner_reason)
+
+
+def _cells(
+    matrix: Matrix,
+    host: HostInfo,
+    environments: Iterable[Environment],
+    targets: Iterable[Target],
+    supports: Supports,
+    inspect: bool,
+    predict: Predict | None,
+) -> Iterator[Cell]:
+    places = [(target, f"@{target.id}", _place(target, host, matrix)) for target in targets]
+    expected = [(re.compile(translate(row.glob)).match, row.status) for row in matrix.expectations]
+    for environment in environments:
+        obstacle = _obstacle(supports(environment))
+        for target, at, place in places:
+            cell_id = environment.id + at
             action, why, on_gpu = _action(environment, target, place, obstacle, inspect)
-            cells.append(
-                Cell(
-                    cell_id,
-                    environment,
-                    target,
-                    action,
-                    why,
-                    gpu=place.lanes[0] if on_gpu else None,
-                    expect=_expectation(matrix, cell_id),
-                    predicted=predict(environment, target) if predict else None,
-                    lanes=place.lanes if on_gpu else (),
-                    takes_all=on_gpu and place.takes_all,
-                )
+            yield Cell(
+                cell_id,
+                environment,
+                target,
+                action,
+                why,
+                gpu=place.lanes[0] if on_gpu else None,
+                expect=next((status for matches, status in expected if matches(cell_id)), None) if expected else None,
+                predicted=predict(environment, target) if predict else None,
+                lanes=place.lanes if on_gpu else (),
+                takes_all=on_gpu and place.takes_all,
             )
-    return Plan(tuple(cells), runner, runner_reason)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Nothing of what is made in here is garbage; the collector would walk through all of it again and again."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -110,12 +135,12 @@ def _select(items: tuple, globs: tuple[str, ...], what: str, option: str) -> tup
     return tuple(item for item in items if any(fnmatchcase(item.id, glob) for glob in globs))
 
 
-def _expectation(matrix: Matrix, cell_id: str) -> Status | None:
-    return next((row.status for row in matrix.expectations if fnmatchcase(cell_id, row.glob)), None)
+def _obstacle(words: str | None) -> ActionReason | None:
+    return ActionReason(Because.NOT_SUPPORTED, words) if words else None
 
 
 def _action(
-    environment: Environment, target: Target, place: _Place, obstacle: str | None, inspect: bool
+    environment: Environment, target: Target, place: _Place, obstacle: ActionReason | None, inspect: bool
 ) -> tuple[Action, ActionReason, bool]:
     """What to do with a cell, why, and whether on a GPU.
 
@@ -127,8 +152,8 @@ def _action(
     CUDA build                    measure (GPU)       inspect if asked, or skip  inspect if asked, or skip
     ============================  ==================  =========================  ===================
     """
-    if obstacle:
-        return Action.SKIP, ActionReason(Because.NOT_SUPPORTED, obstacle), False
+    if obstacle is not None:
+        return Action.SKIP, obstacle, False
     if environment.is_cpu:
         if target.is_host:
             return Action.MEASURE, _ON_CPU, False

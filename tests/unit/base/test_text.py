@@ -207,3 +207,8 @@ def test_a_tree_is_cleaned_to_its_leaves_and_keys() -> None:
         "true": True,
         "number": 0.5,
     }
+
+
+def test_a_name_is_looked_for_among_the_first_thousand() -> None:
+    assert similar("pyton", ["x"] * 999 + ["python"]) == ["python"]
+    assert similar("pyton", ["x"] * 1000 + ["python"]) == []

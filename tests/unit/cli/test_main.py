@@ -68,6 +68,8 @@ def test_a_message_that_quotes_what_a_build_printed_acts_on_nothing(
 ) -> None:
     said = "error: it failed\n  why: x\n\ufffd:error::y \ufffd#vso[z]\ufffd\n"
     assert ends(monkeypatch, capsys, AcquireError("it failed", why="x\r\n::error::y\x1b[2J ##vso[z]\x9b")) == (4, said)
+    code, err = ends(monkeypatch, capsys, click.UsageError("no such thing '\x1b[2J##[error]x'"))
+    assert (code, err) == (2, "Error: no such thing '\ufffd#[error]x'\n")
     _, err = ends(monkeypatch, capsys, RuntimeError("\n::error::y\x1b[2J ##vso[z]"))
     assert "\n\ufffd:error::y \ufffd#vso[z]\n  try: again with VALIDATOR_DEBUG=1" in err
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from validator.results.json_parts import object_members, object_parts
+from validator.base.text import clean
+from validator.results.json_parts import clean_json, is_clean, object_members, object_parts
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -89,3 +90,18 @@ def test_what_is_no_json_is_refused_as_json_does(text: str) -> None:
 
 def test_what_is_no_object_is_handed_on_as_a_whole() -> None:
     assert read("[1]", "cells") == {"": [1]}
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_no_character_that_acts_is_written_alone_or_among_others(indent: int | None) -> None:
+    for character in [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0)), "\u202e", "\u200b", "\ud800", "\u2028"]:
+        for text in (character, f"a{character}b"):
+            kept = character in "\n\t"
+            shown = text if kept else clean(text)
+            assert json.loads(clean_json({text: [text]}, indent)) == {shown: [shown]}
+            assert is_clean(json.dumps(text, ensure_ascii=False)) is kept
+
+
+def test_text_that_shows_itself_is_left_as_it_is() -> None:
+    text = 'Prüfung → ✓ 試験\n\t"C:\\\\users" \\ end'
+    assert json.loads(clean_json([text], None)) == [text]

@@ -225,7 +225,8 @@ def test_the_run_to_take_up_is_the_last_of_its_matrix_that_did_not_come_to_its_e
     assert "of another matrix, whole, interrupted, killed" in raised.value.hint
 
 
-def test_a_run_that_is_still_going_is_nobody_elses_to_take_up(tmp_path: Path) -> None:
+def test_a_run_that_is_still_going_is_nobody_elses_to_take_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("validator.results.locks._GLANCE_SECONDS", 0.05)
     living = begun(tmp_path, "run-1", "a")
     other = Store(tmp_path)
     assert other.unfinished(None, "matrix.yaml") is None

@@ -396,7 +396,7 @@ for attempt in (lambda: store.keep(huge), lambda: test_store.write(store, report
     try:
         attempt()
     except StoreError as error:
-        print(error.what, "|", error.why, "|", error.hint)
+        print(type(error).__name__, "|", error.what, "|", error.why, "|", error.hint)
     else:
         sys.exit("no error")
 """
@@ -414,6 +414,8 @@ def test_no_more_room_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     history, reports = done.stdout.splitlines()
+    assert history.startswith("StoreFullError | ")
+    assert reports.startswith("StoreFullError | ")
     assert "validator.sqlite3 cannot be used" in history
     assert "results.json cannot be written" in reports
     read: Report = Store(tmp_path, create=False).load_report("run-1")

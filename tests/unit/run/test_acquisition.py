@@ -147,19 +147,6 @@ def test_what_is_not_the_machines_trouble_is_tried_once(trouble: Exception) -> N
     assert bench.runner.asked == ["a"]
 
 
-def test_once_no_engine_answered_in_all_its_tries_the_others_are_tried_once_each_until_one_answers() -> None:
-    there: list[bool] = []
-
-    def of(name: str) -> object:
-        return Prepared(name) if name == "back" else EngineUnavailableError("no engine")
-
-    bench = Bench(Runner(of)).start("a", "b", "c", "back", "d")
-    got = [bench.next() for _ in range(5)]
-    assert [bench.runner.asked.count(name) for name in ("a", "b", "c", "back", "d")] == [3, 1, 1, 1, 3]
-    assert [isinstance(each.prepared, Prepared) for each in got] == [False, False, False, True, False]
-    assert there == []
-
-
 def test_pauses_grow_and_are_longer_where_no_engine_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acquisition, "_PAUSE_SECONDS", 2.0)
     assert pause_before(1) == 0.0

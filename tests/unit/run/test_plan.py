@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
@@ -227,6 +228,21 @@ def test_a_glob_that_matches_nothing_is_an_error_that_lists_what_there_is(
     assert caught.value.what.startswith(f"{option} matches no {'target' if targets else 'environment'}")
     assert known in caught.value.why
     assert caught.value.exit_code == ExitCode.NOTHING_SELECTED == 5
+
+
+def test_planning_leaves_the_collector_as_it_was() -> None:
+    def supports(_: Environment) -> None:
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            with pytest.raises(ZeroDivisionError):
+                make_plan(THREE, host(), runner="docker", runner_reason="", supports=supports)
+            assert gc.isenabled() is enabled
+        finally:
+            gc.enable()
 
 
 def test_the_first_expectation_that_matches_counts() -> None:

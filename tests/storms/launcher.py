@@ -1,7 +1,7 @@
 """``validator``, with a death at a chosen moment: ``launcher.py TRANSITION before|after WORD ARGUMENTS…``.
 
 It kills itself with SIGKILL around the first call that makes the transition and has the word in it. The product has no such
-switch; what is broken open here are the two places that every transition goes through, the store and the client of the engine.
+switch; what is broken open are the places that every transition goes through: the store, the client of the engine, the runner.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import docker
 from validator.cli import main
 from validator.model import CellResult, Status
 from validator.results import Store
+from validator.runners.base import OnEvent, RunRequest
+from validator.runners.docker.runner import DockerRunner
 
 #: Transition → (class, methods that are it).
 TRANSITIONS: dict[str, tuple[type, tuple[str, ...]]] = {
@@ -24,7 +26,7 @@ TRANSITIONS: dict[str, tuple[type, tuple[str, ...]]] = {
     "intent": (Store, ("intend",)),
     "create": (docker.APIClient, ("create_container_from_config",)),
     "start": (docker.APIClient, ("start",)),
-    "read": (docker.APIClient, ("logs", "attach", "attach_socket")),
+    "read": (DockerRunner, ("run",)),
     "remove": (docker.APIClient, ("remove_container",)),
     "record": (Store, ("keep", "keep_all")),
 }
@@ -75,6 +77,22 @@ def around(death: Death, owner: type, name: str, *, when: str | None) -> None:
     setattr(owner, name, called)
 
 
+def around_events(death: Death, owner: type, name: str, *, when: str) -> None:
+    """Break the reading of a container open: death comes ``before`` or ``after`` its first event is taken in."""
+    method = getattr(owner, name)
+
+    def called(self: Any, request: RunRequest, on_event: OnEvent, *args: Any, **kwargs: Any) -> Any:
+        def told(event: Any) -> None:
+            if when == "before":
+                death.come()
+            on_event(event)
+            death.come()
+
+        return method(self, request, told if death.due(request.name) else on_event, *args, **kwargs)
+
+    setattr(owner, name, called)
+
+
 def set_up(transition: str, when: str, word: str) -> Callable[[], None]:
     """The product's entry point, with death in it."""
     death = Death(word)
@@ -82,7 +100,10 @@ def set_up(transition: str, when: str, word: str) -> Callable[[], None]:
         around(death, docker.APIClient, "create_container_from_config", when=None)
     owner, names = TRANSITIONS[transition]
     for name in names:
-        around(death, owner, name, when=when)
+        if transition == "read":
+            around_events(death, owner, name, when=when)
+        else:
+            around(death, owner, name, when=when)
     return main
 
 

@@ -58,6 +58,8 @@ def take_up(engine: StormEngine, folder: Path, names: Mapping[str, str], *, kill
     began = time.time()
     options = ("--resume",) if before else ()  # killed before it had written down that it exists: there is nothing to take up
     ended = run(folder, matrix_of(names), *DOCKER, "--jobs", "2", *options, env=env(engine))
+    if ended.code == 5 and set(before.values()) == {"pass"}:  # it had been through, but for showing it
+        ended = run(folder, matrix_of(names), *DOCKER, "--jobs", "2", env=env(engine))
     again = [cell for cell in engine.started(began) if before.get(cell.removesuffix("@host")) in FINISHED]
     assert ended.code == 0, ended.stderr
     assert ended.statuses() == dict.fromkeys(names, "pass")

@@ -27,6 +27,7 @@ class SecondEngine:
     """One dockerd with a folder of its own; ended, and its containers with it, by ``close``."""
 
     def __init__(self, folder: Path, *, live_restore: bool = False) -> None:
+        """``folder`` is where its data lie; it is removed by ``close``."""
         self.live_restore = live_restore
         self._folder = folder
         # A socket's path has room for 107 bytes, which pytest's folders can exceed.

@@ -27,6 +27,7 @@ _COMMANDS = {
     "diagnose": "Name the cause behind a log: what broke, why, and what to do.",
     "causes": "Show the causes the validator can name.",
     "report": "Show the report of an earlier run again, in any format.",
+    "history": "Show what came of a cell in every run.",
     "schema": "Print the JSON Schema of matrix.yaml.",
     "init": "Write a matrix.yaml to start from, with the image it builds.",
     "clean": "Remove what the validator left: containers, images, environments, results.",

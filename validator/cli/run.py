@@ -214,7 +214,7 @@ def _executed(
         sweep_up(output, host.engine.address)  # the run is claimed by now, so what it left itself, when it died, stays
     with (
         closing(runner),
-        make_progress(output) as progress,
+        make_progress(output, known.seconds) as progress,
         interrupts.turned_into(stop, _GRACE_SECONDS, progress.said, lambda: sorted(under_way)),
     ):
         execution = execute(

@@ -142,11 +142,12 @@ def test_the_live_view_shows_what_runs_and_markup_is_text(monkeypatch: pytest.Mo
     assert "\x1b[2J" not in text
 
 
-def test_what_an_environment_says_is_told_once_and_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("verbose", [False, True])
+def test_what_an_environment_says_is_told_once_and_how_it_ended(verbose: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, stream = Clock(), io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     quick, slow, gone = (environment(name) for name in ("quick", "slow", "gone"))
-    with Lines(Output(), Going({}, clock)) as lines:
+    with Lines(Output(verbose=verbose), Going({}, clock)) as lines:
         for each in (quick, slow, gone):
             lines.acquiring(each)
         lines.acquired(quick, None)
@@ -156,12 +157,10 @@ def test_what_an_environment_says_is_told_once_and_how_it_ended(monkeypatch: pyt
         lines.acquired(slow, None)
         lines.acquired(gone, "the registry said\n::error::429\x1b[2J")
         lines.said("GPU 1 is used by pid 42")
-    assert stream.getvalue().splitlines() == [
-        "slow: pulling 1 of 9 MB",
-        "slow: ready after 61 s",
-        "gone: cannot be had: the registry said \ufffd:error::429",
-        "GPU 1 is used by pid 42",
-    ]
+    few = ["slow: pulling 1 of 9 MB", "slow: ready after 61 s", "GPU 1 is used by pid 42"]
+    more = ["quick: ready after 0 s", few[0], "slow: pulling 2 of 9 MB", few[1]]
+    more += ["gone: cannot be had: the registry said \ufffd:error::429", few[2]]
+    assert stream.getvalue().splitlines() == (more if verbose else few)
 
 
 def test_the_heartbeat_says_what_is_going_on_and_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,6 +321,24 @@ def test_the_view_says_what_every_lane_does_and_for_how_long() -> None:
         "GPU 1  idle",
         "+      image0           pulling 120 MB of 2.1 GB 0:10                      0:10",
         "3 of 5000 done (2 pass, 1 fail), 1 of 2 lanes busy, about 4 min to go",
+    ]
+
+
+def test_a_cell_on_several_lanes_is_shown_on_each_and_two_on_one_are_both_shown() -> None:
+    going = Going({}, Clock())
+    going.planned(CELLS, ["GPU 0", "GPU 1", "CPU"])
+    going.cell_started(CELLS[0], "GPU 0, GPU 1")
+    going.cell_started(CELLS[1], "CPU")
+    going.cell_started(CELLS[2], "CPU")
+    going.cell_started(CELLS[3], "new")
+    made = [" ".join(row.plain.split()) for row in rows(going.snapshot(), 80, 24)]
+    assert made == [
+        "GPU 0 e0@host 0:00",
+        "GPU 1 e0@host 0:00",
+        "CPU e1@host 0:00",
+        "CPU e2@host 0:00",
+        "new e3@host 0:00",
+        "0 of 7 done, 3 of 3 lanes busy",
     ]
 
 

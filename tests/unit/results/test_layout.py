@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,8 @@ def statuses(cells: tuple[CellResult, ...]) -> list[str]:
 def test_every_run_of_layout_1_is_read(folder: Path, written_on: bool) -> None:
     store = Store(folder, create=written_on)
     finished, interrupted, killed = (store.load_report(run) for run in (FINISHED, INTERRUPTED, KILLED))
-    assert (finished.run, finished.host) == (run_info(FINISHED), L4_HOST)
+    then = replace(L4_HOST, engine=replace(L4_HOST.engine, components=()))  # what an older validator did not ask for
+    assert (finished.run, finished.host) == (run_info(FINISHED), then)
     assert statuses(finished.cells) == ["fail", "pass", "degraded", "error", "skip"]
     assert finished.cells[0].log_tail == "last words"
     assert (interrupted.host, interrupted.run.interrupted, killed.run.interrupted) == (BARE_HOST, True, True)

@@ -22,11 +22,16 @@ class Doing:
 
     id: str
     lane: str
-    """Empty for an environment."""
+    """Empty for an environment; of a cell on several, their names with commas between."""
     since: float
     doing: str
     """Its last line; empty before the first."""
     doing_since: float
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """The lanes it is on."""
+        return tuple(self.lane.split(", "))
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class Going:
             total=self._total,
             counts=dict(self._counts),
             cached=self._cached,
-            lanes=self._lanes or tuple(dict.fromkeys(each.lane for each in self._running.values())),
+            lanes=self._lanes or tuple(dict.fromkeys(lane for each in self._running.values() for lane in each.lanes)),
             running=tuple(sorted(self._running.values(), key=lambda each: each.since)),
             making=tuple(self._making.values()),
             to_go=self._to_go(now),
@@ -180,7 +185,7 @@ def summary(shown: Snapshot) -> str:
         counts.append(f"{shown.cached} of them cached")
     parts = [_how_far(shown.done, shown.total) + (f" ({', '.join(counts)})" if counts else "")]
     if shown.lanes:
-        busy = len({each.lane for each in shown.running})
+        busy = len({lane for each in shown.running for lane in each.lanes if lane in shown.lanes})
         parts.append(f"{busy} of {len(shown.lanes)} {'lane' if len(shown.lanes) == 1 else 'lanes'} busy")
     if shown.to_go is not None and (shown.running or shown.making or shown.done != shown.total):
         parts.append(f"about {span(shown.to_go)} to go")

@@ -48,11 +48,12 @@ class Lines:
             self._going.acquiring(environment)
 
     def acquired(self, environment: Environment, problem: str | None) -> None:
-        """A line if it took its time, or cannot be had."""
+        """A line if it took its time. Why it cannot be had is what its cells will say; with -v it is said at once, too."""
         with self._lock:
             seconds = self._going.acquired(environment)
             if problem is not None:
-                self._say(f"{environment.id}: cannot be had: {one_line(problem, _REASON_CHARACTERS)}")
+                if self._output.verbose:
+                    self._say(f"{environment.id}: cannot be had: {one_line(problem, _REASON_CHARACTERS)}")
             elif seconds >= _WORTH_SAYING or self._output.verbose:
                 self._say(f"{environment.id}: ready after {span(seconds)}")
 

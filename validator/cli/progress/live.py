@@ -71,11 +71,9 @@ class LiveView:
             self._going.acquiring(environment)
 
     def acquired(self, environment: Environment, problem: str | None) -> None:
-        """The row goes; why it cannot be had stays."""
+        """The row goes. Why it cannot be had is what its cells will say."""
         with self._lock:
             self._going.acquired(environment)
-            if problem is not None:
-                self._last(f"{environment.id}: cannot be had: {one_line(problem, _REASON_CHARACTERS)}", "error")
 
     def cell_started(self, cell: Cell, lane: str) -> None:
         """It is shown on its lane."""
@@ -120,9 +118,9 @@ def rows(shown: Snapshot, width: int, height: int) -> list[Text]:
     """
     sums = wrap(summary(shown), max(1, width - 1))[:_SUM_ROWS]
     room = max(0, height - 2 - len(sums))  # the line above the view, and the one that the cursor is on, stay free
-    at = {each.lane: each for each in shown.running}
+    at = {lane: each for each in reversed(shown.running) for lane in each.lanes}  # the longest, should two be on one
     lanes: list[tuple[str, Doing | None]] = [(lane, at.get(lane)) for lane in shown.lanes]
-    lanes += [(each.lane, each) for each in shown.running if each.lane not in shown.lanes or at[each.lane] is not each]
+    lanes += [(each.lane, each) for each in shown.running if not any(at.get(lane) is each for lane in shown.lanes)]
     lanes_room = max(0, room - min(len(shown.making), _MAKING_ROWS))
     if len(lanes) > lanes_room:  # the busy ones, the longest first
         lanes = [(each.lane, each) for each in shown.running]

@@ -11,7 +11,7 @@ from typing import Any
 import docker
 import requests
 import urllib3
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, StreamParseError
 
 from validator.base.errors import EngineUnavailableError
 from validator.base.text import one_line
@@ -30,6 +30,7 @@ CONNECTION_ERRORS = (
     urllib3.exceptions.HTTPError,  # streams that break off: docker-py reads them past requests
     ConnectionError,
     TimeoutError,
+    StreamParseError,  # an answer in pieces that ends within one
 )
 
 

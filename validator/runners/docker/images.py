@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from functools import partial
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from docker.errors import APIError, ImageNotFound
 
@@ -177,11 +177,11 @@ class Images:
         except ImageNotFound:
             return None
 
-    def _came(self, reference: str, before: str | None, after: str | None) -> None:
+    def _came(self, reference: str, before: str | None, after: str) -> None:
         """A reference was brought up to date."""
         with self._lock:
             self._fresh.add(reference)
-            if after is not None and after != before:
+            if after != before:
                 self._brought.setdefault(after, set()).add(reference)
 
     # ------------------------------------------------------------ pull
@@ -205,7 +205,7 @@ class Images:
                 self._pull(link, reference, on_line)
             except APIError as error:
                 raise _pull_error(reference, engine_words(error)) from error
-            self._came(reference, before, self._is_here(link, reference))
+            self._came(reference, before, self._is_here(link, reference) or _cut_off(f"the pull of {reference}"))
 
     def _pull(self, link: Link, reference: str, on_line: OnLine) -> None:
         parts, client = split_reference(reference), link.client
@@ -233,10 +233,11 @@ class Images:
             room.end(pull)
 
     def _on_disk(self, link: Link) -> Room:
-        with self._lock:
-            if self._room is None:
-                self._room = Room(data_root(link.client.info(), self._clients.address))
-            return self._room
+        if self._room is None:
+            room = Room(data_root(link.client.info(), self._clients.address))
+            with self._lock:
+                self._room = self._room or room  # all pulls of a run share the first that was made
+        return self._room
 
     # ------------------------------------------------------------ build
 
@@ -251,7 +252,8 @@ class Images:
             if before is None or (always and tag not in self._fresh):
                 on_line(f"building {environment.id}")
                 self._build(link, environment, request, tag, on_line)
-                self._came(tag, before, self._is_here(link, tag))
+                after = self._is_here(link, tag) or _cut_off(f"the build of {environment.id}")
+                self._came(tag, before, after)
         return tag, request.notes
 
     def _build(self, link: Link, environment: Environment, request: BuildRequest, tag: str, on_line: OnLine) -> None:
@@ -301,6 +303,16 @@ class Images:
             if text := redact(one_line(str(message.get("stream", "")), 300)):
                 tail.append(text)
                 on_line(text)
+
+
+def _cut_off(what: str) -> NoReturn:
+    """The engine told no error, and has no image: it was ended meanwhile."""
+    raise AcquireError(
+        f"{what} ended without an image",
+        why="the engine's answer was cut off",
+        hint="look at the engine (`docker info`) and run again",
+        transient=True,
+    )
 
 
 def use_of(image: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import pytest
 import requests
-from docker.errors import APIError, ImageNotFound
+from docker.errors import APIError, ImageNotFound, StreamParseError
 from values import environment, matrix
 
 from validator.base.errors import AcquireError, InterruptedRunError
@@ -68,7 +68,8 @@ class EngineStandIn:
         assert not force
         self.removed.append((image, noprune))
         if self.refusal is not None:
-            raise self.refusal if isinstance(self.refusal, Exception) else RuntimeError
+            assert isinstance(self.refusal, Exception)
+            raise self.refusal
 
     def build(self, *, fileobj: BinaryIO, **options: Any) -> EngineStandIn:
         with tarfile.open(fileobj=fileobj) as tar:
@@ -202,8 +203,9 @@ def test_progress_is_told_in_bytes_and_seldom(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_pull_that_brings_no_image_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EngineStandIn, "_progress", lambda self: iter([]))
-    with pytest.raises(AcquireError, match="could not prepare the image"):
+    with pytest.raises(AcquireError, match="ended without an image") as caught:
         acquire(EngineStandIn(), "missing")
+    assert caught.value.transient
 
 
 @pytest.mark.parametrize(
@@ -227,9 +229,10 @@ def test_what_may_pass_is_told_apart_from_what_will_not(words: str, transient: b
     assert caught.value.transient is transient
 
 
-def test_an_engine_that_went_away_may_come_back() -> None:
+@pytest.mark.parametrize("error", [requests.exceptions.ConnectionError("reset"), StreamParseError("half a message")])
+def test_an_engine_that_went_away_may_come_back(error: Exception) -> None:
     with pytest.raises(AcquireError) as caught:
-        acquire(EngineStandIn(refusal=requests.exceptions.ConnectionError("reset")), "missing")
+        acquire(EngineStandIn(refusal=error), "missing")
     assert caught.value.transient
 
 

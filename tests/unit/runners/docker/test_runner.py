@@ -603,9 +603,22 @@ def test_a_container_of_before_is_read_from_its_start_to_its_end(monkeypatch: py
 
 def test_a_container_of_before_that_has_ended_is_read_too(monkeypatch: pytest.MonkeyPatch) -> None:
     of = request()
-    outcome = made(monkeypatch, Engine({"attach": [refused("not running", 409)]}, out=whole(of.plan))).rejoin(of, print)
+    engine = Engine(out=whole(of.plan))
+    outcome = made(monkeypatch, engine).rejoin(of, lambda event: None)
     assert outcome is not None
     assert (outcome.report.complete, outcome.engine_problem) == (True, None)
+    assert engine.called("attach") == [], "Podman makes a container that has ended anew when it is attached to"
+
+
+@pytest.mark.parametrize(("age", "late"), [(89.0, False), (91.0, True), (-500.0, False)])
+def test_the_time_that_a_container_of_before_has_had_counts(age: float, late: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    of = request(deadline_seconds=90)
+    engine = Engine(out=whole(of.plan), states=[{**RUNNING, **TIMES}, ENDED])
+    clock = SimpleNamespace(monotonic=lambda: 1000.0, time=lambda: 1795885200.5 + age, sleep=print)
+    monkeypatch.setattr(runners, "time", clock)
+    outcome = made(monkeypatch, engine).rejoin(of, lambda event: None)
+    assert outcome is not None
+    assert outcome.timed_out is late
 
 
 def test_half_an_answer_of_before_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:

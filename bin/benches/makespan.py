@@ -29,7 +29,7 @@ CELL, BUILD, RATE, LAYER = 4.0, 3.0, 4 << 20, 12 << 20
 
 
 def makespan(environments: int) -> tuple[str, Callable[[], str]]:
-    """Images pulled from a registry on loopback at 4 MiB/s, built, and at hand, on 2 lanes: the run over its bound and --jobs 1."""
+    """Images pulled from a registry on loopback at 4 MiB/s, built, and at hand, on 2 lanes: over the bound and --jobs 1."""
     if shutil.which("docker-registry") is None:
         sys.exit("makespan: there is no docker-registry on this machine (Debian's package of that name)")
     engine = docker.from_env(timeout=300)

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import docker
@@ -66,8 +67,8 @@ def make_engine(
     try:
         yield make
     finally:
-        for each in made:
-            each.stop()
+        with ThreadPoolExecutor() as pool:  # an engine takes its time to end
+            list(pool.map(StormEngine.stop, made))
 
 
 @pytest.fixture(scope="session")

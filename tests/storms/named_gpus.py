@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from nvml_stand_in import FIRST_T4, StandIn
 from storm_engine import StormEngine
 
 
-def named_gpus(folder: Path, family: str, number: int, engine: StormEngine) -> dict[str, str]:
-    """Variables under which a run sees so many equal GPUs, and the engine (with ``hook="idle"``); their UUIDs begin alike."""
+def named_gpus(folder: Path, number: int, engine: StormEngine) -> dict[str, str]:
+    """Variables under which a run sees so many equal GPUs, and the engine (with ``hook="idle"``). No two calls name the same."""
+    family = secrets.token_hex(4)  # GPUs are locked on the whole machine
     folder.mkdir(parents=True, exist_ok=True)
     gpus = (replace(FIRST_T4, index=at, uuid=f"GPU-{family}-0000-4000-8000-{at:012}") for at in range(number))
     return {**StandIn.made(folder, *gpus).environment, "DOCKER_HOST": engine.address}

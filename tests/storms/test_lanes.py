@@ -28,7 +28,7 @@ def most_at_once(happened: list[Happening], cells: set[str]) -> int:
 
 
 def test_two_runs_and_the_holder_is_killed(sea: StormEngine, tmp_path: Path, seen: Seen) -> None:
-    env = named_gpus(tmp_path / "nvml", "5a000000", 2, sea)
+    env = named_gpus(tmp_path / "nvml", 2, sea)
     first = sea.calm("first0", "first1", seconds=60)
     second = sea.calm("second0", "second1", seconds=0.5)
     with Run(tmp_path / "first", matrix_of(first, cuda="12.6"), *DOCKER, "--jobs", "4", env=env) as holder:
@@ -45,7 +45,6 @@ def test_two_runs_and_the_holder_is_killed(sea: StormEngine, tmp_path: Path, see
             took = time.monotonic() - killed
     assert ended.statuses() == dict.fromkeys(second, "pass"), ended.stderr
     gpus = {cell["ran_on"]["gpu_uuid"] for cell in ended.cells.values()}
-    assert all(gpu.startswith("GPU-5a000000-") for gpu in gpus)
     most = most_at_once(sea.happened, {f"{name}@host" for name in (*first, *second)})
     assert most == 2, "never two containers at once for one GPU"
     seen(
@@ -67,7 +66,7 @@ def frozen(
         matrix = matrix_of(names, cuda="12.6", limits={"timeout": "5s"})
         freeze(place)
         try:
-            with Run(folder, matrix, *DOCKER, "--jobs", "2", env=named_gpus(folder / "nvml", "5b000000", 2, engine)) as run:
+            with Run(folder, matrix, *DOCKER, "--jobs", "2", env=named_gpus(folder / "nvml", 2, engine)) as run:
                 yield engine, run, time.monotonic()
         finally:
             thaw(place)

@@ -34,7 +34,7 @@ def test_the_neighbour_does_not_notice(sea: StormEngine, tmp_path: Path, seen: S
     }
     limits = {"timeout": "90s", "memory": "256m", "shm": "64m", "pids": 100}
     began = time.monotonic()
-    env = named_gpus(tmp_path / "nvml", "5d000000", len(names), sea)  # a lane for each, on however few processors
+    env = named_gpus(tmp_path / "nvml", len(names), sea)  # a lane for each, on however few processors
     ended = run(tmp_path, matrix_of(names, limits=limits, cuda="12.6"), *DOCKER, env=env, timeout=300)
     took = time.monotonic() - began
     cells, told = ended.cells, []

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help matrix test lint mutate faults span verdicts diagnose-score bench gpu-check clean
+.PHONY: help matrix test lint mutate faults storms span verdicts diagnose-score bench gpu-check clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -36,6 +36,9 @@ mutate: $(VENV)/.installed-test ## Break the code in small ways and see what the
 
 faults: $(VENV)/.installed-test ## Set up every broken environment, see it named, and write docs/faults.md (ARGS: options of pytest)
 	@VALIDATOR_WRITE_FAULTS=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+
+storms: $(VENV)/.installed-test ## Kill runs and engines, fill disks, and write docs/storms.md; as root (ARGS: options of pytest)
+	@VALIDATOR_WRITE_STORMS=1 $(BIN)/python -m pytest tests/storms -m storm $(ARGS)
 
 span: $(VENV)/.installed ## Measure one torch of every generation on the CPU (ARGS: --torch 2.6.0, --list, --keep)
 	@$(BIN)/python tests/span $(ARGS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,8 @@ from validator.runners import labels
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 #: The suite's own images, and what is made of them, carry this label (tests/images/labelled).
 SUITE_LABEL = "validator.test=suite"
+#: Images that are made for single tests, a folder each.
+IMAGES_FOLDER = Path(__file__).parent / "images"
 
 Document = Mapping[str, Any]
 
@@ -65,7 +66,8 @@ class Started:
                 stdout=stdout,
                 stderr=stderr,
             )
-        self.owner = f"{socket.gethostname()}:{self._process.pid}"
+        self.pid = self._process.pid
+        self.owner = labels.owner(self.pid)
 
     def __enter__(self) -> Started:
         return self
@@ -82,10 +84,24 @@ class Started:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def stderr(self) -> str:
+        """What it has said so far."""
+        return (self._folder / "stderr").read_text(encoding="utf-8")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to this one process."""
+        self._process.send_signal(number)
+
     def send(self, number: signal.Signals) -> Finished:
         """Send a signal to this one process and see it end."""
-        self._process.send_signal(number)
+        self.signal(number)
         return self.finish(60)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
 
     def finish(self, timeout: float = 540) -> Finished:
         """Wait for its end."""
@@ -102,11 +118,15 @@ def run(
     env: Mapping[str, str] | None = None,
     timeout: float = 540,
     through: Sequence[str] = (),
+    before: Sequence[str] = (),
 ) -> Finished:
-    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix. ``through`` is a command that starts it."""
+    """``validator run`` on a matrix, in a folder; without one, on the shipped matrix.
+
+    ``through`` is a command that starts it, ``before`` are options of every command.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*through, *_command(folder, matrix, options)],
+        [*through, *_command(folder, matrix, options, before)],
         cwd=folder,
         env={**os.environ, **(env or {})},
         stdin=subprocess.DEVNULL,
@@ -119,8 +139,8 @@ def run(
     return Finished(done.returncode, done.stdout, done.stderr, folder / "out")
 
 
-def _command(folder: Path, matrix: Document | None, options: Sequence[str]) -> list[str]:
-    command = [sys.executable, "-m", "validator", "run", "--out", str(folder / "out"), *options]
+def _command(folder: Path, matrix: Document | None, options: Sequence[str], before: Sequence[str] = ()) -> list[str]:
+    command = [sys.executable, "-m", "validator", *before, "run", "--out", str(folder / "out"), *options]
     if matrix is not None:
         file = folder / "matrix.yaml"
         file.write_text(json.dumps({"version": "1", **matrix}), encoding="utf-8")  # JSON is YAML

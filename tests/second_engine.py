@@ -95,6 +95,16 @@ class SecondEngine:
                 time.sleep(0.02)
         file.unlink(missing_ok=True)
 
+    def freeze(self) -> None:
+        """It answers nothing any more, and breaks no connection, until ``thaw``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """As ``systemctl stop docker`` does: SIGTERM, and its containers are ended first unless they are to be restored."""
         assert self._process is not None

@@ -12,6 +12,7 @@ from validator.model import (
     ActionReason,
     Assumption,
     AssumptionKind,
+    Attempt,
     Basis,
     Because,
     BuiltImage,
@@ -20,6 +21,7 @@ from validator.model import (
     CheckResult,
     CheckStatus,
     Content,
+    EngineComponent,
     EngineInfo,
     Environment,
     Finding,
@@ -32,6 +34,7 @@ from validator.model import (
     Matrix,
     Mismatch,
     NvmlInfo,
+    Origin,
     Outlook,
     Prediction,
     PulledImage,
@@ -90,6 +93,8 @@ def matrix(*environments: Environment, targets: tuple[Target, ...] = (HOST_TARGE
 
 def cell(of: Environment | None = None, target: Target = HOST_TARGET, *, action: Action = Action.MEASURE, **fields: Any) -> Cell:
     of = of or environment()
+    if fields.get("gpu"):
+        fields.setdefault("lanes", (fields["gpu"],))
     return Cell(f"{of.id}@{target.id}", of, target, action, fields.pop("why", ActionReason(Because.ASKED)), **fields)
 
 
@@ -141,6 +146,7 @@ HOSTILE = (
     "https://evil.example www.evil.example @someone #12 me@evil.example **b** _i_ ~~s~~ $x$ &lt; \\| "
     "\x1b[31mred\x1b]8;;http://evil.example\x07\u202egnp\u200b\x9b2J\x00"
     "\r\n| 1 | 2 |\n# heading\n- item\n"
+    " ::error file=x::y\n::stop-commands::z\n##[group]w ##vso[task.complete]v ##teamcity[u] section_start:1:t\n"
 )
 
 
@@ -195,7 +201,15 @@ L4 = Gpu(
 )
 L4_HOST = HostInfo(
     nvml=NvmlInfo("580.95.05", "13.0", (L4,)),
-    engine=EngineInfo("docker", "27.1.1", "1.46", "unix:///run/docker.sock", ("runc", "nvidia"), toolkit_version="1.17.0"),
+    engine=EngineInfo(
+        "docker",
+        "27.1.1",
+        "1.46",
+        "unix:///run/docker.sock",
+        ("runc", "nvidia"),
+        toolkit_version="1.17.0",
+        components=(EngineComponent("runc", "1.1.12"),),
+    ),
     system="Debian, Linux 6.1, x86_64",
     python="3.11.7",
     cpu_count=2,
@@ -246,6 +260,8 @@ def every_kind() -> Report:
             predicted=Prediction(Outlook.PASS, ("none",)),
             agrees=False,
             cached=True,
+            origin=Origin("20261123T120000Z-a1b2c3", "2026-11-23T12:00:00+00:00"),
+            attempts=(Attempt("2026-11-23T11:59:00+00:00", "the engine restarted", 12.5),),
             mismatches=(Mismatch("torch", "2.6.0", "2.7.1+cu126"), Mismatch("cuda", "12.6", None)),
             ran_on=RanOn("gpu-a1", "GPU-1", "docker", alone=True),
             log_tail="last words",

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +42,9 @@ if wanted and tuple(map(int, wanted.groups())) > CUDA_DRIVER:
 class SecondEngine:
     """A dockerd with nothing in it; everything of it is gone after ``stop``."""
 
-    def __init__(self, hook: str | None = None) -> None:
+    def __init__(self, hook: str | None = None, options: Sequence[str] = ()) -> None:
+        self.options = tuple(options)
+        """More options of dockerd; what is set here counts from the next ``start`` on."""
         # A short path: the name of a unix socket has room for some hundred characters.
         self.folder = Path(tempfile.mkdtemp(prefix="validator-engine-"))
         self.socket = self.folder / "docker.sock"
@@ -64,6 +67,7 @@ class SecondEngine:
             "dockerd", "--host", self.address, "--data-root", str(self.folder / "data"), "--exec-root", str(self.folder / "exec"),
             "--pidfile", str(self.folder / "pid"), "--bridge", "none", "--iptables=false", "--ip6tables=false",
             "--containerd-namespace", self._namespace, "--containerd-plugins-namespace", f"{self._namespace}-plugins",
+            *self.options,
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(

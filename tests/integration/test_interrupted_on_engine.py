@@ -20,8 +20,8 @@ pytestmark = [
 ]
 
 
-def assert_interrupted(finished: Finished, during: str, after: str) -> None:
-    assert finished.code == 130, finished.stderr
+def assert_interrupted(finished: Finished, number: signal.Signals, during: str, after: str) -> None:
+    assert finished.code == (143 if number is signal.SIGTERM else 130), finished.stderr
     assert finished.results["run"]["interrupted"] is True
     assert finished.cell("finished")["status"] == "fail", "what finished before is in the report"
     assert finished.cell(during)["status"] == "skip"
@@ -44,16 +44,34 @@ def test_during_a_probe(
         "pull": "never",
     }
     with Started(tmp_path, matrix, "--runner", "docker") as started:
-
-        def probing() -> bool:
-            assert started.running
-            found = containers(engine, f"{labels.OWNER}={started.owner}")
-            return any(c.labels[labels.CELL] == "hangs@host" and c.status == "running" for c in found)
-
-        wait_for("the probe's container", probing)
+        wait_for("the probe's container", lambda: probing(engine, started))
         finished = started.send(number)
         assert containers(engine, f"{labels.OWNER}={started.owner}") == []
-    assert_interrupted(finished, "hangs", "after")
+    assert_interrupted(finished, number, "hangs", "after")
+
+
+def probing(engine: docker.DockerClient, started: Started) -> bool:
+    """Whether the probe hangs in its container."""
+    assert started.running
+    found = containers(engine, f"{labels.OWNER}={started.owner}")
+    return any(c.labels[labels.CELL] == "hangs@host" and c.status == "running" for c in found)
+
+
+def test_a_second_signal_ends_at_once_what_the_first_left_some_time(
+    tmp_path: Path, make_image: Callable[..., str], engine: docker.DockerClient, number: signal.Signals
+) -> None:
+    matrix = {"environments": [image("hangs", make_image("torch-hangs"))], "pull": "never"}
+    with Started(tmp_path, matrix, "--runner", "docker") as started:
+        wait_for("the probe's container", lambda: probing(engine, started))
+        started.signal(number)
+        wait_for("it to be said", lambda: "to end; " in started.stderr)
+        [running] = containers(engine, f"{labels.OWNER}={started.owner}")
+        assert running.status == "running", "it has some time"
+        finished = started.send(number)
+        assert containers(engine, f"{labels.OWNER}={started.owner}") == []
+    assert "again: what runs is ended at once; left: " in finished.stderr
+    assert finished.code == (143 if number is signal.SIGTERM else 130)
+    assert finished.cell("hangs")["status"] == "skip"
 
 
 def test_during_a_build(
@@ -84,4 +102,4 @@ def test_during_a_build(
         finished = started.send(number)
     # The engine cancels a build once nobody listens to it, a moment after the connection is gone.
     wait_for("the engine to cancel the build", lambda: not building(), 30)
-    assert_interrupted(finished, "slow-build", "after")
+    assert_interrupted(finished, number, "slow-build", "after")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from dataclasses import replace
+from functools import cache
 
 from validator.facts import Facts
 from validator.facts.image_names import read_image
@@ -29,6 +30,12 @@ from validator.rules.subject import Place, Subject, subject_of
 _PLATFORMS = {"x86_64": "linux_x86_64", "amd64": "linux_x86_64", "aarch64": "linux_aarch64", "arm64": "linux_aarch64"}
 
 
+@cache
+def _platform_in(words: str) -> str:
+    found = (_PLATFORMS[word] for word in words.replace("/", " ").lower().split() if word in _PLATFORMS)
+    return next(found, "linux_x86_64")
+
+
 class Predictor:
     """What the rules say of environments on targets, ``host`` being a machine that is known.
 
@@ -42,7 +49,7 @@ class Predictor:
         self._in_containers = in_containers
         self._needs = needs
         self._subjects: dict[int, tuple[Environment, Subject]] = {}
-        self._places: dict[tuple[Target, bool, bool], Place] = {}
+        self._places: dict[tuple[int, bool, bool], tuple[Target, Place]] = {}
 
     def __call__(self, environment: Environment, target: Target) -> Prediction:
         """On the facts alone."""
@@ -90,15 +97,15 @@ class Predictor:
 
     def _platform(self, content: Content) -> str:
         """Of the inside where it says so; else this machine's, which is what images are pulled for."""
-        words = (content.platform or platform.machine()).replace("/", " ").lower().split()
-        return next((_PLATFORMS[word] for word in words if word in _PLATFORMS), "linux_x86_64")
+        return _platform_in(content.platform or platform.machine())
 
     def _place(self, environment: Environment, target: Target) -> Place:
-        key = (target, environment.is_cpu, self._contained(environment))
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = self._new_place(*key)
-        return place
+        kind = (environment.is_cpu, self._contained(environment))
+        key = (id(target), *kind)
+        known = self._places.get(key)
+        if known is None or known[0] is not target:
+            known = self._places[key] = (target, self._new_place(target, *kind))
+        return known[1]
 
     def _contained(self, environment: Environment) -> bool:
         if isinstance(environment.source, HostInterpreter):

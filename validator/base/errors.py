@@ -86,3 +86,7 @@ class InterruptedRunError(ValidatorError):
 
 class StoreError(ValidatorError):
     """The results folder cannot be written or read."""
+
+
+class StoreFullError(StoreError):
+    """There is no more room for the results folder: a full disk, a quota. What was kept before stays."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from validator.base.errors import MatrixError
+from validator.base.text import suggestion
 
 MAX_PROBLEMS = 50
+#: Problems that get a suggestion: looking for one takes longer than all else, and whoever sees twenty sees the pattern.
+MAX_HINTS = 20
 
 
 @dataclass
@@ -19,6 +23,10 @@ class Problems:
     def add(self, line: int, text: str) -> None:
         """Note a problem. The text says what is wrong, why, and what to do, but not where."""
         self.found.append((line, text))
+
+    def hint(self, word: str, known: Iterable[str]) -> str:
+        """``suggestion`` for a problem that is about to be noted; empty where many were noted before it."""
+        return suggestion(word, known) if len(self.found) < MAX_HINTS else ""
 
     def check(self) -> None:
         """Raise MatrixError if there are problems: one on each line of the message, in the order of the file."""

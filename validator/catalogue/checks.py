@@ -24,12 +24,15 @@ class CheckSpec:
     """Whether it needs the user's own model, and is left out without one."""
     alone: bool = False
     """Whether it measures a rate, which cells running beside it would falsify."""
+    quick: bool = False
+    """Whether it is part of the short probe."""
 
 
 @cache
 def registry() -> Mapping[str, CheckSpec]:
     """Every check by name, in the order they run."""
-    rows = read_table("checks.yaml", required=("level", "deadline_seconds", "needs", "inspect"), optional=("model", "alone"))
+    required, optional = ("level", "deadline_seconds", "needs", "inspect"), ("model", "alone", "quick")
+    rows = read_table("checks.yaml", required=required, optional=optional)
     return {
         name: CheckSpec(
             name=name,
@@ -39,6 +42,7 @@ def registry() -> Mapping[str, CheckSpec]:
             inspect=bool(row["inspect"]),
             model=bool(row.get("model", False)),
             alone=bool(row.get("alone", False)),
+            quick=bool(row.get("quick", False)),
         )
         for name, row in rows.items()
     }
@@ -60,6 +64,11 @@ def selected(overrides: Mapping[str, Level], *, inspect: bool, model: bool = Fal
         for spec in registry().values()
         if effective[spec.name] is not Level.SKIP and (spec.inspect or not inspect) and (model or not spec.model)
     ]
+
+
+def in_short(among: Sequence[CheckSpec]) -> list[CheckSpec]:
+    """Those of some checks that the short probe has, with what these need, in order."""
+    return chosen([spec.name for spec in among if spec.quick], among)
 
 
 def chosen(globs: Sequence[str], among: Sequence[CheckSpec]) -> list[CheckSpec]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from io import StringIO
 
 import click
 
 from validator import __version__
 from validator.base.errors import AcquireError, EngineUnavailableError, ExitCode, ValidatorError
+from validator.base.interrupts import Terminated
 from validator.base.text import quoted, suggestion
-from validator.cli.output import Output
+from validator.cli.output import Output, printable
 
 _COMMANDS = {
     "run": "Run the matrix and print the compatibility table.",
@@ -25,6 +27,7 @@ _COMMANDS = {
     "diagnose": "Name the cause behind a log: what broke, why, and what to do.",
     "causes": "Show the causes the validator can name.",
     "report": "Show the report of an earlier run again, in any format.",
+    "history": "Show what came of a cell in every run.",
     "schema": "Print the JSON Schema of matrix.yaml.",
     "init": "Write a matrix.yaml to start from, with the image it builds.",
     "clean": "Remove what the validator left: containers, images, environments, results.",
@@ -76,6 +79,7 @@ def cli(ctx: click.Context, quiet: bool, verbose: bool) -> None:
       4    could not find out: errors, no engine, nothing that could be measured, results that cannot be read or written
       5    nothing selected
       130  interrupted; the report of what finished is written
+      143  terminated (SIGTERM); likewise
     """
     ctx.obj = Output(quiet=quiet, verbose=verbose)
 
@@ -89,20 +93,23 @@ def main() -> None:
         # Without its standalone mode click returns what a command gave to Exit.
         sys.exit(cli.main(standalone_mode=False) or ExitCode.OK)
     except ValidatorError as error:
-        print(f"error: {error}{_cause(error)}", file=sys.stderr)
+        print(printable(f"error: {error}{_cause(error)}"), file=sys.stderr)
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        said = StringIO()
+        error.show(said)
+        print(printable(said.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted", file=sys.stderr)
-        sys.exit(ExitCode.INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        terminated = Terminated in (type(error), type(error.__cause__))  # click makes an Abort of what ended a command
+        print("terminated" if terminated else "interrupted", file=sys.stderr)
+        sys.exit(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
     except Exception as error:
         if os.environ.get("VALIDATOR_DEBUG"):
             raise
         print(
-            f"error: a defect of the validator itself: {type(error).__name__}: {error}\n"
-            "  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
+            printable(f"error: a defect of the validator itself: {type(error).__name__}: {error}")
+            + "\n  try: again with VALIDATOR_DEBUG=1 for the traceback, and report it with that",
             file=sys.stderr,
         )
         sys.exit(ExitCode.NOT_FOUND_OUT)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,47 +41,72 @@ def command(
     """Remove what the validator left: containers, images, environments, results.
 
     Without --yes it lists what would go and removes nothing. Containers and images are found by the validator's labels; without
-    any other option containers are meant.
+    any other option containers are meant. What a run uses that still goes is left alone.
     """
     if not (containers or images or environments or results or everything):
         containers = True
-    from docker.errors import APIError, NotFound
-
-    from validator.run import reaper
-    from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
-
     left: list[Iterable[Found]] = []
     if containers or images or everything:
         left.append(_in_engine(output, containers or everything, images or everything, required=not everything))
     if environments or everything:
-        from validator.runners.local.venvs import default_root
-
-        left.append(reaper.paths([default_root()]))
+        left.append(_environments())
     if results or everything:
         left.append(_results(out, remove=yes))
-    told, refused = [], False
+    done = _Done(output)
     for found in chain.from_iterable(left):
         if found.in_use:
-            output.note(f"left alone, its run is still going: {found.what}")
-            continue
-        try:
-            if yes:
-                found.remove()
-        except NotFound:
-            pass  # gone meanwhile
-        except (APIError, OSError, *CONNECTION_ERRORS) as error:
-            refused = True
-            output.warn(f"not removed: {found.what}: {engine_words(error)}")
+            done.left_alone(found.what, found.in_use)
+        elif yes:
+            done.remove(found)
         else:
-            told.append(found.what)
-    if not told:
-        output.result("nothing to remove")
-    elif yes:
-        output.result("\n".join(f"removed {what}" for what in told))
-    else:
-        output.result("\n".join([*(f"would remove {what}" for what in told), "", "add --yes to remove them"]))
-    if refused:
-        raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)
+            done.would_remove(found.what)
+    done.conclude(yes)
+
+
+class _Done:
+    """What was done about each thing, said as it is done: a removal may take its time."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._removed = 0
+        self._alone = 0
+        self._refused = 0
+
+    def would_remove(self, what: str) -> None:
+        self._removed += 1
+        self._output.result(f"would remove {what}")
+
+    def left_alone(self, what: str, why: str) -> None:
+        self._alone += 1
+        self._output.note(f"left alone, {why}: {what}")
+
+    def remove(self, found: Found) -> None:
+        from docker.errors import APIError, NotFound
+
+        from validator.run.reaper import GoneError, InUseError
+        from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
+
+        try:
+            found.remove()
+        except (GoneError, NotFound, FileNotFoundError):
+            pass
+        except InUseError as error:
+            self.left_alone(found.what, str(error))
+        except (APIError, OSError, *CONNECTION_ERRORS) as error:
+            self._refused += 1
+            self._output.warn(f"not removed: {found.what}: {engine_words(error)}")
+        else:
+            self._removed += 1
+            self._output.result(f"removed {found.what}")
+
+    def conclude(self, yes: bool) -> None:
+        """Say what it came to; exit code 4 where something is left that was to be removed."""
+        if self._refused:
+            raise click.exceptions.Exit(ExitCode.NOT_FOUND_OUT)
+        if not self._removed:
+            self._output.result("nothing to remove" + (" but what is in use" if self._alone else ""))
+        elif not yes:
+            self._output.result("\nadd --yes to remove them")
 
 
 def _in_engine(output: Output, containers: bool, images: bool, *, required: bool) -> Iterator[Found]:
@@ -100,17 +126,62 @@ def _in_engine(output: Output, containers: bool, images: bool, *, required: bool
         if containers:
             yield from reaper.containers(client)
         if images:
-            yield from reaper.images(client)
+            yield from reaper.images(client, _image_unused)
+
+
+@contextmanager
+def _image_unused(image: str) -> Iterator[None]:
+    """Keeps the runs of this user from using an image."""
+    from validator.run.reaper import InUseError
+    from validator.runners.docker.images import use_of
+    from validator.runners.docker.once_each import unused
+
+    held = unused(use_of(image))
+    if held is None:
+        raise InUseError("a run uses it")
+    with held:
+        yield
+
+
+def _environments() -> Iterator[Found]:
+    """The virtual environments of the local runner; their lock files stay, which are empty."""
+    from validator.run import reaper
+    from validator.runners.local.uses import environments
+    from validator.runners.local.venvs import default_root
+
+    for folder in environments(default_root()):
+        yield from reaper.paths([folder], partial(_environment_unused, folder))
+
+
+@contextmanager
+def _environment_unused(folder: Path) -> Iterator[None]:
+    """Keeps runs from making or using a virtual environment."""
+    from validator.run.reaper import InUseError
+    from validator.runners.local.uses import unused
+
+    try:
+        held = ExitStack()
+        held.enter_context(unused(folder))
+    except BlockingIOError:
+        raise InUseError("a run makes or uses it") from None
+    with held:
+        yield
 
 
 def _results(out: Path, *, remove: bool) -> Iterator[Found]:
     """What is in the results folder; once that is removed, the folder goes too where nothing else is in it."""
     from validator.report import FILES
     from validator.results.files import remove_empty
+    from validator.results.locks import in_use, whole_folder
     from validator.results.store import own_paths
     from validator.run import reaper
 
     ours = own_paths(out, FILES)
+    lock = whole_folder(out) if ours and remove else None
+    if ours and (lock is None if remove else in_use(out)):
+        yield reaper.Found(f"results in {out}", lambda: None, in_use="a run writes there")
+        return
     yield from reaper.paths(ours)
-    if remove and ours:
+    if lock:
+        lock.release()
         remove_empty(out)

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from validator.catalogue.checks import CheckSpec
     from validator.model import Cell, Gpu, UserModel
 
-#: What `--quick` runs, beside what these need.
-_QUICK = ("import", "device", "train_amp_fp16", "train_amp_bf16")
-
 
 @click.command("probe")
 @click.option(
@@ -184,10 +181,8 @@ def _chosen(globs: str | None, device: str, model: UserModel | None, *, quick: b
         )
     among = checks.selected({}, inspect=inspect, model=model is not None)
     wanted = [glob.strip() for glob in globs.split(",") if glob.strip()] if globs else []
-    if quick and not wanted:
-        wanted = [name for name in _QUICK if not inspect or checks.registry()[name].inspect] + (["model"] if model else [])
     if not wanted:
-        return tuple(among)
+        return tuple(checks.in_short(among) if quick else among)
     try:
         return tuple(checks.chosen(wanted, among))
     except KeyError as error:

@@ -23,7 +23,7 @@ def command(output: Output, file: Path | None, run_id: str | None, out: Path, fo
     FILE is a results.json, of this machine or another. Without it, the history in the results folder is read; a run that was
     killed half-way has its report there too.
     """
-    from validator.report import render
+    from validator.report import parts
     from validator.results import Store
 
     if file is None:
@@ -32,4 +32,4 @@ def command(output: Output, file: Path | None, run_id: str | None, out: Path, fo
         raise click.UsageError("give either FILE or --run, not both")
     else:
         report = load_results(file)
-    output.result(render(format_name, report, width=output.width, color=output.color))
+    output.result(parts(format_name, report, width=output.width, color=output.color))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 
 from validator.base.problems import Problems
 from validator.base.text import quoted, suggestion
@@ -13,8 +15,10 @@ from validator.matrix.values import axis_value
 
 MAX_ENVIRONMENTS = 20_000
 MAX_CELLS = 100_000
-#: Rows × combinations, or globs × cell ids: with this bound any file is read within a few seconds.
-MAX_COMPARISONS = 5_000_000
+#: Names of axes, and names that include rows bring, in one entry: each is compared with every other.
+MAX_NAMES = 100
+#: Include rows × combinations: each may add a value to each.
+MAX_ADDITIONS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,13 @@ def entry_axes(
     ``axes`` has the place of each axis below the entry (``("torch",)``, ``("axes", "cudnn")``); ``known`` are the names of
     axes that an entry of this kind may have without being declared.
     """
+    given = sum(1 for texts in axes.values() if texts)
+    brought = {name for row in include for name in row}
+    for what, names in (("axes", given), ("names in its include rows", len(brought))):
+        if names > MAX_NAMES:
+            text = f"this entry has {names:,} {what}; the limit is {MAX_NAMES}. Split it into several entries"
+            problems.add(document.line(place), text)
+            return EntryAxes(place, {}, (), ())
     valued: dict[str, list[Value]] = {}
     for steps, texts in axes.items():
         if texts:
@@ -64,8 +75,9 @@ def entry_axes(
     )
     for row in entry.include:
         _check_include(problems, row, [*known, *valued])
+    texts_of = {name: dict.fromkeys(value.text for value in found) for name, found in valued.items()}
     for row in entry.exclude:
-        _check_exclude(problems, row, valued)
+        _check_exclude(problems, row, texts_of)
     return entry
 
 
@@ -73,11 +85,12 @@ def check_sizes(document: Document, environments: Sequence[EntryAxes], targets: 
     """Refuse a matrix that is larger than anyone intends, before it is multiplied out. Raises MatrixError."""
     problems = Problems(document.file)
     for entry in (*environments, *targets):
-        rows = len(entry.include) + len(entry.exclude)
-        if entry.bound * rows > MAX_COMPARISONS:
+        rows = len(entry.include)
+        if entry.axes and entry.bound * rows > MAX_ADDITIONS:
             problems.add(
                 document.line(entry.place),
-                f"{_count(entry.bound)} combinations with {rows:,} include and exclude rows are too many; shorten the axes",
+                f"{_count(entry.bound)} combinations with {rows:,} include rows are too many; shorten the axes, or give the "
+                "rows an entry of their own, without axes",
             )
     environment_count = sum(entry.bound for entry in environments)
     cell_count = environment_count * sum(entry.bound for entry in targets)
@@ -127,22 +140,28 @@ def _check_include(problems: Problems, row: Combination, known: Sequence[str]) -
     for name, value in row.items():
         _check_value(problems, name, value)
         # A row may bring a name of its own; one that is nearly the name of an axis is a slip.
-        hint = suggestion(name, known, cutoff=0.8)
-        if name not in known and hint:
+        if name not in known and (hint := _slip(name, tuple(known))):
             problems.add(value.line, f"include names {quoted(name)}, which is not an axis here{hint}")
 
 
-def _check_exclude(problems: Problems, row: Combination, axes: Axes) -> None:
+@cache
+def _slip(name: str, known: tuple[str, ...]) -> str:
+    return suggestion(name, known, cutoff=0.8)
+
+
+def _check_exclude(problems: Problems, row: Combination, texts_of: Mapping[str, Collection[str]]) -> None:
     for name, value in row.items():
-        if name not in axes:
+        if name not in texts_of:
             problems.add(
                 value.line,
-                f"exclude names {quoted(name)}, which is not an axis here, and so removes nothing{suggestion(name, axes)} "
-                + (f"(the axes are {', '.join(axes)})" if axes else "(there are no axes)"),
+                f"exclude names {quoted(name)}, which is not an axis here, and so removes nothing"
+                f"{problems.hint(name, texts_of)} "
+                + (f"(the axes are {', '.join(texts_of)})" if texts_of else "(there are no axes)"),
             )
-        elif value.text not in (texts := [known.text for known in axes[name]]):
+        elif value.text not in texts_of[name]:
             problems.add(
                 value.line,
                 f"exclude removes nothing: {quoted(value.text)} is not a value of the axis `{name}`"
-                f"{suggestion(value.text, texts)} (its values: {', '.join(map(quoted, texts[:10]))})",
+                f"{problems.hint(value.text, texts_of[name])} (its values: "
+                f"{', '.join(map(quoted, islice(texts_of[name], 10)))})",
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -46,23 +46,65 @@ def expand(axes: Axes, include: Sequence[Combination], exclude: Sequence[Combina
     """
     if not axes and include:
         return list(include)
-    every = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
-    kept = [combination for combination in every if not any(_has(combination, row) for row in exclude)]
-    extended = [dict(combination) for combination in kept]
-    added: list[Combination] = []
-    for row in include:
-        own = {name: value for name, value in row.items() if name in axes}
-        new = {name: value for name, value in row.items() if name not in axes}
-        fitting = [more for combination, more in zip(kept, extended, strict=True) if _has(combination, own)]
-        for more in fitting:
-            more.update(new)
-        if not fitting:
-            added.append(row)
-    return [*extended, *added]
+    kept = _kept(axes, exclude)
+    own = [{name: value for name, value in row.items() if name in axes} for row in include]
+    new = [{name: value for name, value in row.items() if name not in axes} for row in include]
+    fits = _Fits(axes, own)
+    used = 0
+    extended: list[Combination] = []
+    brought: dict[int, Combination] = {0: {}}  # by the rows that fit: often many combinations have the same
+    for combination in kept:
+        fitting = fits(combination)
+        used |= fitting
+        if fitting not in brought:
+            brought[fitting] = {name: value for index in _bits(fitting) for name, value in new[index].items()}
+        extended.append({**combination, **brought[fitting]} if fitting else combination)
+    return [*extended, *(row for index, row in enumerate(include) if not used >> index & 1)]
 
 
-def _has(combination: Combination, row: Combination) -> bool:
-    return all(combination[name].text == value.text for name, value in row.items())
+class _Fits:
+    """Which rows each combination agrees with, as a number with a bit for each row.
+
+    A row agrees with a value of an axis that it names, or does not name the axis. So the rows that a combination agrees with are
+    those that are in the numbers of all its values: no combination is compared with a row.
+    """
+
+    def __init__(self, axes: Axes, rows: Sequence[Combination]) -> None:
+        self._rows = (1 << len(rows)) - 1
+        self._by_value: dict[str, dict[str, int]] = {}
+        for name, values in axes.items():
+            # One number for all values that no row names: with thousands of values and rows they are not cheap.
+            naming = sum(1 << index for index, row in enumerate(rows) if name in row)
+            rest = self._rows & ~naming
+            agreeing = dict.fromkeys((value.text for value in values), rest)
+            for index, row in enumerate(rows):
+                if name in row:
+                    agreeing[row[name].text] = agreeing.get(row[name].text, rest) | 1 << index
+            self._by_value[name] = agreeing
+
+    def __call__(self, combination: Combination) -> int:
+        fitting = self._rows
+        for name, value in combination.items():
+            if not fitting:
+                break
+            fitting &= self._by_value[name][value.text]
+        return fitting
+
+
+def _kept(axes: Axes, exclude: Sequence[Combination]) -> list[dict[str, Value]]:
+    every = (dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
+    if not exclude:
+        return list(every)
+    excluded = _Fits(axes, exclude)
+    return [combination for combination in every if not excluded(combination)]
+
+
+def _bits(number: int) -> Iterator[int]:
+    """The places of the bits that are set, from the lowest."""
+    while number:
+        lowest = number & -number
+        yield lowest.bit_length() - 1
+        number ^= lowest
 
 
 def texts(combination: Combination) -> dict[str, str]:

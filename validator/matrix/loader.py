@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from pathlib import Path
 
 from validator.base.problems import Problems
@@ -13,7 +14,7 @@ from validator.base.text import quoted, suggestion
 from validator.base.yaml_text import Document, read
 from validator.catalogue.checks import registry
 from validator.matrix import user_model, values
-from validator.matrix.axes import MAX_COMPARISONS, check_sizes
+from validator.matrix.axes import check_sizes
 from validator.matrix.environments import EnvironmentMaker, check_entry, environment_axes
 from validator.matrix.file import LimitsEntry, MatrixFile
 from validator.matrix.messages import validate
@@ -31,6 +32,9 @@ from validator.model import (
     UserModel,
     Where,
 )
+
+#: Globs of `expect` × cells.
+MAX_COMPARISONS = 5_000_000
 
 
 def load(path: Path) -> Matrix:
@@ -147,11 +151,13 @@ class _Loading:
             self.problems.add(line, f"{len(self.entry.expect):,} globs are too many for {len(ids):,} cells; use wider ones")
             return ()
         expectations = []
+        known = set(ids)
         for glob, status in self.entry.expect.items():
             line = self.document.key_line(("expect", glob))
             expectations.append(Expectation(glob, Status(status), Where(self.document.file, line)))
-            if not any(fnmatchcase(cell, glob) for cell in ids):
-                hint = suggestion(glob, ids[:1000])
+            is_plain = not any(char in glob for char in "*?[")
+            if not (glob in known if is_plain else any(map(re.compile(translate(glob)).match, ids))):
+                hint = self.problems.hint(glob, ids)
                 self.problems.add(line, f"the glob {quoted(glob)} matches no cell{hint} (an id: {ids[0]})")
         return tuple(expectations)
 

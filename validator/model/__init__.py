@@ -1,6 +1,6 @@
 """The frozen values that flow through a run, by stage. No I/O, no behaviour beyond what is derived from the fields."""
 
-from validator.model.host import EngineInfo, Gpu, GpuClocks, GpuProcess, HostInfo, NvmlInfo
+from validator.model.host import EngineComponent, EngineInfo, Gpu, GpuClocks, GpuProcess, HostInfo, NvmlInfo
 from validator.model.matrix import (
     BuildOptions,
     BuiltImage,
@@ -52,6 +52,7 @@ __all__ = [
     "CheckResult",
     "CheckStatus",
     "Content",
+    "EngineComponent",
     "EngineInfo",
     "Environment",
     "Expectation",

@@ -12,6 +12,10 @@ class GpuProcess:
     pid: int
     name: str | None
     memory_bytes: int | None
+    computes: bool | None = None
+    """False where it only draws, as a desktop does; None where that is not known."""
+    mig_device: str | None = None
+    """UUID of the MIG device that it is on; None on a whole GPU, and where the driver does not tell this user."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,17 @@ class NvmlInfo:
 
 
 @dataclass(frozen=True)
+class EngineComponent:
+    """A program that the engine is made of, as the engine lists it."""
+
+    name: str
+    """``Engine``, ``containerd``, ``runc``, ``Podman Engine`` …"""
+    version: str
+    commit: str = ""
+    """What it was built from; of a distribution's build often the version of its package."""
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """The container engine, or its absence."""
 
@@ -90,6 +105,7 @@ class EngineInfo:
     toolkit_mode: str | None = None
     problem: str | None = None
     """Why no engine answers; None when one does."""
+    components: tuple[EngineComponent, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -173,3 +173,5 @@ class Matrix:
     """A model of the user's own that is trained in every environment."""
     facts: Path | None = None
     """A file of facts of the user's own, laid over the shipped ones."""
+    quick: bool = False
+    """Whether the probe takes fewer steps and a smaller net; of the command line, no key of the file."""

@@ -57,7 +57,7 @@ class ActionReason:
                 return f"this machine is not the target with {self.what}" + (f" and driver {self.detail}" if self.detail else "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # there are as many as environments times targets
 class Cell:
     """One environment on one target, and what a run would do with it."""
 

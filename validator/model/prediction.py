@@ -8,7 +8,7 @@ from enum import Enum
 from validator.model.words import Basis, Outlook, Severity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Finding:
     """A cause with its evidence and remedy in one cell."""
 
@@ -81,7 +81,7 @@ class Assumption:
         return self.text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What rules say of a cell before anything runs, or once its image has been opened."""
 

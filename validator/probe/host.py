@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import stat
 import time
 from typing import Any, BinaryIO, Optional
 
@@ -20,6 +21,7 @@ TURN_SECONDS = 24 * 3600.0
 #: Longer lines are passed over, and so is all that comes after a flood.
 _LINE_BYTES = 4096
 _FLOOD_BYTES = 256 * 1024
+_INIT_STDIN = "/proc/1/fd/0"
 _NONCE = re.compile("[0-9a-f]{32}")
 
 
@@ -30,22 +32,41 @@ class Host:
         self._descriptor = descriptor
         self._data = b""
         self._room = _FLOOD_BYTES
+        self._ended = False
+        """Whether nothing more will come."""
 
     def nonce(self, out: BinaryIO) -> Optional[str]:
         """Say on ``out`` that the supervisor is ready, and return the nonce; None when none came in time."""
         out.write(b"\n" + READY + b"\n")  # a newline first: an entrypoint may have printed without ending its line
         out.flush()
         deadline = time.monotonic() + ANSWER_SECONDS
-        while True:
-            said = self._said("nonce", deadline)
-            if said is None or _NONCE.fullmatch(said):
-                return said
+        said = self._nonce(deadline)
+        return self._nonce(deadline) if said is None and self._ended and self._take_that_of_init() else said
 
     def turn(self, check: str) -> None:
         """Wait until the host says that it is the turn of this check, or can say nothing any more."""
         deadline = time.monotonic() + TURN_SECONDS
         while self._said("turn", deadline) not in (check, None):
             pass
+
+    def _nonce(self, deadline: float) -> Optional[str]:
+        while True:
+            said = self._said("nonce", deadline)
+            if said is None or _NONCE.fullmatch(said):
+                return said
+
+    def _take_that_of_init(self) -> bool:
+        """Listen where the first process of the container does: an entrypoint that runs its command in the background takes
+        the stdin away from that, and keeps its own."""
+        try:
+            # An engine gives a pipe; anything else, a terminal for one, is not ours to read from.
+            if not stat.S_ISFIFO(os.stat(_INIT_STDIN).st_mode):
+                return False
+            self._descriptor = os.open(_INIT_STDIN, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return False
+        self._ended = False
+        return True
 
     def _said(self, name: str, deadline: float) -> Optional[str]:
         """The next text that the host says under this name; None at the deadline, and when nothing more will come."""
@@ -75,8 +96,9 @@ class Host:
                     continue
                 data = os.read(self._descriptor, _LINE_BYTES)
             except OSError:
-                return None  # closed by whatever started us
+                data = b""  # closed by whatever started us
             if not data:
+                self._ended = True
                 return None
             self._room -= len(data)
             self._data = (self._data + data)[-2 * _LINE_BYTES :]

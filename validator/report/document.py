@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from validator.model import Report
-from validator.report.answers import json_text, plan
+from validator.report.answers import plan
 from validator.report.forecast import Forecast
 
 
-def render(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> str:
+def parts(shown: Report | Forecast, *, width: int | None = None, color: bool = False) -> Iterator[str]:
     """JSON text; the same for every terminal."""
-    from validator.results import dump
+    from validator.results import json_v1
 
-    return dump(shown) if isinstance(shown, Report) else json_text(plan.as_json(shown)) + "\n"
+    return json_v1.parts(shown) if isinstance(shown, Report) else plan.json_parts(shown)

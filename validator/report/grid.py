@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from validator.report.view import TableCell, TableRow, View
+from validator.report.view import KindTable, TableCell, TableRow, View
 
 STYLES = {"pass": "green", "degraded": "yellow", "fail": "bold red", "error": "magenta", "skip": "dim"}
 #: A column narrower than this breaks reasons into slivers.
@@ -53,9 +53,32 @@ def grid(shown: View, console: Console) -> Iterator[RenderableType]:
         yield from _grouped(shown)
 
 
-def status_text(status: str, basis: str | None) -> Text:
-    """``fail (measured)``, the status in its colour."""
-    return Text.assemble((status, STYLES[status]), f" ({basis})" if basis else "")
+def status_text(status: str, known: str | None) -> Text:
+    """``fail (measured)``, the status in its colour; ``known`` is how it is known."""
+    return Text.assemble((status, STYLES[status]), f" ({known})" if known else "")
+
+
+def kinds(table: KindTable, console: Console) -> Iterator[RenderableType]:
+    """Very many cells in short: a row a kind, or a line where the terminal is too narrow for a table."""
+    made = Table(box=box.HORIZONTALS, title_justify="left")
+    made.add_column(Text(table.heading), overflow="fold", min_width=_IDENT_COLUMN)
+    for status in table.statuses:
+        made.add_column(Text(status), justify="right", no_wrap=True)
+    made.add_column(Text("most frequent causes"), overflow="fold", min_width=_NARROWEST_COLUMN)
+    for row in table.rows:
+        numbers = (_number(*each) for each in zip(row.counts, table.statuses, strict=True))
+        made.add_row(Text(row.name), *numbers, Text(", ".join(row.causes), "dim"))
+    if _fits(made, console):
+        yield made
+        return
+    yield Text(table.heading, "bold")
+    for row in table.rows:
+        counts = ", ".join(f"{n} {status}" for n, status in zip(row.counts, table.statuses, strict=True) if n)
+        yield Padding(Text(f"{row.name}: {counts}").append(f"  {', '.join(row.causes)}", "dim"), (0, 0, 0, 2))
+
+
+def _number(number: int, status: str) -> Text:
+    return Text(str(number), STYLES[status] if number else "dim")
 
 
 def _fits(table: Table, console: Console) -> bool:
@@ -78,7 +101,7 @@ def _table(shown: View, columns: Sequence[int]) -> Table:
 def _cell(cell: TableCell | None) -> Text:
     if cell is None:
         return Text("not in this run", "dim")
-    text = status_text(cell.status, cell.basis)
+    text = status_text(cell.status, cell.known)
     for flag in cell.flags:
         text.append(f"\n! {flag.short}", "bold red")
     return text.append(f"\n{cell.cause}")
@@ -87,7 +110,7 @@ def _cell(cell: TableCell | None) -> Text:
 def _lines(shown: View) -> Iterator[Text]:
     for cell in (cell for row in shown.rows for cell in row.cells if cell is not None):
         flags = "".join(f"  ! {flag.short}" for flag in cell.flags)
-        text = Text(f"{cell.id}  ").append(status_text(cell.status, cell.basis))
+        text = Text(f"{cell.id}  ").append(status_text(cell.status, cell.known))
         yield text.append(flags, "bold red").append(f"  {cell.cause}")
 
 
@@ -126,6 +149,8 @@ def _ident_cell(cell: TableCell | None) -> Text:
     text = Text(cell.status, STYLES[cell.status])
     if cell.basis and cell.basis != "predicted":
         text.append(f"\n{cell.basis}", "default")
+    for mark in cell.marks:
+        text.append(f"\n{_broken(mark)}", "default")
     for flag in cell.flags:
         text.append(f"\n! {_broken(flag.short)}", "bold red")
     for word in cell.words:
@@ -162,7 +187,7 @@ def _grouped(shown: View) -> Iterator[RenderableType]:
         for cell, targets in _same_answers(shown, row):
             flags = "".join(f"  ! {flag.short}" for flag in cell.flags)
             words = ", ".join(cell.words) or ("" if cell.basis == "predicted" else cell.cause)
-            text = status_text(cell.status, cell.basis).append(flags, "bold red")
+            text = status_text(cell.status, cell.known).append(flags, "bold red")
             yield Padding(text.append(f"  {words + ': ' if words else ''}{', '.join(targets)}"), (0, 0, 0, 2))
 
 
@@ -170,6 +195,6 @@ def _same_answers(shown: View, row: TableRow) -> list[tuple[TableCell, list[str]
     groups: dict[tuple[object, ...], tuple[TableCell, list[str]]] = {}
     for target, cell in zip(shown.targets, row.cells, strict=True):
         if cell is not None:
-            key = (cell.status, cell.basis, tuple(flag.kind for flag in cell.flags), cell.words or cell.cause)
+            key = (cell.status, cell.known, tuple(flag.kind for flag in cell.flags), cell.words or cell.cause)
             groups.setdefault(key, (cell, []))[1].append(target)
     return list(groups.values())

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from validator.base.errors import StoreError
+from validator.base.errors import StoreError, StoreFullError
 
 #: What the ``.gitignore`` of a results folder holds.
 IGNORE = "*\n"
-
+#: What the system says where there is no more room: a full disk, a quota, a limit on the size of files.
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+MAKE_ROOM = "free some space on that disk, or use another folder with --out"
 
 
 def remove_empty(folder: Path) -> None:
@@ -28,32 +32,38 @@ def make_folder(folder: Path) -> None:
         if not any(folder.iterdir()):
             (folder / ".gitignore").write_text(IGNORE, encoding="ascii")
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and move it in, so that a reader sees the old one or the new one."""
+def write_whole(path: Path, text: str | Iterable[str]) -> None:
+    """Write a file beside its place and move it in, so that a reader sees the old one or the new one.
+
+    A long text may come in parts, so that it is never in memory as a whole.
+    """
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with unfinished.open("w", encoding="utf-8") as file:
-                file.write(text)
+                file.writelines([text] if isinstance(text, str) else text)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(unfinished, path)
-        except OSError:
+        except BaseException:
             with suppress(OSError):
                 unfinished.unlink()
             raise
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> StoreError:
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """What is to be said of a file that the system does not let be written."""
+    if error.errno in NO_ROOM:
+        return StoreFullError(f"{path} cannot be written", why=error.strerror or str(error), hint=MAKE_ROOM)
     in_the_way = isinstance(error, (FileExistsError, NotADirectoryError, IsADirectoryError))
     return StoreError(
         f"{path} cannot be written",
         why=error.strerror or str(error),
-        hint="move away what is there" if in_the_way else "make room or give access there, or use another folder with --out",
+        hint="move away what is there" if in_the_way else "give access there, or use another folder with --out",
     )

@@ -2,14 +2,17 @@
 
 The field names are frozen: a change of one is a new schema version in a new module, and this one keeps reading its own. Values
 whose shape in the file is their shape in ``validator.model`` are written from those types; a test pins every name. All text is
-cleaned on the way out and on the way in, because a results file may come from anywhere.
+cleaned on the way out and on the way in, because a results file may come from anywhere. Cells are written and read one by one;
+in a file of very many, ``shared`` has what they have in common (``results/shared.py``).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -48,6 +51,18 @@ from validator.model import (
     Where,
     count,
     unnamed,
+)
+from validator.results.json_parts import clean_json, is_clean, object_members, object_parts
+from validator.results.shared import (
+    ENVIRONMENTS,
+    FINDINGS,
+    INLINE_CELLS,
+    KINDS,
+    TARGETS,
+    TEXTS,
+    NotSharedError,
+    Sharing,
+    resolved,
 )
 
 SCHEMA_VERSION = 1
@@ -109,6 +124,34 @@ class _Cell(BaseModel):
     log_tail: str = ""
 
 
+class _PredictionSharing(_Prediction):
+    """As it is written where values are shared: a number is a place in ``shared``."""
+
+    findings: tuple[int, ...] = ()  # type: ignore[assignment]
+    assumptions: tuple[int, ...] = ()  # type: ignore[assignment]
+    missing: tuple[int, ...] = ()  # type: ignore[assignment]
+
+
+class _CellSharing(_Cell):
+    """As ``_PredictionSharing``."""
+
+    environment: int  # type: ignore[assignment]
+    target: int  # type: ignore[assignment]
+    reason: int  # type: ignore[assignment]
+    findings: tuple[int, ...]  # type: ignore[assignment]
+    notes: tuple[int, ...] = ()  # type: ignore[assignment]
+    predicted: _PredictionSharing | None
+
+
+class _Shared(BaseModel):
+    """What the cells of a large file refer to; a small file has none."""
+
+    environments: tuple[_Environment, ...] = ()
+    targets: tuple[Target, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
 class _Tool(BaseModel):
     name: str
     version: str
@@ -121,6 +164,8 @@ class _File(BaseModel):
     host: HostInfo
     hosts: dict[str, HostInfo] = {}
     """Every machine by its id, ``host`` first; empty in older files."""
+    shared: _Shared | None = None
+    """Only in a file of very many cells."""
     cells: tuple[_Cell, ...]
     summary: dict[Status, int]
     unknown_findings: int = 0
@@ -129,7 +174,16 @@ class _File(BaseModel):
 
 _FILE = TypeAdapter(_File)
 _CELL = TypeAdapter(_Cell)
+_CELL_SHARING = TypeAdapter(_CellSharing)
+_SHARED = TypeAdapter(_Shared)
+_TABLES: dict[str, TypeAdapter[Any]] = {
+    ENVIRONMENTS: TypeAdapter(tuple[_Environment, ...]),
+    TARGETS: TypeAdapter(tuple[Target, ...]),
+    FINDINGS: TypeAdapter(tuple[Finding, ...]),
+    TEXTS: TypeAdapter(tuple[str, ...]),
+}
 _RESULT = TypeAdapter(CellResult)
+_PREDICTION = TypeAdapter(Prediction)
 _RUN = TypeAdapter(RunInfo)
 _HOST = TypeAdapter(HostInfo)
 _T = TypeVar("_T")
@@ -155,17 +209,36 @@ _EXPECTED = {
 
 def dump(report: Report) -> str:
     """The text of results.json."""
+    return "".join(parts(report))
+
+
+def parts(report: Report, inline_cells: int = INLINE_CELLS) -> Iterator[str]:
+    """The text of results.json in parts, made one cell at a time.
+
+    More cells than ``inline_cells`` share what they have in common.
+    """
+    sharing = Sharing() if len(report.cells) > inline_cells else None
+    if sharing is not None:
+        for result in report.cells:
+            _written_sharing(result, sharing)  # every value finds its place before the first cell is written
     file = {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": _TOOL, "version": report.tool_version},
-        "run": asdict(report.run),
-        "host": asdict(report.host),
-        "hosts": {name: asdict(host) for name, host in report.hosts.items()},
-        "cells": [_written(result) for result in report.cells],
+        "run": _plain(_RUN, report.run),
+        "host": _plain(_HOST, report.host),
+        "hosts": {name: _plain(_HOST, host) for name, host in report.hosts.items()},
+        "cells": (),
         "summary": count(report.cells),
         "unknown_findings": unnamed(report.cells),
     }
-    return _text(_FILE, file, indent=2) + "\n"
+    checked = _FILE.dump_python(_FILE.validate_python(file), exclude={"shared"} if sharing is None else None)
+    members: dict[str, str | Iterable[str]] = {name: clean_json(value, indent=2) for name, value in checked.items()}
+    if sharing is None:
+        members["cells"] = (_text(_CELL, _written(result), indent=2) for result in report.cells)
+    else:
+        members["shared"] = clean_json(_tables(sharing), indent=None)
+        members["cells"] = (_sharing_text(result, sharing) for result in report.cells)
+    return object_parts(members.items())
 
 
 def dump_cell(result: CellResult) -> str:
@@ -175,41 +248,51 @@ def dump_cell(result: CellResult) -> str:
 
 def dump_run(run: RunInfo) -> str:
     """The run, as in ``run`` of the file."""
-    return _text(_RUN, asdict(run))
+    return _text(_RUN, _plain(_RUN, run))
 
 
 def dump_host(host: HostInfo) -> str:
     """The machine, as in ``host`` of the file."""
-    return _text(_HOST, asdict(host))
+    return _text(_HOST, _plain(_HOST, host))
 
 
 def _text(adapter: TypeAdapter[Any], tree: object, indent: int | None = None) -> str:
     """JSON text of a tree that has gone through the reader's own types, so that nothing is written that it could not read."""
-    checked = adapter.dump_python(adapter.validate_python(clean_tree(tree)))
-    return json.dumps(checked, indent=indent, ensure_ascii=False, allow_nan=False)
+    checked = adapter.dump_python(adapter.validate_python(tree))
+    return clean_json(checked, indent)
+
+
+def _plain(adapter: TypeAdapter[_T], value: _T, *without: str) -> dict[str, Any]:
+    """A value as plain ones, without some of its fields. What is wrong in it is found when the whole is validated."""
+    plain: dict[str, Any] = adapter.dump_python(value, exclude=set(without), warnings=False)
+    return plain
 
 
 def _written(result: CellResult) -> dict[str, object]:
-    environment = result.environment
     return {
-        **asdict(result),
+        **_plain(_RESULT, result, "environment", "predicted"),
         "predicted": _written_prediction(result.predicted) if result.predicted is not None else None,
         "unexpected": result.unexpected,
-        "environment": {
-            "id": environment.id,
-            "torch": environment.torch,
-            "cuda": environment.cuda,
-            "python": environment.python,
-            "image": _image(environment.source),
-            "digest": result.digest,
-            "where": asdict(environment.where),
-        },
+        "environment": _written_environment(result),
+    }
+
+
+def _written_environment(result: CellResult) -> dict[str, object]:
+    environment = result.environment
+    return {
+        "id": environment.id,
+        "torch": environment.torch,
+        "cuda": environment.cuda,
+        "python": environment.python,
+        "image": image_text(environment.source),
+        "digest": result.digest,
+        "where": {"file": environment.where.file, "line": environment.where.line},
     }
 
 
 def _written_prediction(prediction: Prediction) -> dict[str, object]:
     return {
-        **asdict(prediction),
+        **_plain(_PREDICTION, prediction),
         "assumptions": [each.text for each in prediction.assumptions],
         "missing": [each.text for each in prediction.missing],
         "assumption_kinds": [each.kind.value for each in prediction.assumptions],
@@ -217,7 +300,52 @@ def _written_prediction(prediction: Prediction) -> dict[str, object]:
     }
 
 
-def _image(source: Source) -> str:
+# ---------------------------------------------------------------- writing what is shared
+
+
+def _written_sharing(result: CellResult, sharing: Sharing) -> dict[str, object]:
+    """A cell with places in ``shared`` for its values."""
+    environment = _written_environment(result)
+    where = result.environment.where
+    key = tuple(value for value in environment.values() if not isinstance(value, dict))
+    predicted = result.predicted
+    shared = ("environment", "target", "reason", "findings", "notes", "predicted")
+    return {
+        **_plain(_RESULT, result, *shared),
+        "unexpected": result.unexpected,
+        "environment": sharing.place(ENVIRONMENTS, (*key, where), environment),
+        "target": sharing.place(TARGETS, (result.target, result.target.where), result.target),
+        "reason": sharing.place(TEXTS, result.reason),
+        "findings": [sharing.place(FINDINGS, each) for each in result.findings],
+        "notes": [sharing.place(TEXTS, each) for each in result.notes],
+        "predicted": None
+        if predicted is None
+        else {
+            "status": predicted.status,
+            "causes": predicted.causes,
+            "basis": predicted.basis,
+            "findings": [sharing.place(FINDINGS, each) for each in predicted.findings],
+            "assumptions": [sharing.place(TEXTS, each.text) for each in predicted.assumptions],
+            "missing": [sharing.place(TEXTS, each.text) for each in predicted.missing],
+            "assumption_kinds": [each.kind.value for each in predicted.assumptions],
+            "missing_kinds": [each.kind.value for each in predicted.missing],
+        },
+    }
+
+
+def _sharing_text(result: CellResult, sharing: Sharing) -> str:
+    """A cell on one line, without what is as it is where nothing is said."""
+    cell = _CELL_SHARING.validate_python(_written_sharing(result, sharing))
+    return clean_json(_CELL_SHARING.dump_python(cell, exclude_defaults=True), indent=None)
+
+
+def _tables(sharing: Sharing) -> object:
+    tables = {name: _plain(_TABLES[name], tuple(values)) for name, values in sharing.tables.items()}
+    return _SHARED.dump_python(_SHARED.validate_python(tables))
+
+
+def image_text(source: Source) -> str:
+    """Where an environment comes from, as ``environment.image`` of the file: a reference, a folder's name, a path."""
     if isinstance(source, PulledImage):
         return source.reference
     if isinstance(source, BuiltImage):
@@ -230,21 +358,85 @@ def _image(source: Source) -> str:
 
 def load(text: str, *, name: str = "the results file") -> Report:
     """The report in the text of a results.json. Raises ReportFileError; ``name`` is what its message calls the file."""
-    data = _parsed(text, name)
-    _check_version(data, name)
-    file = _validated(_FILE, data, name)
-    places: set[tuple[str, str]] = set()
-    for index, cell in enumerate(file.cells):
+    found = _Found(name)
+    with _readable(name):
+        for member, value in object_members(text, _DECODER, "cells"):
+            if member == "":
+                _check_version(value, name)  # no object
+            elif member != "cells" or not isinstance(value, Iterator):
+                found.head[member] = value
+            elif "schema_version" in found.head:
+                found.cells_of(item if is_clean(written) else clean_tree(item) for item, written in value)
+            else:  # in an order that is not ours: nobody knows yet what is to be read
+                found.late = [clean_tree(item) for item, _ in value]
+    return found.report()
+
+
+@dataclass
+class _Found:
+    """What was read of a file so far."""
+
+    name: str
+    head: dict[str, Any] = field(default_factory=dict)
+    """The members of the file but for its cells, not yet checked."""
+    late: list[Any] | None = None
+    """Cells that stand before what says how they are to be read."""
+    cells: list[CellResult] = field(default_factory=list)
+    problems: _Problems = field(default_factory=lambda: _Problems())
+    _places: set[tuple[str, str]] = field(default_factory=set)
+
+    def cells_of(self, items: Iterable[Any]) -> None:
+        """Check and take the cells of the file, in place of any that were there."""
+        _check_version(self.head, self.name)
+        self.cells, self.problems, self._places = [], _Problems(), set()
+        self.head["cells"] = []
+        shared = self.head.get("shared")
+        tables: _Shared | None = _validated(_SHARED, clean_tree(shared), self.name, "shared") if shared is not None else None
+        values = {kind: getattr(tables, kind) for kind in KINDS} if tables else {}
+        for index, item in enumerate(items):
+            try:
+                cell = resolved(item, values) if tables else item
+                checked = _CELL.validate_python(cell)
+            except NotSharedError as error:
+                raise ReportFileError(
+                    f"{self.name}: cells[{index}].{error.path} refers to shared.{error.kind}[{error.place}], which is not there",
+                    why=f"shared.{error.kind} has {len(values[error.kind])} of them",
+                    hint="use the results.json as `validator run` wrote it",
+                ) from None
+            except ValidationError as error:
+                self.problems.add(cell, error, f"cells[{index}]")
+                continue
+            self._add(checked, index)
+
+    def _add(self, cell: _Cell, index: int) -> None:
         place = (cell.environment.id, cell.target.id)
-        if place in places:
+        if place in self._places and not self.problems:
             raise ReportFileError(
-                f"{name}: cells[{index}]: environment {place[0]} on target {place[1]} is there twice",
+                f"{self.name}: cells[{index}]: environment {place[0]} on target {place[1]} is there twice",
                 why="a report has one answer for each environment on each target",
                 hint="use the results.json as `validator run` wrote it",
             )
-        places.add(place)
-    hosts = file.hosts or {file.host.id: file.host}
-    return Report(file.run, hosts, tuple(_read(cell) for cell in file.cells), file.tool.version)
+        self._places.add(place)
+        if not self.problems:
+            self.cells.append(_read(cell))
+
+    def report(self) -> Report:
+        """The report, once everything was read. Raises ReportFileError."""
+        if self.late is not None:
+            late, self.late = self.late, None
+            self.cells_of(late)
+        _check_version(self.head, self.name)
+        head = clean_tree({name: value for name, value in self.head.items() if name != "shared"})
+        try:
+            file = _FILE.validate_python(head)
+        except ValidationError as error:
+            problems = _Problems()
+            problems.add(head, error)
+            raise problems.refusal(self.name, self.problems.number) from None
+        if self.problems:
+            raise self.problems.refusal(self.name)
+        hosts = file.hosts or {file.host.id: file.host}
+        return Report(file.run, hosts, tuple(self.cells), file.tool.version)
 
 
 def load_cell(text: str, name: str) -> CellResult:
@@ -308,8 +500,16 @@ def _source(image: str) -> Source:
 
 
 def _parsed(text: str, name: str) -> Any:
+    with _readable(name):
+        tree = _DECODER.decode(text)
+        return tree if is_clean(text) else clean_tree(tree)
+
+
+@contextmanager
+def _readable(name: str) -> Iterator[None]:
+    """What is wrong with JSON, as ReportFileError."""
     try:
-        return clean_tree(json.loads(text, parse_constant=_refuse_constant, parse_float=_finite))
+        yield
     except json.JSONDecodeError as error:
         raise ReportFileError(
             f"{name}:{error.lineno}: not JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})",
@@ -335,6 +535,9 @@ def _finite(text: str) -> float:
     return number
 
 
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
+
+
 def _check_version(data: object, name: str) -> None:
     version = data.get("schema_version") if isinstance(data, dict) else None
     if type(version) is not int:
@@ -354,27 +557,50 @@ def _check_version(data: object, name: str) -> None:
         )
 
 
-def _validated(adapter: TypeAdapter[_T], data: object, name: str) -> _T:
+def _validated(adapter: TypeAdapter[_T], data: object, name: str, at: str = "") -> _T:
     try:
         return adapter.validate_python(data)
     except ValidationError as error:
+        problems = _Problems()
+        problems.add(data, error, at)
+    raise problems.refusal(name)
+
+
+class _Problems:
+    """What is wrong with values that were read: the first in words, the others counted by their places."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._first: tuple[str, object, dict[str, Any]] = ("", None, {})
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    def add(self, data: object, error: ValidationError, at: str = "") -> None:
+        """What pydantic found wrong with a value that stands at a path of the file."""
         problems = error.errors(include_url=False)
-    first = problems[0]
-    path, found = _walk(data, first["loc"])
-    others = len({_walk(data, problem["loc"])[0] for problem in problems}) - 1
-    more = f" (and {others} more such places)" if others else ""
-    if first["type"] == "missing":
-        raise ReportFileError(
-            f"{name}: {f'{path}.' if path else ''}{first['loc'][-1]} is missing{more}",
-            why=f"every file of schema_version {SCHEMA_VERSION} has it",
+        if not self.number:
+            path, found = _walk(data, problems[0]["loc"])
+            self._first = (".".join(filter(None, (at, path))), found, dict(problems[0]))
+        self.number += len({_walk(data, problem["loc"])[0] for problem in problems})
+
+    def refusal(self, name: str, further: int = 0) -> ReportFileError:
+        """The error to raise; ``further`` places elsewhere are wrong as well."""
+        path, found, first = self._first
+        others = self.number - 1 + further
+        more = f" (and {others} more such places)" if others else ""
+        if first["type"] == "missing":
+            return ReportFileError(
+                f"{name}: {f'{path}.' if path else ''}{first['loc'][-1]} is missing{more}",
+                why=f"every file of schema_version {SCHEMA_VERSION} has it",
+                hint="use the results.json as `validator run` wrote it",
+            )
+        expected = first.get("ctx", {}).get("expected") or _EXPECTED.get(first["type"], "another kind of value")
+        return ReportFileError(
+            f"{name}: {path or 'the file'} is {one_line(json.dumps(found, default=str), 60)}{more}",
+            why=f"schema_version {SCHEMA_VERSION} has {expected} there",
             hint="use the results.json as `validator run` wrote it",
         )
-    expected = first.get("ctx", {}).get("expected") or _EXPECTED.get(first["type"], "another kind of value")
-    raise ReportFileError(
-        f"{name}: {path or 'the file'} is {one_line(json.dumps(found), 60)}{more}",
-        why=f"schema_version {SCHEMA_VERSION} has {expected} there",
-        hint="use the results.json as `validator run` wrote it",
-    )
 
 
 def _walk(data: Any, location: tuple[int | str, ...]) -> tuple[str, Any]:

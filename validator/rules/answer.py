@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 
 from validator.catalogue.causes import catalogue
 from validator.model import Assumption, AssumptionKind, Finding, Missing, MissingKind, Severity
@@ -47,7 +48,7 @@ def finding(
         family=catalogue()[cause].family.value,
         evidence=evidence,
         remedy=remedy,
-        source=str(source) if source else None,
+        source=intern(str(source)) if source else None,  # one text for all that a row of the facts is the source of
     )
 
 

@@ -42,6 +42,7 @@ class Judge:
         self._subjects: dict[Subject, _Known[SubjectView]] = {}
         self._places: dict[Place, _Known[PlaceView]] = {}
         self._precision: dict[tuple[object, ...], Answer] = {}
+        self._findings: dict[tuple[object, ...], Finding] = {}
 
     def __call__(self, subject: Subject, place: Place) -> Prediction:
         """What the rules say, with evidence, assumptions, and what was missing.
@@ -66,7 +67,7 @@ class Judge:
             python_libs.vendor(known.view, spot.view),
             self._precision_of(known.view, spot.view),
         )
-        findings = [*spot.says.findings, *known.says.findings, *both.findings]
+        findings = [*spot.says.findings, *known.says.findings, *map(self._shared, both.findings)]
         findings.sort(key=lambda finding: finding.severity.rank)
         assumptions = [*known.says.assumptions, *moved, *spot.says.assumptions, *both.assumptions, *_not_given(known.view, spot)]
         missing = [*known.says.missing, *spot.says.missing, *both.missing]
@@ -121,6 +122,11 @@ class Judge:
             driver.modules(view),
         )
         return self._places.setdefault(place, _Known(view, says))
+
+    def _shared(self, finding: Finding) -> Finding:
+        """The one value that stands for all that are equal: a large plan is mostly made of findings that many cells have."""
+        known = self._findings.setdefault((finding.message, finding.remedy, finding.evidence), finding)
+        return known if known == finding else finding
 
     def _precision_of(self, view: SubjectView, place: PlaceView) -> Answer:
         """What depends only on torch, CUDA, needs and GPU: the same for many subjects and places."""

@@ -1,20 +1,34 @@
-"""One cell's way from plan to result: prepare, request, run, verdict."""
+"""One cell's way from what was made ready to its result: request, run, verdict."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from validator.base.errors import InterruptedRunError
 from validator.catalogue import checks
 from validator.model import Action, Cell, CellResult, HostInfo, Matrix, RanOn
 from validator.run.protocols import Progress
-from validator.runners.base import Prepared, Runner, RunOutcome
-from validator.verdict import foretold, of_error, of_outcome
+from validator.runners.base import OPEN, WHOLE, Gate, OnEvent, Prepared, Runner, RunOutcome, RunRequest, Share
+from validator.verdict import of_error, of_outcome
 from validator.verdict.agreement import Rejudge
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What running a cell came to."""
+
+    results: tuple[CellResult, ...]
+    """The cell's; of an environment that was only opened also those of its other targets, for which opening it is the same."""
+    transient: bool = False
+    """Whether to try again: the machine was in trouble, not the environment."""
+    stuck: bool = False
+    """Whether what was started is still there, and holds the cell's lanes."""
+
+
 class CellRuns:
-    """The state shared by the cells of one run: what was made ready, and what was opened, is so only once."""
+    """Runs single cells of one run. Several threads may use one."""
 
     def __init__(
         self, matrix: Matrix, runner: Runner, progress: Progress, host: HostInfo | None, rejudge: Rejudge | None
@@ -25,54 +39,75 @@ class CellRuns:
         self._progress = progress
         self._rejudge = rejudge
         self._levels = checks.levels(matrix.levels)
-        self._prepared: dict[str, Prepared | Exception] = {}
-        self._opened: dict[str, RunOutcome] = {}
 
-    def result(self, cell: Cell) -> CellResult:
-        """What comes of a cell; whatever happens, there is a result. Only an interrupt gets through."""
-        if cell.action is Action.SKIP:
-            return foretold(cell)
+    def request(self, cell: Cell, prepared: Prepared, share: Share = WHOLE, attempt: int = 1) -> RunRequest:
+        """What would be sent for a cell."""
+        return self._runner.request(cell, prepared, share=share, attempt=attempt)
+
+    def run(
+        self,
+        cells: Sequence[Cell],
+        prepared: Prepared,
+        request: RunRequest,
+        *,
+        gate: Gate = OPEN,
+        exclusive: bool | None = None,
+    ) -> Ran:
+        """Run the first of ``cells``, which are more than one only if they are the same thing opened. Whatever happens, there are
+        results. Raises InterruptedRunError alone."""
+        ran = self._ran(cells, prepared, lambda told: self._runner.run(request, told, gate), exclusive)
+        assert ran is not None  # noqa: S101 - a run has an outcome
+        return ran
+
+    def rejoin(self, cells: Sequence[Cell], prepared: Prepared, request: RunRequest, *, gate: Gate = OPEN) -> Ran | None:
+        """Go on with what an earlier process of the run started with a request; None where it is not there any more.
+
+        As ``run`` in all else; whether it had its GPU for itself is not known.
+        """
+        return self._ran(cells, prepared, lambda told: self._runner.rejoin(request, told, gate), None)
+
+    def _ran(
+        self,
+        cells: Sequence[Cell],
+        prepared: Prepared,
+        run: Callable[[OnEvent], RunOutcome | None],
+        exclusive: bool | None,
+    ) -> Ran | None:
         began = time.monotonic()
         try:
-            prepared = self._prepare(cell)
+            outcome = run(self._told(cells[0]))
+            if outcome is None:
+                return None
+            results = tuple(self._judged(cell, prepared, outcome, exclusive) for cell in cells)
+        except InterruptedRunError:
+            raise
         except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
-            return of_error(cell, error, acquire_seconds=time.monotonic() - began, host=self._host)
-        try:
-            outcome = self._outcome(cell, prepared)
-            return of_outcome(
-                cell,
-                prepared,
-                outcome,
-                self._levels,
-                ran_on=self._ran_on(cell),
-                host=self._host,
-                limits=self._limits,
-                rejudge=self._rejudge,
-            )
-        except Exception as error:  # noqa: BLE001 - as above
-            return of_error(cell, error, host=self._host)
+            return Ran(tuple(of_error(cell, error, host=self._host) for cell in cells))
+        if outcome.probe_seconds is None and outcome.start_seconds is None:
+            took = time.monotonic() - began
+            results = tuple(replace(result, seconds=replace(result.seconds, start=took)) for result in results)
+        return Ran(results, outcome.transient, outcome.stuck)
 
-    def _ran_on(self, cell: Cell) -> RanOn:
-        """Where it ran: on the one machine there is, and with no other cell beside it."""
+    def failed(self, cell: Cell, error: Exception, acquire_seconds: float | None = None) -> CellResult:
+        """The result of a cell that could not be run."""
+        return of_error(cell, error, acquire_seconds=acquire_seconds, host=self._host)
+
+    def _judged(self, cell: Cell, prepared: Prepared, outcome: RunOutcome, exclusive: bool | None) -> CellResult:
         host = self._host.id if self._host else HostInfo.id
-        return RanOn(host, cell.gpu.device_uuid if cell.gpu else None, self._runner.name, alone=True)
+        gpu = cell.gpu.device_uuid if cell.gpu and cell.action is Action.MEASURE else None
+        return of_outcome(
+            cell,
+            prepared,
+            outcome,
+            self._levels,
+            ran_on=RanOn(host, gpu, self._runner.name, exclusive=exclusive),
+            host=self._host,
+            limits=self._limits,
+            rejudge=self._rejudge,
+        )
 
-    def _prepare(self, cell: Cell) -> Prepared:
-        known = self._prepared.get(cell.environment.id)
-        if known is None:
-            try:
-                known = self._runner.prepare(cell.environment, lambda line: self._progress.note(cell, line))
-            except Exception as error:  # noqa: BLE001 - kept and raised for every cell of the environment; see result()
-                known = error
-            self._prepared[cell.environment.id] = known
-        if isinstance(known, Exception):
-            raise known
-        return known
-
-    def _outcome(self, cell: Cell, prepared: Prepared) -> RunOutcome:
-        """What running it gives; an image that is only opened gives the same for every target, and is opened once."""
-        if cell.action is Action.INSPECT and cell.environment.id in self._opened:
-            return self._opened[cell.environment.id]
+    def _told(self, cell: Cell) -> OnEvent:
+        """Tells the progress of each check of a cell."""
 
         def on_event(event: Mapping[str, object]) -> None:
             if event.get("event") == "check-start":
@@ -81,7 +116,4 @@ class CellRuns:
                 status = event.get("status")
                 self._progress.note(cell, f"check {event.get('check')}: {getattr(status, 'value', status)}")
 
-        outcome = self._runner.run(self._runner.request(cell, prepared), on_event)
-        if cell.action is Action.INSPECT:
-            self._opened[cell.environment.id] = outcome
-        return outcome
+        return on_event

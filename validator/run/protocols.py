@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from validator.model import Cell, CellResult, Environment, Intent
@@ -42,8 +42,8 @@ class Keeper(Protocol):
     def intend(self, intent: Intent) -> None:
         """Something is about to be started for it."""
 
-    def keep(self, result: CellResult, key: str | None = None) -> None:
-        """Its result; with a key, one that later runs may use again."""
+    def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
+        """Its result; with a key, one that later runs may use again. If it is not final, the cell has yet to be run."""
 
-    def keep_all(self, results: Iterable[CellResult]) -> None:
-        """Many at once, on disk together."""
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] = ...) -> None:
+        """Many at once, on disk together; the keys by cell."""

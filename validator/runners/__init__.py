@@ -26,6 +26,7 @@ __all__ = [
     "RunRequest",
     "Runner",
     "choose",
+    "needs_engine",
 ]
 
 
@@ -46,6 +47,11 @@ _REGISTRY = {
 NAMES = tuple(_REGISTRY)
 #: In place of a name: the first runner of the registry that can be used here.
 AUTO = "auto"
+
+
+def needs_engine(name: str) -> bool:
+    """Whether the runner of that name runs environments on this machine's container engine. Raises KeyError for no runner."""
+    return _REGISTRY[name].needs_engine
 
 
 class Chosen(NamedTuple):

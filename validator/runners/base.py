@@ -203,14 +203,16 @@ def asked(environment: Environment) -> dict[str, str | None]:
 def probe_plan(cell: Cell, matrix: Matrix, scratch: str | None = None) -> ProbePlan:
     """What the probe is told to do for a cell, under a fresh nonce."""
     inspecting = cell.action is Action.INSPECT
+    selected = checks.selected(matrix.levels, inspect=inspecting, model=matrix.model is not None)
     return ProbePlan(
         nonce=probe_host.new_nonce(),
-        checks=tuple(checks.selected(matrix.levels, inspect=inspecting, model=matrix.model is not None)),
+        checks=tuple(checks.in_short(selected) if matrix.quick else selected),
         device="none" if inspecting else "cuda" if cell.gpu else "cpu",
         host_gpu=cell.gpu,
         deadline_seconds=matrix.limits.timeout_seconds,
         scratch=scratch,
         asked=asked(cell.environment),
+        quick=matrix.quick,
         model=matrix.model,
         turns=True,
     )

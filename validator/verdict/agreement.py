@@ -86,7 +86,7 @@ def compared(cell: Cell, result: CellResult, rejudge: Rejudge) -> CellResult:
     A cell that was only opened, without trouble, has the status that follows from what was read.
     """
     if result.status is Status.ERROR or result.content.torch is None:
-        return _agreed(result) if result.basis is Basis.MEASURED else result
+        return agreed(result) if result.basis is Basis.MEASURED else result
     prediction = rejudge(cell, result.content)
     notes = result.notes
     if cell.predicted is not None and cell.predicted.status is not prediction.status:
@@ -95,7 +95,7 @@ def compared(cell: Cell, result: CellResult, rejudge: Rejudge) -> CellResult:
         return result
     result = replace(result, predicted=prediction, notes=notes)
     if cell.action is not Action.INSPECT:
-        return _agreed(result)
+        return agreed(result)
     findings = (*prediction.findings, *(each for each in result.findings if each not in prediction.findings))
     if prediction.status is Outlook.UNKNOWN:
         return replace(result, reason=f"{result.reason}; {reason_of(prediction)}", findings=findings)
@@ -107,7 +107,7 @@ def compared(cell: Cell, result: CellResult, rejudge: Rejudge) -> CellResult:
     return replace(result, status=status, reason=one_line(reason, _REASON_CHARACTERS), findings=findings)
 
 
-def _agreed(result: CellResult) -> CellResult:
+def agreed(result: CellResult) -> CellResult:
     """With ``agrees`` set. A failure of the user's own model alone says nothing against an environment that trains."""
     failed = [check for check in result.checks if check.status is CheckStatus.FAIL and check.level is Level.REQUIRED]
     known = registry()

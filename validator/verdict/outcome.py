@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from validator.base.errors import ValidatorError
 from validator.base.text import one_line
-from validator.model import Cell, CellResult, CheckResult, HostInfo, Level, Limits, RanOn, Seconds, Status, not_run
+from validator.model import Action, Cell, CellResult, CheckResult, HostInfo, Level, Limits, RanOn, Seconds, Status, not_run
 from validator.probe_host import CheckEvent
 from validator.runners.base import Prepared, RunOutcome
 from validator.verdict import findings
-from validator.verdict.agreement import Rejudge, compared
+from validator.verdict.agreement import Rejudge, agreed, compared
 from validator.verdict.content import content_of, mismatches_of, sentence
 from validator.verdict.status import verdict_of
 
@@ -39,6 +39,22 @@ def of_outcome(
     result = compared(cell, result, rejudge) if rejudge else result
     seen = findings.of_result(result, prepared, outcome, host=host, limits=limits)
     return replace(result, findings=findings.joined(result.findings, seen))
+
+
+def of_kept(cell: Cell, kept: CellResult, rejudge: Rejudge | None = None) -> CellResult:
+    """The result of a cell that was measured by an earlier run and is used again: what was seen stands, what the matrix and the
+    rules say of it is as of now.
+
+    Of an environment that was only opened the rules' word is the result itself, so that it stands as well: it is used again only
+    where they would say the same.
+    """
+    result = replace(
+        kept, id=cell.id, environment=cell.environment, target=cell.target, expect=cell.expect, cached=True, attempts=()
+    )
+    if cell.action is Action.INSPECT:
+        return result
+    known = rejudge is not None and result.content.torch is not None
+    return agreed(replace(result, predicted=rejudge(cell, result.content) if known and rejudge else cell.predicted))
 
 
 def of_error(

@@ -52,4 +52,5 @@ def test_the_codes_themselves_are_a_promise_to_scripts() -> None:
         "NOT_FOUND_OUT": 4,
         "NOTHING_SELECTED": 5,
         "INTERRUPTED": 128 + 2,  # what a shell gives it
+        "TERMINATED": 128 + 15,
     }

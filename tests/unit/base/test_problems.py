@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from validator.base.errors import MatrixError
-from validator.base.problems import MAX_PROBLEMS, Problems
+from validator.base.problems import MAX_HINTS, MAX_PROBLEMS, Problems
 
 
 def test_without_problems_nothing_is_raised() -> None:
@@ -29,3 +29,10 @@ def test_a_flood_is_cut_and_the_rest_counted(count: int, last: str) -> None:
     lines = caught.value.what.splitlines()
     assert lines[MAX_PROBLEMS - 1] == f"m:{MAX_PROBLEMS}: x"
     assert lines[-1] == last
+
+
+def test_names_are_suggested_for_the_first_problems_only() -> None:
+    few = Problems("m", [(line, "x") for line in range(MAX_HINTS - 1)])
+    many = Problems("m", [(line, "x") for line in range(MAX_HINTS)])
+    assert few.hint("pyton", ["python"]) == "; did you mean 'python'?"
+    assert many.hint("pyton", ["python"]) == ""

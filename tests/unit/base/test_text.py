@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import unicodedata
 
 import pytest
 
-from validator.base.text import clean, clean_tree, did_you_mean, one_line, quoted, similar, suggestion
+from validator.base.text import clean, clean_tree, did_you_mean, inert, inert_json, one_line, quoted, similar, suggestion
 
 
 @pytest.mark.parametrize(
@@ -128,6 +130,75 @@ def test_the_question_lists_every_name(names: list[str], question: str) -> None:
     assert did_you_mean(names) == question
 
 
+#: What GitHub (white space before it trimmed), Azure, TeamCity and GitLab look for in a line of a job's log.
+COMMANDS = re.compile(
+    r"^\s*::[a-z-]+|##(?:vso|teamcity)?\[|section_(?:start|end):\d", re.IGNORECASE | re.MULTILINE
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error::x", "\ufffd:error::x"),
+        (" \t\xa0\u3000::add-mask::x", " \t\xa0\u3000\ufffd:add-mask::x"),
+        ("a\n::stop-commands::x\nb", "a\n\ufffd:stop-commands::x\nb"),
+        ("said ::Warning file=x::y", "said \ufffd:Warning file=x::y"),  # a layout may begin a line there
+        ("a ##[error]b", "a \ufffd#[error]b"),
+        ("a##vso[task.setvariable variable=x]y", "a\ufffd#vso[task.setvariable variable=x]y"),
+        ("##VSO[x]", "\ufffd#VSO[x]"),
+        ("####[group]", "##\ufffd#[group]"),
+        ("##teamcity[x]", "\ufffd#teamcity[x]"),
+        ("section_start:1560896352:x", "\ufffdection_start:1560896352:x"),
+        ("section_end:1:x", "\ufffdection_end:1:x"),
+    ],
+)
+def test_what_a_ci_system_obeys_is_broken_up_with_a_mark_as_wide_as_what_it_replaces(text: str, shown: str) -> None:
+    assert COMMANDS.search(text) or not text.startswith(":")
+    assert inert(text) == shown
+    assert COMMANDS.search(shown) is None
+    assert inert(shown) == shown
+    assert len(shown) == len(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at::native::add(at::Tensor const&)",
+        "::1 and fe80::1",
+        "tests/test_x.py::test_y",
+        "## Heading",
+        "# [link](x)",
+        "a section_start of it",
+        "https://download.pytorch.org/whl/cu128#sha256=ab",
+        "docker run --gpus all ghcr.io/x/y:1.2 python3 -c 'import torch; print(torch.__version__)'",
+    ],
+)
+def test_what_no_ci_system_obeys_stays_as_it_is(text: str) -> None:
+    assert inert(text) == text
+    assert inert_json(text) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["##[error]x", "a ##vso[x]\\##[y]", "\\\\##teamcity[z", "::error::x", "section_start:1:x", 'q"##[x']
+)
+def test_json_in_which_commands_are_broken_up_says_the_same(text: str) -> None:
+    written = json.dumps({text: [text, f"a\n{text}"]}, indent=2)
+    assert COMMANDS.search(inert_json(written)) is None
+    assert json.loads(inert_json(written)) == {text: [text, f"a\n{text}"]}
+
+
+def test_random_text_made_inert_holds_no_command() -> None:
+    source = random.Random(11)  # noqa: S311 - repeatable, and nothing secret
+    pieces = ["#", "##", "[", "vso[", "teamcity[", ":", "::", "error", "section_start:1"]
+    pieces += [" ", "\n", "\x1b[0m", "\r", "\u200b", "x", '"', "\\"]
+    for _ in range(2000):
+        raw = "".join(source.choices(pieces, k=source.randrange(1, 12)))
+        assert COMMANDS.search(inert(clean(raw))) is None
+        written = json.dumps([clean(raw)], indent=2)
+        assert COMMANDS.search(inert_json(written)) is None
+        assert json.loads(inert_json(written)) == [clean(raw)]
+
+
 def test_a_tree_is_cleaned_to_its_leaves_and_keys() -> None:
     bad = "a\x1b[31mb\u202e"
     assert clean_tree({bad: [bad, (bad, 1)], "none": None, "true": True, "number": 0.5}) == {
@@ -136,3 +207,8 @@ def test_a_tree_is_cleaned_to_its_leaves_and_keys() -> None:
         "true": True,
         "number": 0.5,
     }
+
+
+def test_a_name_is_looked_for_among_the_first_thousand() -> None:
+    assert similar("pyton", ["x"] * 999 + ["python"]) == ["python"]
+    assert similar("pyton", ["x"] * 1000 + ["python"]) == []

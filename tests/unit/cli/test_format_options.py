@@ -24,6 +24,7 @@ QUESTIONS = {
     "host": "host",
     "diagnose": "diagnosis",
     "causes": "causes",
+    "history": "history",
 }
 COMMANDS = cli.list_commands(click.Context(cli))
 

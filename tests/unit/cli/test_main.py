@@ -11,6 +11,7 @@ from click.testing import CliRunner
 import validator.cli as package
 from validator import __version__
 from validator.base.errors import AcquireError, EngineUnavailableError, InvalidInputError, NothingSelectedError, StoreError
+from validator.base.interrupts import Terminated
 from validator.cli import cli, main
 
 
@@ -37,6 +38,7 @@ def ends(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ra
         (StoreError("no room"), 4, "error: no room\n"),
         (KeyboardInterrupt(), 130, "interrupted\n"),
         (click.Abort(), 130, "interrupted\n"),
+        (Terminated(), 143, "terminated\n"),
         (None, 0, ""),
     ],
 )
@@ -44,6 +46,32 @@ def test_an_error_is_a_message_and_an_exit_code(
     raised: BaseException | None, code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ends(monkeypatch, capsys, raised) == (code, said)
+
+
+@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_what_ended_a_command_is_told_apart_through_click(
+    raised: type[BaseException], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @click.command()
+    def command() -> None:
+        raise raised
+
+    monkeypatch.setattr(package, "cli", command)
+    monkeypatch.setattr(sys, "argv", ["validator"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == code
+
+
+def test_a_message_that_quotes_what_a_build_printed_acts_on_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "error: it failed\n  why: x\n\ufffd:error::y \ufffd#vso[z]\ufffd\n"
+    assert ends(monkeypatch, capsys, AcquireError("it failed", why="x\r\n::error::y\x1b[2J ##vso[z]\x9b")) == (4, said)
+    code, err = ends(monkeypatch, capsys, click.UsageError("no such thing '\x1b[2J##[error]x'"))
+    assert (code, err) == (2, "Error: no such thing '\ufffd#[error]x'\n")
+    _, err = ends(monkeypatch, capsys, RuntimeError("\n::error::y\x1b[2J ##vso[z]"))
+    assert "\n\ufffd:error::y \ufffd#vso[z]\n  try: again with VALIDATOR_DEBUG=1" in err
 
 
 def test_an_engine_that_does_not_answer_has_its_cause_named(
@@ -108,6 +136,7 @@ def test_the_help_lists_the_commands_and_the_exit_codes(option: str) -> None:
     text = CliRunner(env={"COLUMNS": "100"}).invoke(cli, [option]).output
     assert "  recommend  Show which environments should train on a GPU and driver, best" in text
     assert "  130  interrupted" in text
+    assert "  143  terminated" in text
 
 
 def test_the_version() -> None:

@@ -7,6 +7,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -97,3 +98,41 @@ def test_a_disk_that_is_full_is_said() -> None:
     assert done.returncode == 1
     assert StoreError.__name__ in done.stderr
     assert os.strerror(errno.ENOSPC) in done.stderr
+
+
+ACTING = "a\x1b[2J\x07\x9b\u202eb\n::error::c\r ##vso[d]\udce9"
+SHOWN = "a\ufffd\ufffd\ufffdb\n\ufffd:error::c\n \ufffd#vso[d]\ufffd\n"
+
+
+def test_nothing_that_acts_is_printed_wherever_it_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output()
+    output.note(ACTING)
+    output.warn(ACTING)
+    output.result(ACTING)
+    output.result([f"{ACTING}\n", "##[error]\n"])
+    out, err = capsys.readouterr()
+    assert err == SHOWN * 2
+    assert out == SHOWN * 2 + "\ufffd#[error]\n"
+
+
+def test_with_colours_the_escapes_are_the_renderers_own_and_commands_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    Output().result("\x1b[31mred\x1b[0m\n::error::x")
+    assert sys.stdout.getvalue() == "\x1b[31mred\x1b[0m\n\ufffd:error::x\n"  # type: ignore[attr-defined]
+
+
+def test_a_result_in_parts_is_printed_as_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", stream)
+    seen = []
+
+    def parts() -> Iterator[str]:
+        for _ in range(4):
+            seen.append(len(stream.getvalue()))
+            yield "x" * 39_999 + "\n"
+
+    Output().result(parts())
+    assert seen == [0, 0, 80_000, 80_000]
+    assert len(stream.getvalue()) == 160_000
+    Output().result([])
+    assert len(stream.getvalue()) == 160_000

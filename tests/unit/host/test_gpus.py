@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 from values import HOST_TARGET, T4, host
 
-from validator.host import NO_GPU_HERE, gpu_for, usable_gpu
+from validator.host import NO_GPU_HERE, gpu_for, lane_name, lanes_for, together, usable_gpu
 from validator.host.gpus import is_meant, unusable
 from validator.model import Gpu, Target
 
 A100 = Gpu(index=1, uuid="GPU-2222", name="NVIDIA A100-SXM4-80GB", compute_capability="8.0")
 SECOND_A100 = replace(A100, index=2, uuid="GPU-3333")
 SLICED_A100 = replace(A100, mig_enabled=True, mig_devices=("MIG-1", "MIG-2"))
+#: What it is as lanes.
+SLICE_1, SLICE_2 = (replace(SLICED_A100, mig_devices=(device,)) for device in SLICED_A100.mig_devices)
 UNSLICED_A100 = replace(A100, mig_enabled=True)
 LOST_T4 = replace(T4, problem="GPU 0: it fell off the bus")
 LOST_A100 = replace(A100, problem="GPU 1: it fell off the bus")
@@ -36,13 +38,13 @@ def capable(compute_capability: str, driver: str | None = None) -> Target:
         pytest.param(HOST_TARGET, (A100, T4), A100, id="host: the first, in NVML's order"),
         pytest.param(HOST_TARGET, (LOST_T4, A100), A100, id="host: the first that can be used"),
         pytest.param(HOST_TARGET, (UNSLICED_A100, T4), T4, id="host: MIG without a device is passed over"),
-        pytest.param(HOST_TARGET, (SLICED_A100, T4), SLICED_A100, id="host: MIG with devices is used"),
+        pytest.param(HOST_TARGET, (SLICED_A100, T4), SLICE_1, id="host: MIG with devices is used"),
         pytest.param(named("A100-SXM4-80GB"), (T4, A100), A100, id="a name: not the first GPU"),
         pytest.param(named("tesla t4"), (A100, T4), T4, id="a name: whatever its case and brand"),
         pytest.param(named("A100-SXM4-80GB"), (T4, A100, SECOND_A100), A100, id="one name twice: the first of the two"),
         pytest.param(named("A100-SXM4-80GB"), (LOST_A100, SECOND_A100), SECOND_A100, id="one name twice: the usable one"),
         pytest.param(named("A100-SXM4-80GB"), (UNSLICED_A100, SECOND_A100), SECOND_A100, id="one name twice, one with no slice"),
-        pytest.param(named("A100-SXM4-80GB"), (T4, SLICED_A100), SLICED_A100, id="a name: MIG with devices is used"),
+        pytest.param(named("A100-SXM4-80GB"), (T4, SLICED_A100), SLICE_1, id="a name: MIG with devices is used"),
         pytest.param(capable("8.0"), (T4, A100), A100, id="a capability: not the first GPU"),
         pytest.param(capable("8.0"), (LOST_A100, T4, SECOND_A100), SECOND_A100, id="a capability: the usable one"),
         pytest.param(capable("8.0"), (NAMELESS, A100), A100, id="a capability: a GPU without a name is passed over"),
@@ -52,6 +54,64 @@ def capable(compute_capability: str, driver: str | None = None) -> Target:
 )
 def test_the_gpu_that_stands_for_a_target(target: Target, gpus: tuple[Gpu, ...], chosen: Gpu) -> None:
     assert gpu_for(target, host(*gpus)) == (chosen, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "gpus", "lanes"),
+    [
+        pytest.param(HOST_TARGET, (T4, A100, SECOND_A100), (T4,), id="host: not what is of another kind than the first"),
+        pytest.param(HOST_TARGET, (LOST_T4, A100, SECOND_A100), (A100, SECOND_A100), id="host: the kind of the first usable one"),
+        pytest.param(HOST_TARGET, (A100, LOST_A100, SECOND_A100), (A100, SECOND_A100), id="host: without what cannot be used"),
+        pytest.param(HOST_TARGET, (SLICED_A100, SECOND_A100), (SLICE_1, SLICE_2), id="host: MIG devices are a kind"),
+        pytest.param(HOST_TARGET, (SECOND_A100, SLICED_A100), (SECOND_A100,), id="host: and no part of the whole one's"),
+        pytest.param(HOST_TARGET, (A100, replace(SECOND_A100, compute_capability="8.6")), (A100,), id="host: by capability too"),
+        pytest.param(named("A100-SXM4-80GB"), (A100, T4, SECOND_A100), (A100, SECOND_A100), id="a name: every one that has it"),
+        pytest.param(
+            named("A100-SXM4-80GB"), (SLICED_A100, SECOND_A100), (SLICE_1, SLICE_2, SECOND_A100), id="a name: MIG and whole"
+        ),
+        pytest.param(named("A100-SXM4-80GB"), (UNSLICED_A100, SECOND_A100), (SECOND_A100,), id="a name: none without a slice"),
+        pytest.param(capable("8.0"), (T4, NAMELESS, A100), (A100,), id="a capability: what can be used"),
+    ],
+)
+def test_every_gpu_that_stands_for_a_target_is_a_lane(target: Target, gpus: tuple[Gpu, ...], lanes: tuple[Gpu, ...]) -> None:
+    assert lanes_for(target, host(*gpus)) == (lanes, None)
+
+
+def test_a_lane_asks_for_its_own_mig_device_and_knows_the_gpu_it_is_a_part_of() -> None:
+    (first, second), _ = lanes_for(named("A100-SXM4-80GB"), host(SLICED_A100))
+    assert (first.device_uuid, second.device_uuid) == ("MIG-1", "MIG-2")
+    assert first.uuid == second.uuid == SLICED_A100.uuid
+    assert first.in_slices
+
+
+@pytest.mark.parametrize(
+    ("lanes", "several"),
+    [
+        ((), ()),
+        ((A100,), ()),
+        ((A100, SECOND_A100), (A100, SECOND_A100)),
+        ((T4, A100, SECOND_A100), (A100, SECOND_A100)),
+        ((T4, replace(T4, index=3), A100, SECOND_A100), (T4, replace(T4, index=3))),
+        ((SLICE_1, SLICE_2), ()),
+        ((SLICE_1, A100, SLICE_2, SECOND_A100), (A100, SECOND_A100)),
+    ],
+)
+def test_whole_gpus_of_one_kind_are_taken_together(lanes: tuple[Gpu, ...], several: tuple[Gpu, ...]) -> None:
+    assert together(lanes) == several
+
+
+@pytest.mark.parametrize(
+    ("gpu", "name"),
+    [
+        (T4, "Tesla T4 #0"),
+        (A100, "A100-SXM4-80GB #1"),
+        (replace(A100, name=None), "GPU #1"),
+        (replace(SLICE_1, mig_devices=("MIG-2f4b6d1e-0c3a-5e7f-9b8d-1a2c3e4f5061",)), "A100-SXM4-80GB #1 MIG 2f4b6d1e"),
+        (replace(SLICE_1, mig_devices=("MIG-GPU-5a1f0e6c-3a0b-4b52-9d6f-0f7f6f1d2c11/3/0",)), "A100-SXM4-80GB #1 MIG 3/0"),
+    ],
+)
+def test_what_a_lane_is_called(gpu: Gpu, name: str) -> None:
+    assert lane_name(gpu) == name
 
 
 @pytest.mark.parametrize(
@@ -92,6 +152,7 @@ def test_why_no_gpu_stands_for_a_target(target: Target, gpus: tuple[Gpu, ...], w
     assert gpu is None
     assert told is not None
     assert told.text == why
+    assert lanes_for(target, host(*gpus)) == ((), told)
 
 
 @pytest.mark.parametrize(

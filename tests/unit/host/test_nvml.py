@@ -1,6 +1,7 @@
 """NVML is asked through the real pynvml, in a real child process; only the driver's library is a stand-in.
 
-``nvml/libnvidia_ml_fake.c`` says what it can play. Without it, GPUs that drop out, hang or crash could not be had at all.
+``nvml/libnvidia_ml_fake.c`` says what it can play, and tests/nvml_stand_in.py makes it. Without it,
+GPUs that drop out, hang or crash could not be had at all.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import ctypes
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from nvml_stand_in import SLICED_A100, build, processes, scenario
 
 from validator.host import nvml
 from validator.host.nvml import child, reading
 from validator.model import Gpu, GpuClocks, GpuProcess, NvmlInfo
-
-SOURCE = Path(__file__).parent / "nvml" / "libnvidia_ml_fake.c"
 
 A100 = Gpu(
     index=0,
@@ -75,17 +74,7 @@ Ask = Callable[..., NvmlInfo]
 @pytest.fixture(scope="session")
 def compile_library(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Compiles the stand-in and returns the folder that it lies in, under the name that the driver's library has."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler (cc or gcc) to make the stand-in for NVIDIA's library")
-
-    def compile_it(*options: str) -> Path:
-        folder = tmp_path_factory.mktemp("nvml")
-        library = str(folder / "libnvidia-ml.so.1")
-        subprocess.run([compiler, "-shared", "-fPIC", "-Wall", *options, "-o", library, str(SOURCE)], check=True)
-        return folder
-
-    return compile_it
+    return lambda *options: build(tmp_path_factory.mktemp("nvml"), *options)
 
 
 @pytest.fixture(scope="session")
@@ -164,10 +153,37 @@ def test_processes_are_merged_by_pid_and_named_where_they_can_be(ask: Ask) -> No
 
     assert gpu.problem is None
     assert gpu.processes == (
-        GpuProcess(pid=90, name="/usr/lib/xorg/Xorg", memory_bytes=209_715_200),
-        GpuProcess(pid=4711, name="python3 train.py", memory_bytes=1_073_741_824),
-        GpuProcess(pid=5000, name=None, memory_bytes=None),
+        GpuProcess(pid=90, name="/usr/lib/xorg/Xorg", memory_bytes=209_715_200, computes=True),
+        GpuProcess(pid=4711, name="python3 train.py", memory_bytes=1_073_741_824, computes=True),
+        GpuProcess(pid=5000, name=None, memory_bytes=None, computes=False),
     )
+
+
+@pytest.mark.parametrize("restricted", ["", "restrict\n"])
+def test_processes_are_told_by_the_mig_device_they_are_on(ask: Ask, restricted: str) -> None:
+    first, second = SLICED_A100.mig_devices
+    on_slices = (*processes(7, mig_device=second), *processes(8, 9, memory_bytes=None, mig_device=first))
+    shown = dataclasses.replace(SLICED_A100, processes=on_slices)
+
+    (gpu,) = ask(scenario(shown) + restricted).gpus
+
+    assert gpu == dataclasses.replace(shown, index=0, memory_free_bytes=None, memory_total_bytes=None) if restricted else shown
+
+
+def test_what_is_told_to_administrators_alone_is_no_problem_of_a_gpu_in_mig_devices_only(ask: Ask) -> None:
+    whole = dataclasses.replace(SLICED_A100, mig_enabled=False, mig_devices=())
+    assert ask(scenario(SLICED_A100) + "restrict\n").problem is None
+    assert ask(scenario(SLICED_A100) + "fail nvmlDeviceGetMemoryInfo 4\n").problem is None
+    assert ask(scenario(whole) + "fail nvmlDeviceGetMemoryInfo 4\n").problem_kind == "no_permission"
+    assert ask(scenario(SLICED_A100) + "fail nvmlDeviceGetMemoryInfo 999\n").problem_kind == "unknown"
+
+
+def test_what_is_played_can_stand_in_a_file(ask: Ask, tmp_path: Path) -> None:
+    played = tmp_path / "played"
+    for text in (SCENARIO, ONE_GPU):
+        played.write_text(text)
+        assert ask(f"@{played}") == dataclasses.replace(MACHINE, gpus=MACHINE.gpus[: text.count("gpu ")])
+    assert ask(f"@{tmp_path / 'absent'}").problem_kind is not None
 
 
 def test_clocks_are_read_in_units_and_being_idle_is_no_reason(ask: Ask) -> None:
@@ -263,7 +279,7 @@ def test_process_name_that_is_not_utf8_is_left_out(ask: Ask) -> None:
     not_utf8 = os.fsdecode(b"\xff\xfe")
     (gpu,) = ask(f"{ONE_GPU}compute 4711 1024\nnamed 4711 {not_utf8}\n").gpus
 
-    assert gpu.processes == (GpuProcess(pid=4711, name=None, memory_bytes=1024),)
+    assert gpu.processes == (GpuProcess(pid=4711, name=None, memory_bytes=1024, computes=True),)
     assert gpu.problem is None
 
 
@@ -329,7 +345,7 @@ def test_old_library_still_tells_the_processes(ask: Ask, compile_library: Callab
 
     (gpu,) = ask(ONE_GPU + "compute 4711 1024\ngraphics 90 2048\n", library=compile_library("-DOLD")).gpus
 
-    assert gpu.processes == (GpuProcess(90, None, 2048), GpuProcess(4711, None, 1024))
+    assert gpu.processes == (GpuProcess(90, None, 2048, computes=False), GpuProcess(4711, None, 1024, computes=True))
 
 
 # ---------------------------------------------------------------- a driver that does not answer

@@ -10,7 +10,7 @@ import pytest
 from validator.base.errors import MatrixError
 from validator.base.yaml_text import parse
 from validator.matrix import load
-from validator.matrix.axes import MAX_CELLS, MAX_COMPARISONS, MAX_ENVIRONMENTS, EntryAxes, check_sizes
+from validator.matrix.axes import MAX_ADDITIONS, MAX_CELLS, MAX_ENVIRONMENTS, MAX_NAMES, EntryAxes, check_sizes
 from validator.matrix.expand import Value
 
 DOCUMENT = parse("version: 1\nenvironments:\n- first\n- second\n\ntargets:\n- first\n- second\n", "m")
@@ -36,7 +36,9 @@ def target(index: int, *sizes: int, **rows: int) -> EntryAxes:
         ([environment(0, MAX_ENVIRONMENTS)], [target(0, 1)]),
         ([environment(0, 1), environment(1, MAX_ENVIRONMENTS - 1)], [target(0, 1)]),
         ([environment(0, 10_000)], [target(0, MAX_CELLS // 10_000)]),
-        ([environment(0, 5_000, exclude=MAX_COMPARISONS // 5_000)], [target(0, 1)]),
+        ([environment(0, 4_800, include=200)], [target(0, 1)]),
+        ([environment(0, 5_000, exclude=15_000)], [target(0, 1)]),
+        ([environment(0, include=15_000)], [target(0, 1)]),
     ],
 )
 def test_a_matrix_of_exactly_the_limit_is_allowed(environments: list[EntryAxes], targets: list[EntryAxes]) -> None:
@@ -49,9 +51,8 @@ def test_a_matrix_of_exactly_the_limit_is_allowed(environments: list[EntryAxes],
         ([environment(0, MAX_ENVIRONMENTS + 1)], [target(0, 1)], 3, "multiply to 20,001 environments; the limit is 20,000"),
         ([environment(0, 2), environment(1, 20_000)], [target(0, 1)], 4, "multiply to 20,002 environments"),
         ([environment(0, 9), environment(1, 3, 3_000, include=82)], [target(0, 10), target(1)], 4, "100,001 cells"),
-        ([environment(0, 5_000, exclude=1_001)], [target(0, 1)], 3, "5,000 combinations with 1,001 include and exclude rows"),
-        ([environment(0, 1)], [target(0, 1), target(1, 5_000, exclude=1_001)], 8, "5,000 combinations with 1,001"),
-        ([environment(0, 2_500, exclude=1_000, include=1_000)], [target(0, 1)], 3, "3,500 combinations with 2,000"),
+        ([environment(0, 4_801, include=200)], [target(0, 1)], 3, "5,001 combinations with 200 include rows"),
+        ([environment(0, 1)], [target(0, 1), target(1, 4_801, include=200)], 8, "5,001 combinations with 200"),
         ([environment(0, *[10] * 12)], [target(0, 1)], 3, "multiply to 1,000,000,000,000 environments"),
         ([environment(0, *[10] * 13)], [target(0, 1)], 3, "multiply to more than a million million environments"),
     ],
@@ -62,6 +63,32 @@ def test_a_matrix_beyond_a_limit_is_refused(
     with pytest.raises(MatrixError, match=rf"^m:{line}: .*{re.escape(words)}") as caught:
         check_sizes(DOCUMENT, environments, targets)
     assert len(caught.value.what.splitlines()) == 1
+
+
+def test_the_limit_of_additions_is_the_one_that_is_tested() -> None:
+    assert MAX_ADDITIONS == 5_000 * 200
+
+
+@pytest.mark.parametrize(
+    ("axes", "rows", "problem"),
+    [
+        (MAX_NAMES, MAX_NAMES, None),
+        (MAX_NAMES + 1, 0, "this entry has 101 axes; the limit is 100"),
+        (1, MAX_NAMES + 1, "this entry has 101 names in its include rows; the limit is 100"),
+    ],
+)
+def test_how_many_names_an_entry_may_have(tmp_path: Path, axes: int, rows: int, problem: str | None) -> None:
+    file = tmp_path / "matrix.yaml"
+    named = ", ".join(f"axis{number}: x" for number in range(axes))
+    brought = "".join(f"  - {{name{number:x}: y}}\n" for number in range(10_000_000, 10_000_000 + rows))
+    rows_text = brought or "  - {axis0: x}\n"
+    file.write_text(f"version: 1\nenvironments:\n- image: a\n  name: a\n  axes: {{{named}}}\n  include:\n{rows_text}")
+    if problem is None:
+        assert len(load(file).environments) == 1
+        return
+    with pytest.raises(MatrixError) as caught:
+        load(file)
+    assert f"matrix.yaml:3: {problem}" in caught.value.what
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from validator.matrix.expand import Value, environment_id, expand, is_id, slug, target_id, texts, upper_bound
 
@@ -86,6 +89,56 @@ def test_exclude_comes_before_include_which_can_bring_a_combination_back() -> No
         {"fruit": "pear", "animal": "dog"},
         row,
     ]
+
+
+def by_comparing(axes: Mapping[str, Sequence[str]], include: Rows, exclude: Rows) -> list[dict[str, str]]:
+    """What ``expand`` says it does, done row by row."""
+    if not axes and include:
+        return [dict(row) for row in include]
+    every = [dict(zip(axes, found, strict=True)) for found in product(*axes.values())]
+    kept = [one for one in every if not any(row.items() <= one.items() for row in exclude)]
+    extended = [dict(one) for one in kept]
+    added = []
+    for row in include:
+        own = {name: text for name, text in row.items() if name in axes}
+        fitting = [more for one, more in zip(kept, extended, strict=True) if own.items() <= one.items()]
+        for more in fitting:
+            more.update({name: text for name, text in row.items() if name not in axes})
+        if not fitting:
+            added.append(dict(row))
+    return [*extended, *added]
+
+
+NAMES, TEXTS = st.sampled_from("abc"), st.sampled_from("xyz")
+AXES = st.dictionaries(NAMES, st.lists(TEXTS, min_size=1, max_size=3, unique=True), max_size=3)
+
+
+@given(st.data(), AXES)
+def test_the_short_way_gives_what_comparing_every_row_gives(data: st.DataObject, axes: dict[str, list[str]]) -> None:
+    include = data.draw(st.lists(st.dictionaries(st.sampled_from("abcde"), TEXTS, min_size=1, max_size=3), max_size=5))
+    fixed = {name: st.sampled_from(texts) for name, texts in axes.items()}
+    exclude = data.draw(st.lists(st.fixed_dictionaries({}, optional=fixed).filter(bool), max_size=4)) if axes else []
+    found = expanded(axes, include, exclude)
+    assert found == by_comparing(axes, include, exclude)
+    assert [list(one) for one in found] == [list(one) for one in by_comparing(axes, include, exclude)]
+
+
+def test_a_large_matrix_is_made_without_comparing_every_row_with_every_combination() -> None:
+    compared = []
+
+    class Counted(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            compared.append(other)
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    axes = {"a": [str(number) for number in range(100)], "b": [str(number) for number in range(100)]}
+    exclude = [{"a": Counted(number % 100), "b": Counted(number // 100)} for number in range(200)]
+    assert len(expanded(axes, exclude=exclude)) == 10_000 - 200
+    assert len(compared) < 10_000  # comparing would take some two million
 
 
 def test_everything_can_be_excluded() -> None:

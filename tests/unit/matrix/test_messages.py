@@ -271,9 +271,9 @@ def axes(count: int) -> str:
     ("text", "line", "fragments"),
     [
         (axes(5), 3, ["100,000 environments", "20,000", "split the matrix"]),
-        (axes(300), 3, ["more than a million million environments"]),
+        (axes(90), 3, ["more than a million million environments"]),
         (axes(4) + "targets:\n- {gpu: [A, B, C, D, E], driver: [1.1, 1.2, 1.3]}\n", 3, ["150,000 cells", "100,000"]),
-        (axes(4) + "    include:\n" + "      - {a0: x}\n" * 2000, 3, ["too many", "2,000 include and exclude rows"]),
+        (axes(4) + "    include:\n" + "      - {a0: x}\n" * 2000, 3, ["too many", "2,000 include rows"]),
         (axes(4) + "expect:\n" + "".join(f"  'x*{n}': fail\n" for n in range(2000)), 5, ["2,000 globs", "10,000 cells"]),
     ],
     ids=["environments", "astronomical", "cells", "rows", "globs"],

@@ -17,6 +17,7 @@ def talk(monkeypatch):
     """A host's end of a pipe: hears what is written into it."""
     monkeypatch.setattr(host, "ANSWER_SECONDS", 0.3)
     monkeypatch.setattr(host, "TURN_SECONDS", 0.3)
+    monkeypatch.setattr(host, "_INIT_STDIN", "/nowhere")
     reader, writer = os.pipe()
     listener = host.Host(reader)
 
@@ -64,6 +65,30 @@ def test_the_end_of_stdin_is_an_answer_to_every_question(talk, monkeypatch):
     talk.close()
     assert talk.listener.nonce(io.BytesIO()) is None
     talk.listener.turn("bf16")
+
+
+def test_who_was_put_in_the_background_listens_where_the_first_process_does(talk, monkeypatch, tmp_path):
+    reader, writer = os.pipe()
+    monkeypatch.setattr(host, "_INIT_STDIN", f"/proc/self/fd/{reader}")
+    talk.close()
+    os.write(writer, LINE + b'{"turn": "bf16"}\n')
+    assert talk.listener.nonce(io.BytesIO()) == NONCE
+    monkeypatch.setattr(host, "TURN_SECONDS", 60)
+    talk.listener.turn("bf16")
+    os.close(writer)
+    talk.listener.turn("tf32")
+    os.close(reader)
+
+
+@pytest.mark.parametrize("end", ["closed", "empty"])
+def test_a_first_process_that_has_nothing_to_say_either_is_asked_once(talk, monkeypatch, end):
+    reader, writer = os.pipe()
+    monkeypatch.setattr(host, "ANSWER_SECONDS", 60)
+    monkeypatch.setattr(host, "_INIT_STDIN", "/dev/null" if end == "empty" else f"/proc/self/fd/{reader}")
+    talk.close()
+    os.close(writer)
+    assert talk.listener.nonce(io.BytesIO()) is None
+    os.close(reader)
 
 
 def test_a_descriptor_that_is_closed_is_like_an_end():

@@ -103,7 +103,7 @@ def test_a_cell_in_markdown() -> None:
         "  - seen: x",
         "  - seen: y",
         "  - try: install numpy&lt;2",
-        "  - more: docs/causes.md#&#8203;numpy_abi",
+        "  - more: `docs/causes.md#numpy_abi`",
         f"- cause numpy_abi: {TITLE}",
         "  - more: a page",
         "- cause unknown: could not be named",

@@ -114,6 +114,7 @@ def test_every_format_shows_every_kind_with_each_of_its_cells(name: str, shown: 
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
     assert not any(bad in text for bad in "\x1b\u202e\u200b\x9b\x00\r")
+    assert re.findall(r"^\s*::[a-z]|##[a-z]*\[|section_start:\d", text, re.MULTILINE) == []
     for each in shown.cells:
         assert re.sub(r"\W", "", each.environment.id[:15]) in re.sub(r"\W", "", text)
 
@@ -227,7 +228,8 @@ def test_an_unknown_format_is_refused_naming_those_there_are() -> None:
 
 def test_a_run_writes_the_formats_that_have_a_file() -> None:
     written = files(every_kind())
-    assert written == {
+    assert {file: "".join(text) for file, text in written.items()} == {
         "report.md": render("markdown", every_kind()),
         "results.json": render("json", every_kind()),
     }
+    assert "".join(written["report.md"]) == str(written["report.md"])  # as often as it is asked for

@@ -59,6 +59,9 @@ FROZEN = {
 }
 #: What was added since; older files lack it.
 ADDED = {
+    "host.nvml.gpus.processes": "computes mig_device",
+    "host.engine": "components",
+    "host.engine.components": "name version commit",
     "": "hosts",
     "host": "id",
     "cells": "mismatches ran_on origin attempts",
@@ -103,7 +106,8 @@ def test_field_names_are_those_of_schema_version_1() -> None:
 def test_a_file_of_the_first_release_is_read_and_lacks_only_what_was_added() -> None:
     read, now = load(OLD.read_text(encoding="utf-8")), every_kind()
     assert [cell.status for cell in read.cells] == [cell.status for cell in now.cells]
-    assert replace(read.host, id=now.host.id) == now.host
+    engine = replace(read.host.engine, components=now.host.engine.components)
+    assert replace(read.host, id=now.host.id, engine=engine) == now.host
     assert read.hosts == {"host": read.host}
     for before, after in zip(read.cells, now.cells, strict=True):
         assert (before.ran_on, before.mismatches, before.target.where) == (None, (), None)

@@ -119,8 +119,10 @@ def test_the_latest_run_is_the_one_begun_last_and_any_other_is_found_by_its_id(t
 
 
 def test_a_result_of_no_planned_cell_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="not a cell of the run"):
+    with pytest.raises(StoreError, match="no run was begun"):
         Store(tmp_path).keep(result())
+    with pytest.raises(StoreError, match="not a cell of the run run-1"):
+        begun(tmp_path, "other@host").keep(result())
 
 
 def test_two_runs_at_once_keep_their_own_results(tmp_path: Path) -> None:
@@ -222,13 +224,14 @@ def owned(folder: Path) -> set[str]:
 def test_of_a_folder_that_holds_other_things_only_what_the_store_made_is_its_own(tmp_path: Path) -> None:
     written = every_kind()
     store = begun(tmp_path, run=written.run.id)
-    begun(tmp_path, run="died at once")
+    begun(tmp_path, run="died at once").close()
     write(store, written)
+    store.close()
     (tmp_path / "runs" / "experiment").mkdir()
     (tmp_path / "latest" / "thesis.txt").touch()
     (tmp_path / "notes.txt").touch()
     reports = {f"latest/{name}" for name in report_files(written)}
-    assert owned(tmp_path) == {f"runs/{written.run.id}", *reports, "validator.sqlite3", ".gitignore"}
+    assert owned(tmp_path) == {f"runs/{written.run.id}", *reports, "validator.sqlite3", ".gitignore", "locks"}
 
 
 def test_what_sqlite_left_beside_the_history_is_ours_as_well(tmp_path: Path) -> None:
@@ -339,19 +342,19 @@ def test_a_folder_without_write_permission(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"not a database" * 100, b"SQLite format 3\x00" + b"\xff" * 5000])
 def test_a_corrupt_history_is_said_with_what_to_do(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "validator.sqlite3").write_bytes(content)
-    with pytest.raises(StoreError, match=r"validator\.sqlite3 cannot be used") as raised:
+    with pytest.raises(StoreError, match=r"validator\.sqlite3 is damaged") as raised:
         Store(tmp_path)
     assert "move validator.sqlite3 away" in raised.value.hint
     assert (tmp_path / "validator.sqlite3").read_bytes() == content
 
 
 def test_a_damaged_page_of_the_history(tmp_path: Path) -> None:
-    begun(tmp_path, *(f"e{number}@host" for number in range(50)))
+    begun(tmp_path, *(f"e{number}@host" for number in range(50))).close()
     path = tmp_path / "validator.sqlite3"
     data = bytearray(path.read_bytes())
     data[4096:] = b"\xa5" * (len(data) - 4096)
     path.write_bytes(data)
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(StoreError, match="damaged"):
         Store(tmp_path, create=False).load_report()
 
 
@@ -369,7 +372,7 @@ def test_a_damaged_record_of_the_history(tmp_path: Path) -> None:
 def test_a_history_of_a_newer_validator_is_left_alone(tmp_path: Path) -> None:
     Store(tmp_path)
     database = sqlite3.connect(tmp_path / "validator.sqlite3")
-    database.execute("PRAGMA user_version = 2")
+    database.execute("PRAGMA user_version = 3")
     database.close()
     with pytest.raises(StoreError, match="newer validator"):
         Store(tmp_path)
@@ -393,7 +396,7 @@ for attempt in (lambda: store.keep(huge), lambda: test_store.write(store, report
     try:
         attempt()
     except StoreError as error:
-        print(error.what, "|", error.why, "|", error.hint)
+        print(type(error).__name__, "|", error.what, "|", error.why, "|", error.hint)
     else:
         sys.exit("no error")
 """
@@ -411,6 +414,8 @@ def test_no_more_room_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     history, reports = done.stdout.splitlines()
+    assert history.startswith("StoreFullError | ")
+    assert reports.startswith("StoreFullError | ")
     assert "validator.sqlite3 cannot be used" in history
     assert "results.json cannot be written" in reports
     read: Report = Store(tmp_path, create=False).load_report("run-1")
@@ -422,7 +427,7 @@ def test_no_more_room_is_said_and_what_was_there_stays(tmp_path: Path) -> None:
 def test_a_new_history_says_its_layout_so_that_an_older_validator_can_refuse_it(tmp_path: Path) -> None:
     Store(tmp_path)
     (layout,) = sqlite3.connect(tmp_path / "validator.sqlite3").execute("PRAGMA user_version").fetchone()
-    assert layout == 1
+    assert layout == 2
 
 
 def test_only_the_reports_of_the_latest_run_are_ours_whatever_lies_in_the_folders_of_runs(tmp_path: Path) -> None:

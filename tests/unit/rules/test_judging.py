@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from random import Random
 from threading import Barrier
 
 import pytest
 
 from validator.facts import load
-from validator.model import Prediction
+from validator.model import Finding, Prediction, Severity
 from validator.rules import Inspected, Judge, Place, Subject, judge
 
 FACTS = load()
@@ -98,3 +99,23 @@ def test_builds_with_and_without_cuda_are_kept_apart() -> None:
     place, one = Place(compute_capability="7.0"), Judge(FACTS)
     for subject in (Subject(torch="2.0.0.dev20230101"), Subject(torch="2.0.0.dev20230101", cuda="cpu")):
         assert one(subject, place) == judge(subject, place, FACTS)
+
+
+def test_cells_of_which_the_same_is_found_share_it() -> None:
+    judge_of_many = Judge(FACTS)
+    place = Place(gpu="Tesla K80", driver="450.36.06")
+    first, second = (judge_of_many(Subject(torch="2.8.0", cuda="12.8", image=f"example.org/{name}"), place) for name in "ab")
+    assert first != second  # each names its image
+    assert first.findings
+    assert all(one is other for one, other in zip(first.findings, second.findings, strict=True))
+    assert first.findings == judge(Subject(torch="2.8.0", cuda="12.8", image="example.org/a"), place, FACTS).findings
+
+
+def test_a_finding_that_differs_in_anything_is_not_shared() -> None:
+    judge_of_many = Judge(FACTS)
+    finding = Finding("driver_too_old", Severity.FAIL, "m", evidence=("e",), remedy="r", source="s")
+    assert judge_of_many._shared(finding) is finding
+    assert judge_of_many._shared(replace(finding)) is finding
+    for change in ({"message": "x"}, {"evidence": ()}, {"remedy": None}, {"source": None}, {"severity": Severity.INFO}):
+        other = replace(finding, **change)
+        assert judge_of_many._shared(other) == other

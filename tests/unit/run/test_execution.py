@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from values import CONTENT, HOST_TARGET, T4, answers, cell, environment, event, host, matrix, probe_plan, probe_report
+from harness import wait_for
+from run_doubles import Log, RunnerDouble, Trouble, raising
+from values import CONTENT, HOST_TARGET, T4, answers, cell, environment, event, host, matrix, probe_report
 
-from validator.base.errors import AcquireError, EngineUnavailableError
+from validator.base.errors import AcquireError, EngineUnavailableError, InterruptedRunError
+from validator.base.stopping import Stop
 from validator.host import NO_GPU_HERE
 from validator.model import (
     Action,
@@ -18,10 +20,8 @@ from validator.model import (
     Because,
     Cell,
     CellResult,
-    Environment,
     Finding,
     Gpu,
-    HostInfo,
     Outlook,
     Plan,
     Prediction,
@@ -30,90 +30,15 @@ from validator.model import (
     Status,
     Target,
 )
-from validator.probe_host import ProbeReport
-from validator.run import execute
+from validator.run import acquisition, execute
 from validator.run.execution import Execution
-from validator.runners.base import OnEvent, OnLine, Prepared, RunOutcome, RunRequest
-
-Trouble = Callable[[], object]
-
-
-def raising(error: BaseException) -> Trouble:
-    def trouble() -> object:
-        raise error
-
-    return trouble
-
-
-@dataclass
-class RunnerDouble:
-    """Prepares and runs nothing: every environment passes, but for the troubles it is given."""
-
-    name: str = "double"
-    contained: bool = False
-    prepare_trouble: dict[str, Trouble] = field(default_factory=dict)
-    run_trouble: dict[str, Trouble] = field(default_factory=dict)
-    answers: dict[str, ProbeReport] = field(default_factory=dict)
-    """What the probe says in a cell, where it is not that all is well."""
-    prepared: list[str] = field(default_factory=list)
-    ran: list[str] = field(default_factory=list)
-
-    def host(self) -> HostInfo:
-        return host()
-
-    def supports(self, environment: Environment) -> str | None:
-        return None
-
-    def prepare(self, environment: Environment, on_line: OnLine) -> Prepared:
-        self.prepared.append(environment.id)
-        on_line(f"making {environment.id}")
-        if trouble := self.prepare_trouble.get(environment.id):
-            trouble()
-        return Prepared(environment.id)
-
-    def request(self, cell: Cell, prepared: Prepared) -> RunRequest:
-        return RunRequest(cell.id, f"double-{cell.id}", {"handle": prepared.handle}, probe_plan())
-
-    def run(self, request: RunRequest, on_event: OnEvent) -> RunOutcome:
-        self.ran.append(request.cell_id)
-        on_event({"event": "check-start", "check": "import"})
-        if trouble := self.run_trouble.get(request.cell_id):
-            trouble()
-        on_event({"event": "check-end", "check": "import", "status": "pass"})
-        return RunOutcome(self.answers.get(request.cell_id) or probe_report(), exit_code=0)
-
-    def close(self) -> None:
-        pass
-
-
-@dataclass
-class Log:
-    """Keeper and progress in one: writes down, in order, what it is told."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def begin(self, cell: Cell) -> None:
-        self.lines.append(f"begin {cell.id}")
-
-    def keep(self, result: CellResult) -> None:
-        self.lines.append(f"keep {result.id} {result.status.value}")
-
-    def cell_started(self, cell: Cell, number: int, total: int) -> None:
-        self.lines.append(f"started {cell.id} {number}/{total}")
-
-    def note(self, cell: Cell, text: str) -> None:
-        self.lines.append(f"note {cell.id}: {text}")
-
-    def cell_finished(self, result: CellResult) -> None:
-        self.lines.append(f"finished {result.id}")
-
 
 A, B, C = environment("a"), environment("b"), environment("c")
 
 
-def executed(runner: RunnerDouble, *cells: Cell, log: Log | None = None) -> Execution:
+def executed(runner: RunnerDouble, *cells: Cell, log: Log | None = None, **more: Any) -> Execution:
     log = log or Log()
-    return execute(Plan(cells, runner.name, "a test"), matrix(), runner, log, log)
+    return execute(Plan(cells, runner.name, "a test"), matrix(), runner, log, log, **more)
 
 
 def statuses(execution: Execution) -> list[Status]:
@@ -131,15 +56,18 @@ def test_a_result_is_kept_the_moment_it_exists_and_before_it_is_shown() -> None:
     log = Log()
     executed(RunnerDouble(), cell(A), cell(B, action=Action.SKIP, why=NO_GPU_HERE), log=log)
     assert log.lines == [
-        "started a@host 1/2",
+        "keep b@host skip",
+        "finished b@host",
+        "planned 1 on CPU",
+        "acquiring a",
+        "note a: making a",
+        "acquired a: None",
         "begin a@host",
-        "note a@host: making a",
+        "started a@host on CPU",
         "note a@host: check import",
         "note a@host: check import: pass",
         "keep a@host pass",
         "finished a@host",
-        "keep b@host skip",
-        "finished b@host",
     ]
 
 
@@ -154,7 +82,6 @@ def test_a_planned_skip_keeps_its_reason_and_touches_nothing() -> None:
     ("error", "words"),
     [
         (AcquireError("a could not be pulled", why="denied", hint="log in"), "a could not be pulled: denied"),
-        (EngineUnavailableError("no container engine answers"), "no container engine answers"),
         (RuntimeError("index out of range"), "a defect of the validator itself: RuntimeError: index out of range"),
     ],
 )
@@ -168,6 +95,16 @@ def test_trouble_of_one_cell_is_its_result_and_the_others_go_on(error: Exception
     assert not execution.interrupted
 
 
+def test_an_engine_that_is_gone_is_an_error_once_and_the_rest_is_skipped_saying_so() -> None:
+    runner = RunnerDouble(prepare_trouble={"b": raising(EngineUnavailableError("no container engine answers"))})
+    log = Log()
+    execution = executed(runner, cell(A), cell(B), cell(C), log=log)
+    assert statuses(execution)[1:] == [Status.ERROR, Status.SKIP]
+    assert execution.results[2].reason == "not begun: no container engine answers"
+    assert "keep c@host skip for now" in log.lines
+    assert not execution.interrupted
+
+
 def test_a_defect_in_judging_is_a_result_too() -> None:
     runner = RunnerDouble(answers={"a@host": probe_report(answers(event("a check nobody planned")))})
     (result,) = executed(runner, cell(A)).results
@@ -175,24 +112,46 @@ def test_a_defect_in_judging_is_a_result_too() -> None:
     assert "a defect of the validator itself: KeyError" in result.reason
 
 
-@pytest.mark.parametrize("when", ["prepare", "run"])
-def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when: str) -> None:
-    trouble = raising(KeyboardInterrupt())
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acquisition, "_PAUSE_SECONDS", 0.0)
+
+
+def interrupted(stop: Stop, log: Log | None = None, after: str = "") -> Trouble:
+    """The run's end is asked for (once the log has that line), and what is under way heeds it."""
+
+    def trouble() -> object:
+        if log is not None:
+            wait_for(after, lambda: after in log.lines)
+        stop.ask()
+        raise InterruptedRunError("ended")
+
+    return trouble
+
+
+@pytest.mark.parametrize(("when", "words"), [("prepare", "before this cell"), ("run", "during this cell")])
+def test_an_interrupt_skips_this_cell_and_the_rest_and_keeps_what_finished(when: str, words: str) -> None:
+    stop, log = Stop(), Log()
+    trouble = interrupted(stop, log, "finished a@host")
     runner = RunnerDouble(**{f"{when}_trouble": {"b": trouble, "b@host": trouble}})
-    log = Log()
-    execution = executed(runner, cell(A), cell(B), cell(C), log=log)
+    execution = executed(runner, cell(A), cell(B), cell(C), log=log, stop=stop)
     assert execution.interrupted
+    assert execution.left == ()
     assert statuses(execution) == [Status.PASS, Status.SKIP, Status.SKIP]
-    assert "during this cell" in execution.results[1].reason
+    assert words in execution.results[1].reason
     assert "before this cell" in execution.results[2].reason
-    assert [line for line in log.lines if line.startswith("keep")] == ["keep a@host pass", "keep b@host skip", "keep c@host skip"]
-    assert runner.prepared == ["a", "b"]
+    assert [line for line in log.lines if line.startswith("keep")] == [
+        "keep a@host pass",
+        "keep b@host skip for now",
+        "keep c@host skip for now",
+    ]
 
 
 def test_what_was_not_to_run_anyway_keeps_its_reason_after_an_interrupt() -> None:
-    runner = RunnerDouble(run_trouble={"a@host": raising(KeyboardInterrupt())})
+    stop = Stop()
+    runner = RunnerDouble(run_trouble={"a@host": interrupted(stop)})
     planned = cell(B, action=Action.SKIP, why=ActionReason(Because.NOT_SUPPORTED, "needs an engine"))
-    assert [each.reason for each in executed(runner, cell(A), planned).results] == [
+    assert [each.reason for each in executed(runner, cell(A), planned, stop=stop).results] == [
         "the run was interrupted during this cell",
         "needs an engine",
     ]
@@ -242,13 +201,13 @@ def test_measuring_is_never_answered_by_what_opening_gave_nor_the_other_way_roun
 
 def test_an_interrupt_while_a_result_is_kept_loses_neither_it_nor_the_report() -> None:
     class Interrupted(Log):
-        def keep(self, result: CellResult) -> None:
+        def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
             if result.id == "a@host":
-                signal.raise_signal(signal.SIGINT)
-            super().keep(result)
+                stop.ask()
+            super().keep(result, key, final=final)
 
-    log = Interrupted()
-    execution = executed(RunnerDouble(), cell(A), cell(B), log=log)
+    stop, log = Stop(), Interrupted()
+    execution = executed(RunnerDouble(), cell(A), cell(B), log=log, stop=stop)
     assert execution.interrupted
     assert statuses(execution) == [Status.PASS, Status.SKIP]
     assert "keep a@host pass" in log.lines
@@ -303,9 +262,9 @@ def test_a_result_says_on_which_machine_and_gpu_it_came_about() -> None:
     first, second, without = on_mixed(
         cell(A, Target("t4", gpu="Tesla T4"), gpu=T4), cell(A, Target("l4", gpu="L4"), gpu=L4), cell(B, HOST_TARGET)
     )
-    assert first.ran_on == RanOn("gpu-a1", "GPU-1111", "double", alone=True)
-    assert second.ran_on == RanOn("gpu-a1", "GPU-2222", "double", alone=True)
-    assert without.ran_on == RanOn("gpu-a1", None, "double", alone=True)
+    assert first.ran_on == RanOn("gpu-a1", "GPU-1111", "double", alone=first.ran_on.alone, beside=first.ran_on.beside)
+    assert second.ran_on == RanOn("gpu-a1", "GPU-2222", "double", alone=second.ran_on.alone, beside=second.ran_on.beside)
+    assert without.ran_on == RanOn("gpu-a1", None, "double", alone=without.ran_on.alone, beside=without.ran_on.beside)
 
 
 def test_a_mig_device_is_where_it_ran_not_the_gpu_it_is_cut_from() -> None:

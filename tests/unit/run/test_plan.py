@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 
 import pytest
 from values import HOST_TARGET, T4, WHERE, cpu_environment, environment, host, matrix
 
 from validator.base.errors import ExitCode, NothingSelectedError
-from validator.model import Action, Cell, Environment, Expectation, Gpu, HostInfo, NvmlInfo, Outlook, Prediction, Status, Target
+from validator.model import (
+    Action,
+    Cell,
+    Environment,
+    Expectation,
+    Gpu,
+    HostInfo,
+    Level,
+    NvmlInfo,
+    Outlook,
+    Prediction,
+    Status,
+    Target,
+)
 from validator.run import make_plan
 
 A100 = Gpu(index=1, uuid="GPU-2222", name="NVIDIA A100-SXM4-80GB", compute_capability="8.0")
@@ -109,6 +123,41 @@ def test_a_restricted_gpu_is_still_used(change: dict[str, object]) -> None:
     assert planned(CUDA, HOST_TARGET, host(gpu)).gpu == gpu
 
 
+SECOND_A100 = replace(A100, index=2, uuid="GPU-3333")
+BOTH = Target("a100", compute_capability="8.0")
+
+
+def test_a_cell_may_be_measured_on_any_gpu_its_target_means_and_until_then_has_the_first() -> None:
+    found = planned(CUDA, BOTH, host(T4, A100, SECOND_A100))
+    assert (found.lanes, found.gpu, found.gpus, found.takes_all) == ((A100, SECOND_A100), A100, (A100,), False)
+
+
+@pytest.mark.parametrize(("env", "target"), [(CPU, HOST_TARGET), (CPU, BOTH), (CUDA, ELSEWHERE)])
+def test_what_needs_no_gpu_or_has_none_has_no_lane(env: Environment, target: Target) -> None:
+    found = planned(env, target, host(A100, SECOND_A100), inspect=True)
+    assert (found.lanes, found.gpu, found.gpus, found.takes_all) == ((), None, (), False)
+
+
+@pytest.mark.parametrize(
+    ("level", "gpus", "lanes", "takes_all"),
+    [
+        (Level.REQUIRED, (T4, A100, SECOND_A100), (A100, SECOND_A100), True),
+        (Level.ADVISORY, (A100, SECOND_A100), (A100, SECOND_A100), True),
+        (Level.SKIP, (A100, SECOND_A100), (A100, SECOND_A100), False),
+        (None, (A100, SECOND_A100), (A100, SECOND_A100), False),
+        (Level.REQUIRED, (A100,), (A100,), False),
+    ],
+)
+def test_a_matrix_that_asks_for_several_gpus_takes_all_of_a_kind_together(
+    level: Level | None, gpus: tuple[Gpu, ...], lanes: tuple[Gpu, ...], takes_all: bool
+) -> None:
+    asking = matrix(CUDA, CPU, targets=(BOTH, HOST_TARGET), levels={"multi_gpu": level} if level else {})
+    on_both, _, _, on_cpu = make_plan(asking, host(*gpus), runner="docker", runner_reason="", supports=lambda _: None).cells
+    assert (on_both.lanes, on_both.takes_all) == (lanes, takes_all)
+    assert on_both.gpus == (lanes if takes_all else lanes[:1])
+    assert (on_cpu.lanes, on_cpu.takes_all) == ((), False)
+
+
 def test_no_gpu_and_no_driver_at_all_is_a_reason() -> None:
     bare = replace(host(), nvml=NvmlInfo(problem="no driver", problem_kind="no_driver"))
     assert "no NVIDIA GPU" in planned(CUDA, HOST_TARGET, bare).reason
@@ -179,6 +228,21 @@ def test_a_glob_that_matches_nothing_is_an_error_that_lists_what_there_is(
     assert caught.value.what.startswith(f"{option} matches no {'target' if targets else 'environment'}")
     assert known in caught.value.why
     assert caught.value.exit_code == ExitCode.NOTHING_SELECTED == 5
+
+
+def test_planning_leaves_the_collector_as_it_was() -> None:
+    def supports(_: Environment) -> None:
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+
+    for enabled in (True, False):
+        (gc.enable if enabled else gc.disable)()
+        try:
+            with pytest.raises(ZeroDivisionError):
+                make_plan(THREE, host(), runner="docker", runner_reason="", supports=supports)
+            assert gc.isenabled() is enabled
+        finally:
+            gc.enable()
 
 
 def test_the_first_expectation_that_matches_counts() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from validator.base.text import one_line
@@ -44,6 +46,8 @@ class _Questions:
     def __init__(self, nvml: Any) -> None:
         self._nvml = nvml
         self.problem: Problem | None = None
+        self.nothing_to_tell: tuple[str, ...] = _NOTHING_TO_TELL
+        """Names of errors that are no problem."""
 
     def __call__(self, name: str, *arguments: Any, older: str | None = None) -> Any:
         """What the function answers, or the ``older`` one in its place; None when NVML has nothing to tell or it went wrong."""
@@ -57,7 +61,7 @@ class _Questions:
             except UnicodeDecodeError:  # pynvml insists on UTF-8; the name of a process can be anything
                 return None
             except self._nvml.NVMLError as error:
-                if error.value not in {getattr(self._nvml, name) for name in _NOTHING_TO_TELL}:
+                if error.value not in {getattr(self._nvml, name) for name in self.nothing_to_tell}:
                     problem = explain(self._nvml, error)
                     if self.problem is None or problem.kind == "gpu_lost":
                         self.problem = problem
@@ -111,13 +115,15 @@ def _read_gpu(nvml: Any, index: int) -> tuple[Gpu, Problem | None]:
     uuid = _text(ask("nvmlDeviceGetUUID", handle))
     name = _text(ask("nvmlDeviceGetName", handle))
     capability = ask("nvmlDeviceGetCudaComputeCapability", handle)
-    memory = ask("nvmlDeviceGetMemoryInfo", handle)
     mig = ask("nvmlDeviceGetMigMode", handle)
     mig_enabled = bool(mig[0]) if mig else None
-    mig_devices = _mig_devices(ask, handle) if mig_enabled else ()
+    mig_devices = _mig_devices(ask, handle) if mig_enabled else {}
+    if mig_enabled:  # what its MIG devices come to together is told to administrators alone
+        ask.nothing_to_tell = (*_NOTHING_TO_TELL, "NVML_ERROR_NO_PERMISSION")
+    memory = ask("nvmlDeviceGetMemoryInfo", handle)
     ecc = ask("nvmlDeviceGetEccMode", handle)
     mode = ask("nvmlDeviceGetComputeMode", handle)
-    processes = _processes(nvml, ask, handle)
+    processes = _processes(nvml, ask, handle, mig_devices)
     clocks = None if ask.problem and ask.problem.kind == "gpu_lost" else _clocks(nvml, handle)
     problem = of_gpu(index, ask.problem) if ask.problem else None
     gpu = Gpu(
@@ -128,7 +134,7 @@ def _read_gpu(nvml: Any, index: int) -> tuple[Gpu, Problem | None]:
         memory_total_bytes=memory.total if memory else None,
         memory_free_bytes=memory.free if memory else None,
         mig_enabled=mig_enabled,
-        mig_devices=mig_devices,
+        mig_devices=tuple(mig_devices),
         ecc_enabled=bool(ecc[0]) if ecc else None,
         compute_mode=by_code(nvml, _COMPUTE_MODES).get(mode),
         processes=processes,
@@ -155,25 +161,30 @@ def _clocks(nvml: Any, handle: Any) -> GpuClocks | None:
     return None if found == GpuClocks() else found
 
 
-def _mig_devices(ask: _Questions, handle: Any) -> tuple[str, ...]:
+def _mig_devices(ask: _Questions, handle: Any) -> dict[str, Any]:
+    """Handles of the MIG devices of a GPU, by UUID."""
     slots = ask("nvmlDeviceGetMaxMigDeviceCount", handle) or 0
     devices = [ask("nvmlDeviceGetMigDeviceHandleByIndex", handle, slot) for slot in range(slots)]
-    uuids = [_text(ask("nvmlDeviceGetUUID", device)) for device in devices if device is not None]
-    return tuple(uuid for uuid in uuids if uuid)
+    uuids = [(_text(ask("nvmlDeviceGetUUID", device)), device) for device in devices if device is not None]
+    return {uuid: device for uuid, device in uuids if uuid}
 
 
-def _processes(nvml: Any, ask: _Questions, handle: Any) -> tuple[GpuProcess, ...]:
+def _processes(nvml: Any, ask: _Questions, handle: Any, mig_devices: Mapping[str, Any]) -> tuple[GpuProcess, ...]:
     """The processes on a GPU, by pid. One that computes and draws is in both lists, each time with all of its memory."""
-    memory: dict[int, int | None] = {}
-    for what in ("Compute", "Graphics"):
-        # The name without a version would be pynvml's alias, which no longer says NVMLError when the library is older.
-        listed = f"nvmlDeviceGet{what}RunningProcesses"
-        for process in ask(f"{listed}_v3", handle, older=f"{listed}_v2") or ():
-            known = [used for used in (memory.get(process.pid), process.usedGpuMemory) if used is not None]
-            memory[process.pid] = max(known, default=None)
+    found: dict[int, GpuProcess] = {}
+    # A MIG device first: the whole GPU lists what is on its MIG devices too, without a word on which.
+    for mig_device, device in (*mig_devices.items(), (None, handle)):
+        for what in ("Compute", "Graphics"):
+            # The name without a version would be pynvml's alias, which no longer says NVMLError when the library is older.
+            listed = f"nvmlDeviceGet{what}RunningProcesses"
+            for process in ask(f"{listed}_v3", device, older=f"{listed}_v2") or ():
+                known = found.get(process.pid) or GpuProcess(process.pid, None, None, mig_device=mig_device)
+                sizes = [used for used in (known.memory_bytes, process.usedGpuMemory) if used is not None]
+                computes = known.computes or what == "Compute"
+                found[process.pid] = replace(known, memory_bytes=max(sizes, default=None), computes=computes)
     # A name is optional: the process may have ended, or live in another PID namespace.
-    name = {pid: _text(_Questions(nvml)("nvmlSystemGetProcessName", pid)) for pid in memory}
-    return tuple(GpuProcess(pid=pid, name=name[pid], memory_bytes=memory[pid]) for pid in sorted(memory))
+    name = {pid: _text(_Questions(nvml)("nvmlSystemGetProcessName", pid)) for pid in found}
+    return tuple(replace(found[pid], name=name[pid]) for pid in sorted(found))
 
 
 def _text(value: str | bytes | None) -> str | None:

@@ -17,7 +17,6 @@ CHECKS = {
     "checkpoint": "repeat.checkpoint",
     "determinism": "repeat.determinism",
     "bf16": "bf16.run",
-    "amp_benefit": "benefit.run",
     "tf32": "tf32.run",
     "fp8": "fp8.run",
     "sdpa": "sdpa.run",
@@ -27,10 +26,11 @@ CHECKS = {
     "gloo": "collectives.gloo",
     "nccl": "collectives.nccl",
     "multi_gpu": "multi_gpu.run",
-    "throughput": "throughput.run",
     "cuda_graphs": "cuda_graphs.run",
     "jit": "jit.run",
     "compile": "compiled.run",
+    "amp_benefit": "benefit.run",
+    "throughput": "throughput.run",
 }
 
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import TypeVar
 
-from validator.base.text import clean_tree
+from validator.base.text import clean_tree, inert_json
 
 _A = TypeVar("_A")
 
@@ -24,5 +24,5 @@ def formats(as_text: Callable[[_A, int], str], as_json: Callable[[_A], object]) 
 
 
 def json_text(document: object) -> str:
-    """Plain values as JSON, every text in them cleaned."""
-    return json.dumps(clean_tree(document), indent=2, ensure_ascii=False)
+    """Plain values as JSON, every text in them cleaned; no CI system finds a command in it."""
+    return inert_json(json.dumps(clean_tree(document), indent=2, ensure_ascii=False))

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
+from validator.host.stack import stack_findings
 from validator.model import Gpu, GpuClocks, HostInfo
 from validator.report.answers import formats
 
 
 def as_json(host: HostInfo) -> dict[str, Any]:
-    """All that was found, as ``host`` of results.json has it."""
-    return asdict(host)
+    """All that was found, as ``host`` of results.json has it; and what is known of the weaknesses of its container stack."""
+    stack = [
+        {**asdict(each), "state": each.state.value, "cves": list(each.cves), "sources": list(each.sources), "text": each.text}
+        for each in stack_findings(host.engine)
+    ]
+    return {**asdict(host), "stack": stack}
 
 
-def as_text(host: HostInfo, _width: int) -> str:
+def as_text(host: HostInfo, width: int) -> str:
     """Driver, GPUs, engine and toolkit, a line each; in place of what does not answer, why."""
     nvml, engine = host.nvml, host.engine
     memory = f", {_gib(host.memory_bytes)} memory" if host.memory_bytes else ""
@@ -38,6 +44,8 @@ def as_text(host: HostInfo, _width: int) -> str:
     mode = f", mode {engine.toolkit_mode}" if engine.toolkit_mode else ""
     version = engine.toolkit_version
     lines.append(f"NVIDIA Container Toolkit  {version + mode if version else 'not found on this machine'}")
+    for at, each in enumerate(stack_findings(host.engine)):
+        lines += wrap(each.text, max(width, 60), initial_indent=f"{'' if at else 'stack':14}", subsequent_indent=" " * 16)
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from validator.model import Prediction
+from validator.model import Finding, Prediction
 from validator.report.answers import formats
 
 
@@ -13,20 +13,22 @@ def as_json(prediction: Prediction) -> dict[str, Any]:
     return {
         "verdict": prediction.status.value,
         "basis": prediction.basis.value,
-        "findings": [
-            {
-                "cause": row.cause,
-                "family": row.family,
-                "severity": row.severity.value,
-                "message": row.message,
-                "evidence": list(row.evidence),
-                "remedy": row.remedy,
-                "source": row.source,
-            }
-            for row in prediction.findings
-        ],
+        "findings": list(map(finding_as_json, prediction.findings)),
         "assumptions": [str(each) for each in prediction.assumptions],
         "missing": [str(each) for each in prediction.missing],
+    }
+
+
+def finding_as_json(finding: Finding) -> dict[str, Any]:
+    """One cause with its evidence."""
+    return {
+        "cause": finding.cause,
+        "family": finding.family,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "evidence": list(finding.evidence),
+        "remedy": finding.remedy,
+        "source": finding.source,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from validator.catalogue.causes import catalogue
 from validator.model import CellResult, Finding, Severity
@@ -11,6 +12,8 @@ from validator.report.view.lines import line
 
 #: Evidence shown of one finding; results.json has all of it.
 EVIDENCE_LINES = 8
+#: Cells named behind one message; the table has every one.
+NAMED_CELLS = 100
 #: Message and remedy.
 _Said = tuple[str, str | None]
 
@@ -23,6 +26,9 @@ class MessageGroup:
     evidence: tuple[str, ...]
     remedy: str | None
     ids: tuple[str, ...]
+    """The first of them."""
+    cells: int
+    """How many there are."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,13 @@ def _cause_group(cause: str, said: Mapping[_Said, Mapping[str, Finding]]) -> Cau
         severity=gravest.value,
         cells=len({cell for found in said.values() for cell in found}),
         messages=tuple(
-            MessageGroup(line(message), _evidence(found.values()), line(remedy) if remedy else None, tuple(map(line, found)))
+            MessageGroup(
+                line(message),
+                _evidence(found.values()),
+                line(remedy) if remedy else None,
+                tuple(map(line, islice(found, NAMED_CELLS))),
+                len(found),
+            )
             for (message, remedy), found in sorted(said.items(), key=lambda pair: -len(pair[1]))
         ),
     )
@@ -68,4 +80,5 @@ def _cause_group(cause: str, said: Mapping[_Said, Mapping[str, Finding]]) -> Cau
 
 def _evidence(findings: Iterable[Finding]) -> tuple[str, ...]:
     """What was compared, over all cells; each line once."""
-    return tuple(dict.fromkeys(line(text) for finding in findings for text in finding.evidence))[:EVIDENCE_LINES]
+    different = dict.fromkeys(text for finding in findings for text in finding.evidence)
+    return tuple(dict.fromkeys(map(line, different)))[:EVIDENCE_LINES]

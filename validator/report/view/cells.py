@@ -6,6 +6,7 @@ from validator.base.text import clean, one_line
 from validator.catalogue.causes import anchor, catalogue
 from validator.model import Basis, CellResult, CheckResult, CheckStatus, Finding, Severity, Status, gravest
 from validator.report.view.lines import line, unique
+from validator.report.view.ran import disturbed, marks_of, ran_lines
 from validator.report.view.types import CheckLine, Detail, FindingLine, Flag, FlagKind, TableCell
 
 _CAUSE_CHARACTERS = 70
@@ -18,7 +19,8 @@ _ORDER = (Status.FAIL, Status.ERROR, Status.DEGRADED, Status.PASS, Status.SKIP)
 
 def plain_pass(cell: CellResult) -> bool:
     """Whether it passed and there is nothing else to say."""
-    return cell.status is Status.PASS and not flags_of(cell) and not cell.notes and not cell.findings and not _bad(cell)
+    quiet = not flags_of(cell) and not cell.notes and not cell.findings and not _bad(cell) and not disturbed(cell)
+    return cell.status is Status.PASS and quiet
 
 
 def plain_skip(cell: CellResult) -> bool:
@@ -28,7 +30,7 @@ def plain_skip(cell: CellResult) -> bool:
 
 def plainly_inferred(cell: CellResult) -> bool:
     """Whether its status comes from the rules, and everything they say is shown by cause."""
-    return cell.inferred and not flags_of(cell) and not cell.notes and not _bad(cell)
+    return cell.inferred and not flags_of(cell) and not cell.notes and not _bad(cell) and not disturbed(cell)
 
 
 def _bad(cell: CellResult) -> tuple[CheckResult, ...]:
@@ -53,8 +55,8 @@ def urgency(cell: CellResult) -> tuple[bool, bool, int]:
     return cell.agrees is not False, not cell.unexpected, _ORDER.index(cell.status)
 
 
-def table_cell(cell: CellResult | None) -> TableCell | None:
-    """The cell as the table shows it; None where the run had no such cell."""
+def table_cell(cell: CellResult | None, started: str) -> TableCell | None:
+    """The cell as the table shows it, in a run that started then; None where the run had no such cell."""
     if cell is None:
         return None
     return TableCell(
@@ -64,6 +66,7 @@ def table_cell(cell: CellResult | None) -> TableCell | None:
         cause=one_line(_in_table(cell), _CAUSE_CHARACTERS),
         words=_words(cell),
         flags=flags_of(cell),
+        marks=marks_of(cell, started),
     )
 
 
@@ -74,8 +77,8 @@ def _in_table(cell: CellResult) -> str:
     return entry.title if entry else cell.reason
 
 
-def detail_of(cell: CellResult) -> Detail:
-    """All there is to say of the cell, below the table."""
+def detail_of(cell: CellResult, started: str) -> Detail:
+    """All there is to say of the cell, below the table, in a run that started then."""
     return Detail(
         id=line(cell.id),
         status=cell.status.value,
@@ -96,6 +99,7 @@ def detail_of(cell: CellResult) -> Detail:
         ),
         findings=tuple(_finding(finding, cell) for finding in cell.findings),
         log=_log(cell),
+        ran=ran_lines(cell, started),
     )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from validator.report.view.cause_groups import CauseGroup
+from validator.report.view.kinds import KindTable
 
 
 class FlagKind(str, Enum):
@@ -45,6 +46,13 @@ class TableCell:
     words: tuple[str, ...]
     """Idents of causes, for a status that comes from the rules; short enough for a narrow column."""
     flags: tuple[Flag, ...]
+    marks: tuple[str, ...] = ()
+    """How it came about: ``cached``, ``3 days old``, ``not exclusive``; empty where it was measured now, undisturbed."""
+
+    @property
+    def known(self) -> str:
+        """The basis and the marks, as they stand behind the status; empty where there are none."""
+        return ", ".join((*((self.basis,) if self.basis else ()), *self.marks))
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class Detail:
     findings: tuple[FindingLine, ...]
     log: str
     """Several lines; for failed and errored cells only, empty where nothing was printed."""
+    ran: tuple[tuple[str, str], ...] = ()
+    """(what it is about, text): where it was measured if not now, what ran beside it, the tries before."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +117,28 @@ class SkipGroup:
 
     reason: str
     ids: tuple[str, ...]
+    """The first of them, where there are very many."""
+    cells: int
+    """How many there are."""
+
+    @property
+    def unnamed(self) -> int:
+        """How many are not in ``ids``."""
+        return self.cells - len(self.ids)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a report is shown where its cells are too many for a table."""
+
+    cells: int
+    """More than so many are too many."""
+    details: int
+    """Cells told in full; as many alarms, and as many images with their digests."""
+    kinds: int
+    """Rows of each of the tables in its place."""
+    named: int = 100
+    """Cells named of one group."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +156,12 @@ class View:
     idle_targets: tuple[int, ...]
     """Positions in ``targets`` of those where every cell is a skip; if there is no room they are left out, and named."""
     rows: tuple[TableRow, ...]
+    """Empty where there are too many cells for a table: then ``kinds`` has them in short."""
+    kinds: tuple[KindTable, ...]
+    cells: int
+    """How many there are."""
+    left_out: tuple[str, ...]
+    """What of the following is not shown because there is too much of it, in words: ``120 more cells that …``."""
     summary: tuple[tuple[str, int], ...]
     unnamed: int
     """Cells that are not green and whose cause could not be named."""
@@ -139,5 +177,9 @@ class View:
     """Whether there are such cells."""
     assumed: tuple[tuple[str, int], ...]
     """(what the rules assumed because it was not given, for how many cells), the most frequent first."""
+    earlier: tuple[str, ...] = ()
+    """The runs that results were taken from, if not all were measured now."""
+    beside: str = ""
+    """How many cells ran beside others."""
     actions: tuple[SkipGroup, ...] = ()
     """For a plan: what a run would do, and with which cells."""

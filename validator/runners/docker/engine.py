@@ -17,7 +17,7 @@ from validator.base.errors import EngineUnavailableError
 from validator.base.text import one_line
 from validator.base.versions import Dotted
 from validator.host import toolkit
-from validator.model import EngineInfo
+from validator.model import EngineComponent, EngineInfo
 
 #: Seconds the engine may take to answer one call. Pulls, builds, logs and waits stream and have their own limits.
 CALL_SECONDS = 60
@@ -145,8 +145,8 @@ def _tls(address: str) -> dict[str, Any]:
 
 def _describe(client: docker.APIClient, address: str) -> EngineInfo:
     version, info = client.version(), client.info()
-    components = [str(part.get("Name", "")) for part in version.get("Components") or []]
-    podman = any("podman" in name.lower() for name in components)
+    components = tuple(map(_component, version.get("Components") or ()))
+    podman = any("podman" in part.name.lower() for part in components)
     toolkit_version, toolkit_mode = toolkit()
     return EngineInfo(
         name="podman" if podman else "docker",
@@ -163,7 +163,14 @@ def _describe(client: docker.APIClient, address: str) -> EngineInfo:
         ),
         toolkit_version=toolkit_version,
         toolkit_mode=toolkit_mode,
+        components=components,
     )
+
+
+def _component(part: dict[str, Any]) -> EngineComponent:
+    details = part.get("Details") or {}
+    said = (part.get("Name"), part.get("Version"), details.get("GitCommit"))
+    return EngineComponent(*(one_line(str(text or "")) for text in said))
 
 
 def _why(error: Exception) -> str:

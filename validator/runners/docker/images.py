@@ -119,7 +119,7 @@ class Images:
         volumes = tuple(islice((str(path) for path in config.get("Volumes") or {}), _VOLUMES))
         with self._lock:
             self._users[identity] = self._users.get(identity, 0) + 1
-            if identity not in self._uses and (use := in_use(_use(identity))):
+            if identity not in self._uses and (use := in_use(use_of(identity))):
                 self._uses[identity] = use
             was_there = identity not in self._brought
         if volumes:
@@ -152,7 +152,7 @@ class Images:
             self._fresh -= names
             if use := self._uses.pop(image, None):
                 use.close()
-        alone = unused(_use(image)) if names else None
+        alone = unused(use_of(image)) if names else None
         if alone is None:
             return
         with alone, suppress(APIError, EngineUnavailableError, *CONNECTION_ERRORS), self._clients.lend() as link:
@@ -315,7 +315,8 @@ def _cut_off(what: str) -> NoReturn:
     )
 
 
-def _use(image: str) -> str:
+def use_of(image: str) -> str:
+    """The key of the lock that says of an image, by its id, that a run uses it."""
     return f"image {image}"
 
 

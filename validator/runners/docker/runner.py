@@ -158,6 +158,7 @@ class DockerRunner:
                 labels.RUN: self._context.run_id,
                 labels.CELL: cell.id,
                 labels.OWNER: self._context.owner,
+                **({labels.KEEP: "yes"} if self._context.keep else {}),
             },
             limits=limits,
             devices=gpu_request(cell.gpus, self._engine),

@@ -28,6 +28,7 @@ from validator.base.stopping import Stop
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions
 from validator.runners.base import OnLine
 from validator.runners.local import contents
+from validator.runners.local.uses import use
 from validator.runners.local.uv_process import run_uv
 from validator.runners.packages.channels import Channel, address, channel
 from validator.runners.packages.sources import PackageSources, configured, torch_requirement
@@ -94,6 +95,7 @@ def ensure(
         root.mkdir(parents=True, exist_ok=True)
         with _locked(folder.with_suffix(".lock"), deadline, environment, report, stop):
             if python.exists():  # False also for a link to a base interpreter that is gone
+                use(folder)
                 return MadeEnvironment(python, folder.name, notes, reused=True, identity=contents.of_environment(folder))
             partial = folder.with_suffix(".partial")
             for leftover in (partial, folder):
@@ -101,6 +103,7 @@ def ensure(
             try:
                 recipe.make(partial, report, deadline, run_id, stop)
                 partial.rename(folder)
+                use(folder)
             finally:
                 _remove(partial)
             identity = contents.of_environment(folder)

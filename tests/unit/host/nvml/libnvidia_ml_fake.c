@@ -1,16 +1,19 @@
 /* A stand-in for NVIDIA's libnvidia-ml.so.1, because no GPU is to be had where the unit tests run.
  *
  * It exports NVML's own symbols with NVML's own structures, so that the real pynvml is what is exercised against it.
- * What it answers comes from the text in the environment variable FAKE_NVML, one statement a line:
+ * What it answers comes from the text in the environment variable FAKE_NVML, or of the file that it names after an @, which is
+ * read anew by every process that asks. One statement a line:
  *
  *   driver VERSION            cuda NUMBER              (13000 is 13.0)
  *   gpu UUID MAJOR MINOR TOTAL FREE MIG ECC MODE NAME  (MIG and ECC: 0, 1, or -1 where the GPU has no such thing)
  *   mig SLOT UUID             a MIG device of the last gpu
  *   compute PID BYTES         a process of the last gpu (BYTES -1: not available), likewise  graphics PID BYTES
+ *   migcompute SLOT PID BYTES a process of a MIG device of the last gpu, which the gpu itself lists too
  *   clocks NOW MAX LIMIT DEFAULT REASONS   of every gpu: MHz, milliwatts, bits (without it: not supported)
  *   busy MILLIWATTS CELSIUS  power and temperature of every gpu (without it: not supported)
  *   named PID NAME            what nvmlSystemGetProcessName says; a pid not named is not found
  *   fail FUNCTION CODE        this function returns this error
+ *   restrict                  of a gpu with MIG on, memory and processes are told to no one: code 4, no permission
  *   lose INDEX CALLS          this GPU answers so many calls and is lost from then on; it aborts when asked once more
  *   hang FUNCTION             this function never returns, likewise  crash FUNCTION  for a segmentation fault
  *   exit FUNCTION CODE        this function ends the process
@@ -26,7 +29,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
+enum { SUCCESS = 0, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7, GPU_IS_LOST = 15 };
 enum { GPUS = 8, SLOTS = 7, PROCESSES = 8 };
 
 typedef struct { unsigned long long total, free, used; } memory_t;
@@ -75,6 +78,14 @@ static int copy_line(const char *text, char *out, unsigned int size)
 static void load_scenario(void)
 {
     scenario = getenv("FAKE_NVML") ? getenv("FAKE_NVML") : "";
+    if (*scenario == '@') {
+        static char text[65536];
+        FILE *file = fopen(scenario + 1, "r");
+        text[file ? fread(text, 1, sizeof text - 1, file) : 0] = 0;
+        if (file)
+            fclose(file);
+        scenario = text;
+    }
     gpu_count = mig_count = 0;
     memset(gpus, 0, sizeof gpus);
     for (const char *line = scenario; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
@@ -97,6 +108,11 @@ static void load_scenario(void)
             process.used = (unsigned long long)used;
             process.gpu_instance = process.compute_instance = 0xFFFFFFFF;
             processes->list[processes->count++] = process;
+        } else if (last && sscanf(line, "migcompute %u %u %lld", &slot, &process.pid, &used) == 3) {
+            processes_t *lists[] = {&last->compute, &last->slots[slot]->compute};
+            process.used = (unsigned long long)used;
+            for (int each = 0; each < 2; each++)
+                lists[each]->list[lists[each]->count++] = process;
         } else if (sscanf(line, "lose %u %d", &index, &calls) == 2) {
             gpus[index].calls_left = calls;
         }
@@ -246,9 +262,14 @@ int nvmlDeviceGetCudaComputeCapability(device *gpu, int *major, int *minor)
     return SUCCESS;
 }
 
+/* What is told of a whole GPU with MIG on to administrators alone. */
+static int restricted(const device *gpu) { return statement("restrict", "") && gpu->mig == 1; }
+
 int nvmlDeviceGetMemoryInfo(device *gpu, memory_t *memory)
 {
     ENTER(gpu);
+    if (restricted(gpu))
+        return NO_PERMISSION;
     *memory = gpu->memory;
     return SUCCESS;
 }
@@ -360,12 +381,16 @@ static int copy_processes(const processes_t *from, unsigned int *count, process_
 int nvmlDeviceGetComputeRunningProcesses_v2(device *gpu, unsigned int *count, process_t *list)
 {
     ENTER(gpu);
+    if (restricted(gpu))
+        return NO_PERMISSION;
     return copy_processes(&gpu->compute, count, list);
 }
 
 int nvmlDeviceGetGraphicsRunningProcesses_v2(device *gpu, unsigned int *count, process_t *list)
 {
     ENTER(gpu);
+    if (restricted(gpu))
+        return NO_PERMISSION;
     return copy_processes(&gpu->graphics, count, list);
 }
 
@@ -403,12 +428,16 @@ int nvmlDeviceGetMigDeviceHandleByIndex(device *gpu, unsigned int slot, device *
 int nvmlDeviceGetComputeRunningProcesses_v3(device *gpu, unsigned int *count, process_t *list)
 {
     ENTER(gpu);
+    if (restricted(gpu))
+        return NO_PERMISSION;
     return copy_processes(&gpu->compute, count, list);
 }
 
 int nvmlDeviceGetGraphicsRunningProcesses_v3(device *gpu, unsigned int *count, process_t *list)
 {
     ENTER(gpu);
+    if (restricted(gpu))
+        return NO_PERMISSION;
     return copy_processes(&gpu->graphics, count, list);
 }
 

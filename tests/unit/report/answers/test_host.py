@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 from values import BARE_HOST, L4, L4_HOST
 
+from validator.host.stack import StackFinding, StackState
 from validator.model import EngineInfo, Gpu, GpuClocks, GpuProcess, HostInfo, NvmlInfo
+from validator.report.answers import host as answer
 from validator.report.answers.host import FORMATS, as_json, as_text
 
 
@@ -16,6 +18,27 @@ def of_gpu(gpu: Gpu) -> list[str]:
     """The lines of one GPU."""
     shown = as_text(replace(L4_HOST, nvml=NvmlInfo("580.95.05", "13.0", (gpu,))), 80).splitlines()
     return shown[3 : next(number for number, line in enumerate(shown) if line.startswith("engine"))]
+
+
+@pytest.fixture(autouse=True)
+def nothing_known_of_stacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of versions is data, and changes with it."""
+    monkeypatch.setattr(answer, "stack_findings", lambda engine: ())
+
+
+def test_what_is_known_of_what_starts_containers_is_told_within_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = (
+        StackFinding("runc", "1.3.3", StackState.PATCHED, as_of="2026-11-28"),
+        StackFinding("docker", "20.10.24+dfsg1", StackState.UNKNOWN, why_unknown="a distribution's build " * 5),
+    )
+    monkeypatch.setattr(answer, "stack_findings", lambda engine: found)
+    first, *others = as_text(L4_HOST, 80).splitlines()[-5:]
+    while not first.startswith("stack"):
+        first, *others = others
+    assert first == "stack         runc 1.3.3: no known weakness as of 2026-11-28"
+    assert others[0].startswith("              docker 20.10.24+dfsg1: not known whether it has known weaknesses")
+    assert all(len(line) <= 80 for line in others)
+    assert [each["state"] for each in as_json(L4_HOST)["stack"]] == ["patched", "unknown"]
 
 
 def test_a_whole_machine() -> None:

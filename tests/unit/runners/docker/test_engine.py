@@ -17,11 +17,12 @@ import pytest
 from docker.errors import APIError
 
 from validator.base.errors import EngineUnavailableError
-from validator.model import EngineInfo
+from validator.model import EngineComponent, EngineInfo
 from validator.runners.docker import engine as engines
 from validator.runners.docker.engine import connect, engine_words, expected, gpu_mechanism, gpu_obstacle, probe_engine
 
-VERSION = {"Version": "29.0.0", "ApiVersion": "1.44", "MinAPIVersion": "1.24", "Components": [{"Name": "Engine"}]}
+COMPONENT = {"Name": "Engine", "Version": "29.0.0", "Details": {"GitCommit": "3d4129b"}}
+VERSION = {"Version": "29.0.0", "ApiVersion": "1.44", "MinAPIVersion": "1.24", "Components": [COMPONENT]}
 INFO = {
     "Runtimes": {"runc": {}, "nvidia": {}},
     "DefaultRuntime": "runc",
@@ -92,6 +93,7 @@ def test_an_engine_that_answers_is_described(docker_host: pytest.MonkeyPatch) ->
         cdi_devices=("nvidia.com/gpu=0",),
         toolkit_version="1.17.4",
         toolkit_mode="cdi",
+        components=(EngineComponent("Engine", "29.0.0", "3d4129b"),),
     )
 
 
@@ -100,6 +102,8 @@ def test_an_engine_that_says_little_is_described_by_that(docker_host: pytest.Mon
     info = found(docker_host, {"Components": None}, bare)
     assert (info.name, info.runtimes, info.default_runtime, info.cdi_dirs, info.cdi_devices) == ("docker", (), None, (), ())
     assert info.problem is None
+    info = found(docker_host, {"Components": [{"Name": "runc", "Version": None}, {"Details": None}]}, bare)
+    assert info.components == (EngineComponent("runc", ""), EngineComponent("", ""))
 
 
 def test_podman_is_told_by_its_components(docker_host: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ from validator.base.errors import AcquireError, InterruptedRunError, InvalidInpu
 from validator.base.resources import shipped_folder
 from validator.base.stopping import Stop
 from validator.model import BuiltImage, Environment, HostInterpreter, PackageOptions, PulledImage, Where
-from validator.runners.local import venvs
+from validator.runners.local import uses, venvs
+from validator.runners.local.uses import unused
 from validator.runners.local.venvs import MadeEnvironment, default_root, ensure
 from validator.runners.packages import channels
 from validator.runners.packages import config as package_config
@@ -98,7 +99,7 @@ def installed(made: MadeEnvironment, *modules: str) -> list[str]:
 
 
 def leftovers(root: Path) -> list[str]:
-    return [path.name for path in root.iterdir() if path.suffix != ".lock"]
+    return [path.name for path in root.iterdir() if path.suffix not in (".lock", ".used")]
 
 
 @pytest.fixture
@@ -316,6 +317,21 @@ def test_a_making_that_takes_too_long_is_stopped_and_leaves_nothing(tmp_path: Pa
         with pytest.raises(AcquireError, match="took too long"):
             ensure(environment(), options, root, timeout_seconds=3)
     assert leftovers(root) == []
+
+
+def test_an_environment_that_was_made_or_found_is_in_use_from_then_on(packages: Path, tmp_path: Path) -> None:
+    options = PackageOptions(find_links=(str(packages / "links"), str(packages / "index/helper")), channel_url="")
+    for root in (tmp_path / "made", tmp_path / "found"):
+        made = ensure(environment(), options, root)
+        with pytest.raises(BlockingIOError), unused(root / made.key):
+            pass
+    # As another process would find it, which has made nothing itself.
+    uses._used.pop(root / made.key).close()
+    with unused(root / made.key):
+        pass
+    assert ensure(environment(), options, root).reused
+    with pytest.raises(BlockingIOError), unused(root / made.key):
+        pass
 
 
 def test_two_runs_do_not_make_the_same_environment_at_once(packages: Path, tmp_path: Path) -> None:

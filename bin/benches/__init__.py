@@ -1,0 +1,1 @@
+"""The benchmarks, a file for each; bin/bench runs them."""

@@ -602,9 +602,10 @@ def test_nothing_is_begun_once_the_run_is_to_end(now: bool, monkeypatch: pytest.
     assert engine.calls == []
 
 
-def test_what_runs_is_ended_when_the_run_is_to_end_now(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", [RUNNING, ENDED])
+def test_what_runs_is_ended_when_the_run_is_to_end_now(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     of, hang = request(), threading.Event()
-    engine = Engine(out=started(of.plan), states=[RUNNING], hang=hang)
+    engine = Engine(out=started(of.plan), states=[state], hang=hang)
     runner = made(monkeypatch, engine)
     try:
         with pytest.raises(InterruptedRunError):

@@ -38,7 +38,7 @@ def schedule(cells: int) -> tuple[str, Callable[[], str]]:
                 break
             now, _, ended = heappop(going)
             if number.random() < FAULTS:
-                scheduler.again(ended)
+                scheduler.again(ended.job)
             scheduler.end(ended.lanes)
         bound = max(work / LANES, longest)
         return (

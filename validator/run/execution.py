@@ -153,8 +153,8 @@ class _Run:
         self._results: dict[int, CellResult] = {}
         self._kept_as: dict[int, str] = {}
         """The keys under which results were kept."""
-        self._reused: list[int] = []
-        """Cells with a result of an earlier run that is not kept yet."""
+        self._unkept: list[tuple[CellResult, str | None]] = []
+        """Results that are not kept yet, with their keys."""
         self._problem: StoreError | None = None
         self._failures = 0
         self._gone: EngineUnavailableError | None = None
@@ -234,18 +234,20 @@ class _Run:
             self._retry()
             self._open_lanes()
             self._begin_ready()
+        self._keep_results()
         try:
             event: Acquired | _Ended | None = self._events.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
             self._give_up_overdue()
+            self._keep_results()
             return
-        while event is not None:  # all that is there, so that a burst of events is not one look each
+        while event is not None:  # all that is there: what many cells came to at one time is one transaction of the disk
             if isinstance(event, Acquired):
                 self._take_in(event)
             else:
                 self._end(event)
             event = None if self._events.empty() else self._events.get()
-        self._keep_reused()
+        self._keep_results()
 
     def _begin_ready(self) -> None:
         for start in self._scheduler.start():
@@ -518,7 +520,7 @@ class _Run:
     def _finish(
         self, number: int, results: Sequence[CellResult], keys: Sequence[str | None] = (), *, reused: bool = False
     ) -> None:
-        """A job has its results. They are kept at once; those of earlier runs, many together."""
+        """A job has its results. They are kept and told of before anything is waited for, together with all there are by then."""
         numbers = self._work_list.numbers(number)
         for each, result, known in zip(numbers, results, keys or [None] * len(numbers), strict=True):
             self._results[each] = result
@@ -526,24 +528,22 @@ class _Run:
             key = known if reused or may_be_kept(result) else None
             if key is not None:
                 self._kept_as[each] = key
-            if reused:
-                self._reused.append(each)
-            else:
-                self._keep(partial(self.keeper.keep, result, key))
-            self.progress.cell_finished(result)
+            self._unkept.append((result, key))
         if self._work_list.finished(number):
             self._acquisition.used()
             prepared = self._prepared_for(number)
             if self.settings.prune and prepared is not None and not prepared.was_there:
                 self._pruning.throw_away(prepared)
 
-    def _keep_reused(self) -> None:
-        """Keep those results of earlier runs that have gathered."""
-        if self._reused:
-            results = [self._results[number] for number in self._reused]
-            keys = {self._results[number].id: self._kept_as[number] for number in self._reused}
+    def _keep_results(self) -> None:
+        """Keep those results that have gathered, then tell of them."""
+        if self._unkept:
+            results = [result for result, _ in self._unkept]
+            keys = {result.id: key for result, key in self._unkept if key is not None}
             self._keep(partial(self.keeper.keep_all, results, keys))
-            self._reused.clear()
+            self._unkept = []
+            for result in results:
+                self.progress.cell_finished(result)
 
     # ------------------------------------------------------------ what goes wrong
 
@@ -610,6 +610,7 @@ class _Run:
         if not self.stop.asked:
             for _, job, results in self._later:
                 self._finish(job.number, self._tried(job, results))
+        self._keep_results()
         for number in self._running:
             self._cut.update(self._work_list.numbers(number))
         for number, cell in enumerate(self.cells):

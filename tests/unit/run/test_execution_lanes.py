@@ -732,3 +732,25 @@ def test_a_runner_that_gives_up_though_nobody_asked_it_to_is_an_error() -> None:
     runner = RunnerDouble(prepare_trouble={"a": trouble}, run_trouble={"b@host": trouble})
     done = executed(runner, cell(environment("a")), cell(environment("b")), cell(environment("c")))
     assert statuses(done) == ["error", "error", "pass"]
+
+
+def test_what_many_cells_came_to_at_one_time_is_kept_together_and_told_of_after() -> None:
+    class Slow(Log):
+        together: list[int]
+
+        def keep_all(self, results: Any, keys: Any = None) -> None:
+            listed = list(results)
+            if listed and not self.together:
+                wait_for("the others", lambda: len(runner.ran) == 4)
+                time.sleep(0.05)
+            self.together += [len(listed)] if listed else []
+            super().keep_all(listed, keys or {})
+            assert not any(f"finished {result.id}" in self.lines for result in listed)
+
+    runner, log = Beside(), Slow()
+    log.together = []
+    done = executed(runner, *(cell(environment(name)) for name in "abcd"), log=log, settings=Settings(4, 4, tuple(range(8))))
+    assert statuses(done) == ["pass"] * 4
+    assert sum(log.together) == 4
+    assert len(log.together) <= 2
+    assert all(f"finished {result.id}" in log.lines for result in done.results)

@@ -21,7 +21,7 @@ from validator.cli.options import facts_option, out_option, report_format_option
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import HostInfo, Matrix, Plan, Report, RunInfo, count
+from validator.model import Basis, HostInfo, Matrix, Plan, Report, RunInfo, Status, count
 from validator.report import FILES, files, parts
 from validator.runners import RunContext, Runner, choose
 
@@ -248,8 +248,11 @@ def _written(
         results, hosts = store.hosts_of(execution.results, host)
         report = replace(report, hosts=hosts, cells=results)
         with store.alone_at_latest():
-            newest = store.newest(info.matrix, cells)
-            store.write_reports(info.id, files(report), files(replace(report, hosts=newest.hosts, cells=newest.results)))
+            latest = report
+            if not _is_newest(report, cells):
+                newest = store.newest(info.matrix, cells)
+                latest = replace(report, hosts=newest.hosts, cells=newest.results)
+            store.write_reports(info.id, files(report), files(latest))
     except StoreError as error:
         problem = problem or error  # what was measured is shown first
     try:
@@ -257,6 +260,12 @@ def _written(
     except StoreError as error:
         problem = problem or error
     return report, problem
+
+
+def _is_newest(report: Report, cells: list[str]) -> bool:
+    """Whether a run's own report is all that ``latest/`` has to show: nothing says more than a run that tried every cell."""
+    tried = all(cell.basis is Basis.MEASURED or cell.status is Status.ERROR for cell in report.cells)
+    return tried and [cell.id for cell in report.cells] == cells
 
 
 def _every_cell(matrix: Matrix) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from validator.model import Report, Status
 from validator.report.forecast import Forecast
@@ -32,6 +33,7 @@ def parts(shown: Report | Forecast, *, width: int | None = None, color: bool = F
     return (f"{line}\n" for line in _lines(view(shown, _BOUNDS)))
 
 
+@lru_cache(4096)  # cells have most of their texts in common
 def escape(text: str) -> str:
     """Text of one line as prose: shown as it is, whatever is in it. A URL in it is shown as code, to be copied."""
     return "".join(_word(part) if _LINKED_BY_ITSELF.search(part) else _plain(part) for part in _WORDS.split(text))

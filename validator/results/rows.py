@@ -75,6 +75,20 @@ COLUMNS = (
 )
 
 
+#: What the columns are that a result decides where there is none.
+NO_RESULT = {
+    "key": None,
+    "at": None,
+    "status": None,
+    "basis": None,
+    "strength": 0,
+    "causes": "",
+    "seconds": None,
+    "acquire_seconds": None,
+    "cached": 0,
+}
+
+
 def row(columns: tuple[object, ...]) -> Row:
     """The row whose ``COLUMNS`` these are. Raises DamagedError."""
     number, run, sitting, id_, state, at, environment, subject, digest, status, basis, *others = columns

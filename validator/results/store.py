@@ -25,7 +25,7 @@ from validator.results.files import IGNORE, make_folder, write_whole
 from validator.results.hosts import Run, run_of, with_hosts
 from validator.results.json_v1 import dump_host, dump_run
 from validator.results.past import Durations, Entry, Newest, Unfinished
-from validator.results.rows import State, kept, moment, now, planned, result_of, text
+from validator.results.rows import NO_RESULT, State, kept, moment, now, planned, result_of, text
 
 #: An id that can be the name of a folder of ours; a damaged history may hold any text.
 _FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -92,9 +92,9 @@ class Store:
             _plan(database, number, self._sitting, cells)
 
     def begin(self, cell: Cell) -> None:
-        """Record that a cell is about to run."""
+        """Record that a cell is about to run; it has no result from then on, whatever it had."""
         with self._database.writing(lasting=False) as database:
-            self._change(database, cell.id, {"state": State.BEGUN.value, "key": None, "at": None, "strength": 0})
+            self._change(database, cell.id, {"state": State.BEGUN.value, **planned(cell), **NO_RESULT})
 
     def intend(self, intent: Intent) -> None:
         """Record what is about to be started for a cell, so that whoever takes the run up finds it."""
@@ -276,7 +276,7 @@ class Store:
             columns |= {"state": State.DONE.value, "at": now(), "key": None if result.cached else key}
             self._change(database, result.id, columns, stays=("at", "key"))
         else:
-            self._change(database, result.id, columns | {"strength": 0})
+            self._change(database, result.id, columns)
 
     def _change(
         self, database: sqlite3.Connection, cell_id: str, columns: Mapping[str, object], stays: Collection[str] = ()

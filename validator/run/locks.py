@@ -33,6 +33,8 @@ _OPEN_TO_ALL = stat.S_ISVTX | 0o777
 _UNFIT = re.compile(r"[^A-Za-z0-9-]", re.ASCII)
 #: How long what another process is just making may be closed to us: its mode is set a moment after it is there.
 _MAKING_SECONDS = 0.5
+#: How often a file may be taken away under our hands before that is somebody's purpose.
+_TIDIED_AT_MOST = 10
 _LOCKS = Path("/proc/locks")
 
 
@@ -120,7 +122,7 @@ class GpuLocks:
 
     def _lock(self, folder: int, name: str, exclusive: bool, gpu: Gpu, held: Held) -> HeldElsewhere | None:
         """Add the lock of one file to what is held, or say who has it."""
-        while True:
+        for _ in range(_TIDIED_AT_MOST):
             try:
                 descriptor = _patiently(lambda: _open(folder, name))
             except _Refused as refused:
@@ -138,6 +140,8 @@ class GpuLocks:
             if _is_still(folder, name, descriptor):
                 return None
             os.close(held._descriptors.pop())  # someone tidied the folder between opening and locking
+        held.problem = held.problem or f"The lock of a GPU cannot be used: {self.folder / name} is replaced again and again."
+        return None
 
     def _nothing(self, refused: _Refused) -> str:
         return f"GPUs cannot be locked against other runs on this machine: {self.folder} {refused}."

@@ -119,9 +119,12 @@ def test_a_result_that_is_said_more_about_keeps_its_key_and_its_moment(tmp_path:
 def test_a_cell_that_is_begun_again_has_neither_result_nor_key(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.begin_run(run_info("run-1"), L4_HOST, [of(measured())])
-    store.keep(measured(), "key")
+    store.keep(measured(seconds=Seconds(total=1.0), findings=(Finding("x", Severity.DEGRADED, "x"),)), "key")
     store.begin(of(measured()))
     assert store.reusable(["key"]) == {}
+    [entry] = store.history("a@host")["a@host"]
+    assert (entry.state, entry.status, entry.seconds, entry.causes) == (State.BEGUN, None, None, ())
+    assert "died during this cell" in store.load_report().cells[0].reason
     store.keep(measured())
     assert store.reusable(["key"]) == {}
 
@@ -285,6 +288,8 @@ def test_a_run_of_some_cells_leaves_the_others_in_place(tmp_path: Path) -> None:
         (measured(), measured(status=Status.FAIL), False),
         (foretold(), result(Status.SKIP, "a"), False),
         (foretold(), measured(), False),
+        (foretold(), foretold(status=Status.PASS), False),
+        (result(basis=Basis.INSPECTED, env="a"), result(basis=Basis.INSPECTED, env="a"), False),
         (measured(), foretold(digest="sha256:1"), True),
         (measured(digest="sha256:1"), foretold(), True),
         (measured(digest="sha256:1"), result(basis=Basis.INSPECTED, env="a", digest="sha256:1"), True),
@@ -296,7 +301,8 @@ def test_what_says_less_does_not_take_the_place_of_what_says_more_about_the_same
 ) -> None:
     kept(tmp_path, "run-1", replace(older, reason="older"))
     kept(tmp_path, "run-2", replace(newer, reason="newer"))
-    assert shown(tmp_path, "a") == ([("older", "run-1")] if the_older_stays else [("newer", None)])
+    expected = [("older", "run-1")] if the_older_stays else [("newer", None)]
+    assert shown(tmp_path, "a") == shown(tmp_path, "a", "never") == expected
 
 
 @pytest.mark.parametrize(
@@ -321,6 +327,13 @@ def test_of_a_target_that_is_defined_otherwise_the_newest_is_shown(tmp_path: Pat
     kept(tmp_path, "run-1", measured(reason="older"))
     kept(tmp_path, "run-2", replace(foretold(reason="newer"), target=replace(target(), **changed)))
     assert shown(tmp_path, "a") == [("newer", None)]
+
+
+def test_a_result_that_an_older_run_used_again_is_of_the_run_that_measured_it(tmp_path: Path) -> None:
+    first = kept(tmp_path, "run-1", measured(reason="1"), keys={"a@host": "key"}, matrix="other.yaml").reusable(["key"])["key"]
+    kept(tmp_path, "run-2", first)
+    kept(tmp_path, "run-3", measured("b", reason="3"))
+    assert shown(tmp_path, "a", "b") == [("1", "run-1"), ("3", None)]
 
 
 def test_a_measurement_is_found_behind_many_predictions(tmp_path: Path) -> None:

@@ -383,10 +383,12 @@ def in_place_of_the_file(kind: str, path: Path, elsewhere: Path) -> None:
         elsewhere.touch()
         os.link(elsewhere, path)
     else:
+        if kind == "link":
+            elsewhere.touch()
         path.symlink_to(elsewhere)
 
 
-@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "second name"])
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link", "dangling link", "second name"])
 def test_what_is_no_lock_file_is_a_stated_problem(gpu_locks: GpuLocks, folder: Path, tmp_path: Path, kind: str) -> None:
     assert gpu_locks.unavailable is None
     in_place_of_the_file(kind, folder / "gpu-GPU-1111.lock", tmp_path / "elsewhere")
@@ -394,9 +396,29 @@ def test_what_is_no_lock_file_is_a_stated_problem(gpu_locks: GpuLocks, folder: P
     assert isinstance(held, Held)
     assert held.gpus == (T4, SECOND_T4)
     assert str(folder / "gpu-GPU-1111.lock") in (held.problem or "")
+    assert "replaced" not in (held.problem or "")
     assert not is_free(gpu_locks, SECOND_T4)  # what can be locked is
     held.release()
-    assert kind == "second name" or not (tmp_path / "elsewhere").exists()
+    assert kind != "dangling link" or not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_that_is_replaced_again_and_again_is_a_stated_problem(
+    gpu_locks: GpuLocks, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = locks._open
+
+    def replaced(descriptor: int, name: str) -> int:
+        opened = real(descriptor, name)
+        (folder / name).unlink()
+        return opened
+
+    monkeypatch.setattr(locks, "_open", replaced)
+    before = len(os.listdir("/proc/self/fd"))
+    held = gpu_locks.take([T4])
+    assert isinstance(held, Held)
+    assert "replaced again and again" in (held.problem or "")
+    held.release()
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link", "not sticky"])

@@ -108,6 +108,6 @@ def container_body(
 
 
 def _volume_paths(volumes: Iterable[str]) -> list[str]:
-    """Absolute, plain paths, each once; those of scratch and of the kernel's own file systems are not replaced."""
+    """Absolute, plain paths, each once; the kernel's own file systems are not replaced."""
     paths = {posixpath.normpath("/" + volume.strip().lstrip("/")) for volume in volumes if volume.strip()}
-    return sorted(path for path in paths - {SCRATCH} if not _NOT_FOR_VOLUMES.fullmatch(path))
+    return sorted(path for path in paths if not _NOT_FOR_VOLUMES.fullmatch(path))

@@ -18,6 +18,8 @@ from validator.runners.docker.engine import CONNECTION_ERRORS, engine_words
 
 #: Seconds for the engine to kill and remove a container; dockerd itself waits ten for a kill, twice.
 _REMOVAL_SECONDS = 25
+#: The same where somebody waits for the end of the whole run: what then still runs is the reaper's.
+_HURRIED_SECONDS = 5
 #: Seconds for it to say how a container is that it could not remove.
 _LOOK_SECONDS = 10
 #: Seconds beyond a container's own times in which its events are looked for; the engine records them a moment later.
@@ -63,15 +65,16 @@ def ended_from_outside(client: docker.APIClient, name: str, state: State) -> boo
     return "kill" in actions or not actions & {"start", "die", "died"}
 
 
-def end(link: Link, name: str, *, keep: bool) -> str | None:
+def end(link: Link, name: str, *, keep: bool, hurried: bool = False) -> str | None:
     """Remove a container, running or not; one that is to be kept is only stopped, so that it holds no GPU.
 
     Returns why it still runs when it cannot be ended, else None. Takes a minute at most. An engine that does not answer is
     asked once more; what it then still has is found by its label.
     """
+    seconds = _HURRIED_SECONDS if hurried else _REMOVAL_SECONDS
     for _ in range(2):
         try:
-            with _within(link.client, _REMOVAL_SECONDS) as client:
+            with _within(link.client, seconds) as client:
                 if keep:
                     client.kill(name)
                 else:
@@ -92,8 +95,8 @@ def end(link: Link, name: str, *, keep: bool) -> str | None:
             link.drop()
             if not _is_timeout(error) or not _runs(link, name):
                 continue
-            said = f"no answer within {_REMOVAL_SECONDS} s"
-        return f"the container could not be ended, and still holds what it was given; the engine says: {said}"
+            said = f"no answer within {seconds} s"
+        return f"the container {name} could not be ended, and still holds what it was given; the engine says: {said}"
     return None
 
 

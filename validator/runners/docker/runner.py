@@ -184,7 +184,7 @@ class DockerRunner:
         if self._stop.asked:
             raise _interrupted(request)
         with self._clients.lend() as link:
-            return _ended(link, request, lambda: self._run(link, request, on_event, gate))
+            return self._ended(link, request, lambda: self._run(link, request, on_event, gate))
 
     def rejoin(self, request: RunRequest, on_event: OnEvent, gate: Gate = OPEN) -> RunOutcome | None:
         """Read what the container of an earlier process has said and still says; None where it is gone or was never started.
@@ -203,7 +203,7 @@ class DockerRunner:
             if state.get("Status") == "created":
                 ending.end(link, request.name, keep=False)
                 return None
-            return _ended(link, request, lambda: self._followed(link, watch, began=began, started=began))
+            return self._ended(link, request, lambda: self._followed(link, watch, began=began, started=began))
 
     def close(self) -> None:
         """Close the connections."""
@@ -211,6 +211,20 @@ class DockerRunner:
         self._clients.close()
 
     # ------------------------------------------------------------ the life of a container
+
+    def _ended(self, link: Link, request: RunRequest, part: Callable[[], RunOutcome]) -> RunOutcome:
+        """What a part of a container's life gives; the container is ended then, however it went."""
+        try:
+            outcome = part()
+        except BaseException as error:
+            with held_back():
+                problem = ending.end(link, request.name, keep=request.keep, hurried=self._stop.now)
+            if problem and isinstance(error, InterruptedRunError):
+                raise InterruptedRunError(error.what, why=f"{error.why}; {problem}", hint="see `validator clean`") from error
+            raise
+        with held_back():
+            problem = ending.end(link, request.name, keep=request.keep, hurried=self._stop.now)
+        return replace(outcome, stuck=True, engine_problem=outcome.engine_problem or problem) if problem else outcome
 
     def _run(self, link: Link, request: RunRequest, on_event: OnEvent, gate: Gate) -> RunOutcome:
         began = time.monotonic()
@@ -405,19 +419,6 @@ class DockerRunner:
                 if time.monotonic() >= give_up or self._stop.now:
                     return None, away
                 time.sleep(0.25)
-
-
-def _ended(link: Link, request: RunRequest, part: Callable[[], RunOutcome]) -> RunOutcome:
-    """What a part of a container's life gives; the container is ended then, however it went."""
-    try:
-        outcome = part()
-    except BaseException:
-        with held_back():
-            ending.end(link, request.name, keep=request.keep)
-        raise
-    with held_back():
-        problem = ending.end(link, request.name, keep=request.keep)
-    return replace(outcome, stuck=True, engine_problem=outcome.engine_problem or problem) if problem else outcome
 
 
 def _nothing(request: RunRequest) -> ProbeReport:

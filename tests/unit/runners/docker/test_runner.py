@@ -27,6 +27,7 @@ from validator.base.errors import EngineUnavailableError, InterruptedRunError
 from validator.model import EngineInfo, NvmlInfo
 from validator.probe_host import ProbePlan
 from validator.runners import Prepared, RunContext, RunOutcome, RunRequest
+from validator.runners.collect import Collector, Ended
 from validator.runners.docker import engine as engines
 from validator.runners.docker import runner as runners
 from validator.runners.docker.runner import DockerRunner
@@ -195,9 +196,14 @@ def request(*, keep: bool = False, deadline_seconds: float = 90.0, devices: bool
     return RunRequest("a@host", NAME, {"Image": "i", "HostConfig": host}, probe_plan("import"), deadline_seconds, keep)
 
 
-def whole(plan: ProbePlan) -> bytes:
-    """All that a probe says whose one check fails."""
-    end = {"status": "fail", "message": "no torch", "seconds": 0.1, "metrics": {}, "died": None, "output": ""}
+FAILED = {"status": "fail", "message": "no torch", "seconds": 0.1, "metrics": {}, "died": None, "output": ""}
+
+
+PASSED = {**FAILED, "status": "pass", "message": ""}
+
+
+def whole(plan: ProbePlan, end: Mapping[str, object] = FAILED) -> bytes:
+    """All that a probe says of its one check, which fails unless something else is given."""
     said: list[dict[str, Any]] = [
         {"event": "worker-start", "worker": 1, "pid": 7},
         {"event": "check-start", "check": "import", "worker": 1},
@@ -410,6 +416,44 @@ def test_whose_end_it_was_is_read_from_the_engines_events(
     assert (since, until) == (pytest.approx(1795885200.2, abs=0.001), pytest.approx(1795885209.423, abs=0.001))
 
 
+def test_a_log_that_has_lost_its_beginning_takes_nothing_from_what_was_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = request()
+    engine = Engine(out=b"rotated\n", live=b"".join(whole(of.plan, PASSED).splitlines(keepends=True)[:-1]), err=b"words\n")
+    outcome = run(monkeypatch, engine, of)
+    assert [check.name for check in outcome.report.checks] == ["import"]
+    assert (outcome.report.violations, outcome.report.stray, outcome.stderr) == ((), "", "words\n")
+
+
+def test_a_whole_answer_with_a_bad_exit_is_tried_again_where_somebody_killed_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = request()
+    passed = whole(of.plan, PASSED)
+    for actions, outside in ((("start", "kill", "die"), True), (("start", "die"), False)):
+        engine = Engine(out=passed, actions=actions, states=[{**ENDED, "ExitCode": 137}])
+        outcome = run(monkeypatch, engine, of)
+        assert outcome.report.complete
+        assert (outcome.transient, outcome.exit_code) == (outside, 137)
+
+
+def test_what_the_probe_waited_for_its_turn_is_given_to_it_after_a_broken_connection_too(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    of, given = request(deadline_seconds=90), []  # type: ignore[var-annotated]
+
+    class Waiting(Collector):
+        def pump(self, sources: Any, deadline_seconds: float) -> Ended:
+            given.append(deadline_seconds)
+            ended = super().pump(sources, deadline_seconds)
+            clock.now += 100
+            self.waited_seconds += 100
+            return ended
+
+    monkeypatch.setattr(runners, "Collector", Waiting)
+    engine = Engine(out=whole(of.plan), live=b"", breaks=1, states=[RUNNING, ENDED])
+    outcome = run(monkeypatch, engine, of)
+    assert (outcome.report.complete, outcome.timed_out) == (True, False)
+    assert given == [90, pytest.approx(90, abs=1)]
+
+
 def test_a_container_out_of_memory_died_of_itself_whoever_killed_it(monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = run(monkeypatch, Engine(actions=("kill",), states=[{**ENDED, "ExitCode": 137, "OOMKilled": True}]))
     assert (outcome.engine_problem, outcome.transient) == (None, False)
@@ -558,9 +602,10 @@ def test_nothing_is_begun_once_the_run_is_to_end(now: bool, monkeypatch: pytest.
     assert engine.calls == []
 
 
-def test_what_runs_is_ended_when_the_run_is_to_end_now(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("state", [RUNNING, ENDED])
+def test_what_runs_is_ended_when_the_run_is_to_end_now(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     of, hang = request(), threading.Event()
-    engine = Engine(out=started(of.plan), states=[RUNNING], hang=hang)
+    engine = Engine(out=started(of.plan), states=[state], hang=hang)
     runner = made(monkeypatch, engine)
     try:
         with pytest.raises(InterruptedRunError):
@@ -568,6 +613,26 @@ def test_what_runs_is_ended_when_the_run_is_to_end_now(monkeypatch: pytest.Monke
     finally:
         hang.set()
     assert engine.called("remove") == ["remove"]
+
+
+def test_a_container_that_cannot_be_ended_when_the_run_is_to_end_now_is_named_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    of, hang = request(), threading.Event()
+    engine = Engine(out=started(of.plan), states=[RUNNING], hang=hang)
+    runner = made(monkeypatch, engine)
+    seen: list[int] = []
+
+    def remove(self: Engine, *_: object, **__: object) -> None:
+        seen.append(self.timeout)
+        raise requests.exceptions.ReadTimeout("Read timed out.")
+
+    monkeypatch.setattr(Engine, "remove_container", remove)
+    try:
+        with pytest.raises(InterruptedRunError) as caught:
+            runner.run(of, lambda event: runner._stop.ask())
+    finally:
+        hang.set()
+    assert f"{NAME} could not be ended" in caught.value.why
+    assert seen == [5]
 
 
 def test_a_run_that_is_to_end_does_not_wait_for_an_engine(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:

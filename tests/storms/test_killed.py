@@ -84,7 +84,9 @@ def test_killed_at_random_moments(sea: StormEngine, tmp_path: Path, seen: Seen) 
             return take_up(sea, folder, names, killed=time.time(), at_once=at % 2 == 0)
 
     with Run(tmp_path / "other", matrix_of({"other": sea.image("calm", 600)}), *DOCKER, env=env(sea)) as other:
-        bystanders = other.wait("the other run's container", lambda: [each.id for each in sea.there() if each.cell == "other@host"])
+        bystanders = other.wait(
+            "the other run's container", lambda: [each.id for each in sea.there() if each.cell == "other@host"]
+        )
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(storm, range(MOMENTS)))
         assert other.going, "a run that nobody touched goes on"

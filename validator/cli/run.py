@@ -250,7 +250,7 @@ def _written(
         with store.alone_at_latest():
             latest = report
             if not _is_newest(report, cells):
-                newest = store.newest(info.matrix, cells)
+                newest = store.newest(info.matrix, cells, own=report.cells)
                 latest = replace(report, hosts=newest.hosts, cells=newest.results)
             store.write_reports(info.id, files(report), files(latest))
     except StoreError as error:

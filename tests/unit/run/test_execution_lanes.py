@@ -754,3 +754,14 @@ def test_what_many_cells_came_to_at_one_time_is_kept_together_and_told_of_after(
     assert sum(log.together) == 4
     assert len(log.together) <= 2
     assert all(f"finished {result.id}" in log.lines for result in done.results)
+
+
+def test_the_end_of_the_run_waits_for_what_is_being_thrown_away() -> None:
+    class SlowToGo(There):
+        def discard(self, prepared: Prepared) -> None:
+            time.sleep(0.2)
+            super().discard(prepared)
+
+    runner = SlowToGo()
+    executed(runner, cell(environment("a")), settings=Settings(prune=True))
+    assert runner.discarded == ["a"]

@@ -248,11 +248,11 @@ def _written(
         results, hosts = store.hosts_of(execution.results, host)
         report = replace(report, hosts=hosts, cells=results)
         with store.alone_at_latest():
-            latest = report
+            latest = None
             if not _is_newest(report, cells):
                 newest = store.newest(info.matrix, cells, own=report.cells)
-                latest = replace(report, hosts=newest.hosts, cells=newest.results)
-            store.write_reports(info.id, files(report), files(latest))
+                latest = files(replace(report, hosts=newest.hosts, cells=newest.results))
+            store.write_reports(info.id, files(report), latest)
     except StoreError as error:
         problem = problem or error  # what was measured is shown first
     try:

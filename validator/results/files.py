@@ -13,6 +13,7 @@ from validator.base.errors import StoreError, StoreFullError
 
 #: What the ``.gitignore`` of a results folder holds.
 IGNORE = "*\n"
+_COPIED_BYTES = 1 << 20
 #: What the system says where there is no more room: a full disk, a quota, a limit on the size of files.
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 MAKE_ROOM = "free some space on that disk, or use another folder with --out"
@@ -40,12 +41,26 @@ def write_whole(path: Path, text: str | Iterable[str]) -> None:
 
     A long text may come in parts, so that it is never in memory as a whole.
     """
+    parts = [text] if isinstance(text, str) else text
+    _put(path, (part.encode("utf-8") for part in parts))
+
+
+def copy_whole(source: Path, path: Path) -> None:
+    """Copy a file of ours, as ``write_whole`` writes one."""
+    try:
+        with source.open("rb") as file:
+            _put(path, iter(lambda: file.read(_COPIED_BYTES), b""))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def _put(path: Path, parts: Iterable[bytes]) -> None:
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with unfinished.open("w", encoding="utf-8") as file:
-                file.writelines([text] if isinstance(text, str) else text)
+            with unfinished.open("wb") as file:
+                file.writelines(parts)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(unfinished, path)

@@ -21,7 +21,7 @@ from validator.model import Cell, CellResult, HostInfo, Intent, Report, RunInfo
 from validator.results import locks, past
 from validator.results.bulk import no_collection
 from validator.results.database import NAME, Database
-from validator.results.files import IGNORE, make_folder, write_whole
+from validator.results.files import IGNORE, copy_whole, make_folder, write_whole
 from validator.results.hosts import Run, run_of, with_hosts
 from validator.results.json_v1 import dump_host, dump_run
 from validator.results.past import Durations, Entry, Newest, Unfinished
@@ -141,12 +141,15 @@ class Store:
     def write_reports(self, run_id: str, texts: Texts, latest: Texts | None = None) -> None:
         """Write the texts of a run's report, by file name, under ``runs/<id>/``; and ``latest``, or the same, under ``latest/``.
 
-        Each file is written whole or not at all. A text may come in parts; it is gone through once for each folder.
+        Each file is written whole or not at all. A text may come in parts, and is gone through once.
         """
+        of_run, newest = self._folder / "runs" / run_id, self._folder / "latest"
         for name, content in texts.items():
-            write_whole(self._folder / "runs" / run_id / name, content)
-        for name, content in (texts if latest is None else latest).items():
-            write_whole(self._folder / "latest" / name, content)
+            write_whole(of_run / name, content)
+            if latest is None:
+                copy_whole(of_run / name, newest / name)
+        for name, content in (latest or {}).items():
+            write_whole(newest / name, content)
 
     @contextmanager
     def alone_at_latest(self) -> Iterator[None]:

@@ -241,12 +241,14 @@ class _Run:
             self._give_up_overdue()
             self._keep_results()
             return
+        acquired = []
         while event is not None:  # all that is there: what many cells came to at one time is one transaction of the disk
             if isinstance(event, Acquired):
-                self._take_in(event)
+                acquired.append(event)
             else:
                 self._end(event)
             event = None if self._events.empty() else self._events.get()
+        self._take_in(acquired)
         self._keep_results()
 
     def _begin_ready(self) -> None:
@@ -273,40 +275,46 @@ class _Run:
             if lane.gpu is None and lane.name not in self._until:
                 (self._scheduler.away if quiet else self._scheduler.back)(lane.name)
 
-    def _take_in(self, acquired: Acquired) -> None:
-        """An environment is ready: what is known of its cells is used again, the others can start."""
-        environment, prepared = acquired.environment, acquired.prepared
-        if isinstance(prepared, InterruptedRunError):
-            if self.stop.asked:
-                return
-            prepared = endings.unasked()
-        if isinstance(prepared, Exception):
-            for job in self._scheduler.withdraw(environment.id):
-                cells = self._work_list.cells_of(job.number)
-                failed = [self._one.failed(cell, prepared, acquired.seconds) for cell in cells]
-                self._finish(job.number, [replace(result, attempts=acquired.attempts) for result in failed])
-            if isinstance(prepared, EngineUnavailableError) and self._gone is None:
-                self._gone = prepared
-                self.progress.said(f"{prepared.what}: nothing new is begun")
-            return
-        self._prepared[environment.id] = acquired
-        jobs = self._scheduler.withdraw(environment.id)
-        known = self._reusable(jobs, prepared)
+    def _take_in(self, acquired: Iterable[Acquired]) -> None:
+        """Environments are ready: what is known of their cells is used again, the others can start."""
+        jobs: list[Job] = []
+        for each in acquired:
+            if isinstance(each.prepared, Prepared):
+                self._prepared[each.environment.id] = each
+                jobs += self._scheduler.withdraw(each.environment.id)
+            elif not (isinstance(each.prepared, InterruptedRunError) and self.stop.asked):
+                self._cannot_be_had(each, each.prepared)
+        known = self._reusable(jobs) if jobs else {}
         for job in jobs:
             numbers = self._work_list.numbers(job.number)
             if all(number in known for number in numbers):
                 self._finish(job.number, [known[each][1] for each in numbers], [known[each][0] for each in numbers], reused=True)
             else:
                 self._scheduler.add(job)
-        self._scheduler.ready(environment.id)
+        for environment in dict.fromkeys(job.environment for job in jobs):
+            self._scheduler.ready(environment)
 
-    def _reusable(self, jobs: Iterable[Job], prepared: Prepared) -> Mapping[int, tuple[str, CellResult]]:
+    def _cannot_be_had(self, acquired: Acquired, error: Exception) -> None:
+        """An environment is not to be had; without an engine, no other is either."""
+        if isinstance(error, InterruptedRunError):
+            error = endings.unasked()
+        for job in self._scheduler.withdraw(acquired.environment.id):
+            failed = [self._one.failed(cell, error, acquired.seconds) for cell in self._work_list.cells_of(job.number)]
+            self._finish(job.number, [replace(result, attempts=acquired.attempts) for result in failed])
+        if isinstance(error, EngineUnavailableError) and self._gone is None:
+            self._gone = error
+            self.progress.said(f"{error.what}: nothing new is begun")
+
+    def _reusable(self, jobs: Iterable[Job]) -> Mapping[int, tuple[str, CellResult]]:
         """What earlier runs measured of jobs' cells, with its key, by number. An unreadable history has nothing to tell."""
         try:
             keys: dict[int, list[str]] = {}
-            for number in (number for job in jobs for number in self._work_list.numbers(job.number)):
-                placed = [self._key(cell, prepared) for cell in placements(self.cells[number])]
-                keys[number] = [key for key in placed if key is not None]
+            for job in jobs:
+                if (prepared := self._prepared_for(job.number)) is None:
+                    continue
+                for number in self._work_list.numbers(job.number):
+                    placed = [self._key(cell, prepared) for cell in placements(self.cells[number])]
+                    keys[number] = [key for key in placed if key is not None]
             known = self.known.reusable(key for some in keys.values() for key in some)
             found = {number: key for number, some in keys.items() for key in reversed(some) if key in known}
             return {number: (key, of_kept(self.cells[number], known[key], self.rejudge)) for number, key in found.items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from values import host, probe_plan, probe_report
 
@@ -102,9 +101,9 @@ class Log:
         if key:
             self.keys[result.id] = key
 
-    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] = MappingProxyType({})) -> None:
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True) -> None:
         for result in results:
-            self.keep(result, keys.get(result.id))
+            self.keep(result, (keys or {}).get(result.id), final=final)
 
     def planned(self, cells: Sequence[Cell], lanes: Sequence[str]) -> None:
         self.lines.append(f"planned {len(cells)} on {', '.join(lanes)}")

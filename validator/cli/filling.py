@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from validator import __version__
@@ -56,12 +55,13 @@ class Filling:
             self._results[result.id] = result
             self._write_now_and_then()
 
-    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] = MappingProxyType({})) -> None:
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True) -> None:
         """As ``keep``."""
         results = list(results)
-        self._store.keep_all(results, keys)
-        self._results.update({result.id: result for result in results})
-        self._write_now_and_then()
+        self._store.keep_all(results, keys, final=final)
+        if final:
+            self._results.update({result.id: result for result in results})
+            self._write_now_and_then()
 
     def write(self) -> None:
         """Write the report files of the run as it is now. They are a convenience: where that fails the run goes on."""

@@ -115,11 +115,11 @@ class Store:
         with self._database.writing() as database:
             self._keep(database, result, key, final=final)
 
-    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None) -> None:
-        """Record many results, by their cells' ids under keys, in one transaction: all of them or none."""
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True) -> None:
+        """Record many results as ``keep`` does, by their cells' ids under keys, in one transaction: all of them or none."""
         with self._database.writing() as database, no_collection():
             for result in results:
-                self._keep(database, result, (keys or {}).get(result.id), final=True)
+                self._keep(database, result, (keys or {}).get(result.id), final=final)
 
     def finish_run(self, run: RunInfo) -> None:
         """Record that the run came to its end, interrupted or not."""

@@ -9,20 +9,18 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from heapq import heappop, heappush
 
 from validator.base.errors import EngineUnavailableError, InterruptedRunError, StoreError
 from validator.base.stopping import Stop
-from validator.base.text import one_line
 from validator.model import Action, Cell, CellResult, Gpu, HostInfo, Intent, Matrix, Plan, Status, not_run
 from validator.run import endings
 from validator.run.acquisition import Acquired, Acquisition, pause_before
 from validator.run.attempts import Attempts, Streaks
 from validator.run.busy import GpuUnseenError
-from validator.run.cache import key_of, may_be_kept, placements
+from validator.run.cache import placements
 from validator.run.cell import CellRuns, Ran
 from validator.run.gate import CellGate, Turns
 from validator.run.guard import Guard
@@ -30,14 +28,15 @@ from validator.run.lanes import share_of
 from validator.run.locks import Held, HeldElsewhere
 from validator.run.protocols import Keeper, Progress
 from validator.run.pruning import Pruning
+from validator.run.record import Record
+from validator.run.reuse import Reuse
 from validator.run.scheduler import Job, Scheduler, Start
 from validator.run.settings import Known, Settings
 from validator.run.telling import Telling
 from validator.run.worklist import Worklist
 from validator.runners.base import OPEN, Prepared, Runner, RunRequest
-from validator.verdict import foretold, of_kept
+from validator.verdict import foretold
 from validator.verdict.agreement import Rejudge
-from validator.verdict.findings import with_alternatives
 
 #: Seconds between two looks at what tells no one when it changes: the run's stop, turns, lanes that others hold.
 _LOOK_SECONDS = 0.1
@@ -150,13 +149,10 @@ class _Run:
     def __post_init__(self) -> None:
         self.progress = Telling(self.progress)
         self._one = CellRuns(self.matrix, self.runner, self.progress, self.host, self.rejudge)
-        self._results: dict[int, CellResult] = {}
-        self._kept_as: dict[int, str] = {}
-        """The keys under which results were kept."""
-        self._unkept: list[tuple[CellResult, str | None]] = []
-        """Results that are not kept yet, with their keys."""
-        self._problem: StoreError | None = None
-        self._failures = 0
+        self._record = Record(self.keeper, self.progress)
+        self._reuse = Reuse(
+            self.known, self.matrix, self.host, self.runner.name, self.settings.facts, self.rejudge, self.progress
+        )
         self._gone: EngineUnavailableError | None = None
         """Why nothing can be made ready any more."""
         self._scheduler = Scheduler()
@@ -182,11 +178,7 @@ class _Run:
     def whole(self) -> Execution:
         """From the first cell to the last."""
         self._foretell()
-        stands = self.known.results
-        self._results |= {
-            number: stands[cell.id] for number, cell in enumerate(self.cells) if number not in self._results and cell.id in stands
-        }
-        left = {number: cell for number, cell in enumerate(self.cells) if number not in self._results}
+        left = {number: cell for number, cell in enumerate(self.cells) if number not in self._record}
         self._work_list = Worklist(left, self.host, self.settings, self.known)
         for job in self._work_list.jobs:
             self._scheduler.add(job)
@@ -196,7 +188,7 @@ class _Run:
             self.runner, self.progress, self.stop, at_once=settings.jobs, tries=settings.tries, done=self._events.put
         )
         self._acquisition.start(self._work_list.environments, lanes + settings.jobs if settings.prune else None)
-        while len(self._results) < len(self.cells) and not (self._ending and not self._running):
+        while len(self._record) < len(self.cells) and not (self._ending and not self._running):
             try:
                 self._step()
             except KeyboardInterrupt:
@@ -209,15 +201,14 @@ class _Run:
         self._acquisition.give_up()
         self._close()
         self._pruning.wait(_PRUNING_SECONDS, self.stop)
-        return Execution(self._advised(), interrupted, self._problem, tuple(sorted(self.under_way)))
+        return Execution(self._record.advised(), interrupted, self._record.problem, tuple(sorted(self.under_way)))
 
     def _foretell(self) -> None:
-        """What nothing is run for has its result at once."""
-        skipped = {number: foretold(cell) for number, cell in enumerate(self.cells) if cell.action is Action.SKIP}
-        self._results |= skipped
-        self._keep(partial(self.keeper.keep_all, skipped.values()))
-        for result in skipped.values():
-            self.progress.cell_finished(result)
+        """What nothing is run for has its result at once, and what stands of a run that is taken up."""
+        self._record.foretell({number: foretold(cell) for number, cell in enumerate(self.cells) if cell.action is Action.SKIP})
+        for number, cell in enumerate(self.cells):
+            if number not in self._record and cell.id in self.known.results:
+                self._record.stands(number, self.known.results[cell.id])
 
     # ------------------------------------------------------------ one step
 
@@ -225,8 +216,8 @@ class _Run:
     def _ending(self) -> bool:
         """Whether nothing new is begun."""
         limit = self.settings.max_failures
-        cannot_go_on = self._problem is not None or self._gone is not None
-        return self.stop.asked or cannot_go_on or (limit is not None and self._failures >= limit)
+        cannot_go_on = self._record.problem is not None or self._gone is not None
+        return self.stop.asked or cannot_go_on or (limit is not None and self._record.failures >= limit)
 
     def _step(self) -> None:
         """Start what can start, then take in what has happened, or look again after a moment."""
@@ -234,12 +225,12 @@ class _Run:
             self._retry()
             self._open_lanes()
             self._begin_ready()
-        self._keep_results()
+        self._record.keep_gathered()
         try:
             event: Acquired | _Ended | None = self._events.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
             self._give_up_overdue()
-            self._keep_results()
+            self._record.keep_gathered()
             return
         acquired = []
         while event is not None:  # all that is there: what many cells came to at one time is one transaction of the disk
@@ -249,7 +240,7 @@ class _Run:
                 self._end(event)
             event = None if self._events.empty() else self._events.get()
         self._take_in(acquired)
-        self._keep_results()
+        self._record.keep_gathered()
 
     def _begin_ready(self) -> None:
         for start in self._scheduler.start():
@@ -284,11 +275,16 @@ class _Run:
                 jobs += self._scheduler.withdraw(each.environment.id)
             elif not (isinstance(each.prepared, InterruptedRunError) and self.stop.asked):
                 self._cannot_be_had(each, each.prepared)
-        known = self._reusable(jobs) if jobs else {}
+        known = self._reuse.of(
+            (number, self.cells[number], prepared)
+            for job in jobs
+            if (prepared := self._prepared_for(job.number)) is not None
+            for number in self._work_list.numbers(job.number)
+        )
         for job in jobs:
             numbers = self._work_list.numbers(job.number)
             if all(number in known for number in numbers):
-                self._finish(job.number, [known[each][1] for each in numbers], [known[each][0] for each in numbers], reused=True)
+                self._finish(job.number, [known[each][1] for each in numbers], [known[each][0] for each in numbers])
             else:
                 self._scheduler.add(job)
         for environment in dict.fromkeys(job.environment for job in jobs):
@@ -304,29 +300,6 @@ class _Run:
         if isinstance(error, EngineUnavailableError) and self._gone is None:
             self._gone = error
             self.progress.said(f"{error.what}: nothing new is begun")
-
-    def _reusable(self, jobs: Iterable[Job]) -> Mapping[int, tuple[str, CellResult]]:
-        """What earlier runs measured of jobs' cells, with its key, by number. An unreadable history has nothing to tell."""
-        try:
-            keys: dict[int, list[str]] = {}
-            for job in jobs:
-                if (prepared := self._prepared_for(job.number)) is None:
-                    continue
-                for number in self._work_list.numbers(job.number):
-                    placed = [self._key(cell, prepared) for cell in placements(self.cells[number])]
-                    keys[number] = [key for key in placed if key is not None]
-            known = self.known.reusable(key for some in keys.values() for key in some)
-            found = {number: key for number, some in keys.items() for key in reversed(some) if key in known}
-            return {number: (key, of_kept(self.cells[number], known[key], self.rejudge)) for number, key in found.items()}
-        except Exception as error:  # noqa: BLE001 - what cannot be used again is measured, as if it had never been
-            self.progress.said(f"earlier results cannot be used again: {one_line(str(error), 200)}")
-            return {}
-
-    def _key(self, cell: Cell, prepared: Prepared) -> str | None:
-        """What would make a cell's result the same again; None where that is not known."""
-        if self.host is None:
-            return None
-        return key_of(cell, prepared, self.matrix, self.host, runner=self.runner.name, facts=self.settings.facts)
 
     def _prepared_for(self, job: int) -> Prepared | None:
         """What a job runs in; None where it could not be had."""
@@ -358,7 +331,7 @@ class _Run:
         try:
             running = self._requested(start, cells, held, gate)
             self._intend(running)
-            if self._problem is not None:  # nothing is started that nobody could find again
+            if self._record.problem is not None:  # nothing is started that nobody could find again
                 self._give_back(running)
                 self._return(start)
                 return
@@ -395,11 +368,10 @@ class _Run:
 
     def _intend(self, running: _Running) -> None:
         """Write down what is about to be started. What is only looked for stands there already."""
-        self._keep(partial(self.keeper.begin, running.cells[0]))
-        if not running.rejoining:
-            request = running.request
-            intent = Intent(running.cells[0].id, request.name, request.plan.nonce, running.attempt)
-            self._keep(partial(self.keeper.intend, intent))
+        request, cell = running.request, running.cells[0]
+        self._record.begin(
+            cell, None if running.rejoining else Intent(cell.id, request.name, request.plan.nonce, running.attempt)
+        )
 
     def _go(self, running: _Running) -> None:
         """Start the thread of a job."""
@@ -478,7 +450,7 @@ class _Run:
             running.request = self._one.request(running.cells[0], running.prepared, share, running.attempt)
             running.began = None
             self._intend(running)
-            if self._problem is not None:
+            if self._record.problem is not None:
                 return False
             self._running[number] = running
             self._go(running)
@@ -518,40 +490,23 @@ class _Run:
         job = running.start.job
         short = job.takes_all and len(running.start.lanes) < len(job.lanes)
         unlike = running.rejoining and len(placements(self.cells[job.number])) > 1
-        return [None if short or unlike else self._key(cell, running.prepared) for cell in running.cells]
+        return [None if short or unlike else self._reuse.key(cell, running.prepared) for cell in running.cells]
 
     def _tried(self, job: Job, results: Iterable[CellResult]) -> list[CellResult]:
         """The results of a job with the tries that came before."""
         tries = (*self._prepared[job.environment].attempts, *self._attempts.before(job.number))
         return [replace(result, attempts=tries) for result in results]
 
-    def _finish(
-        self, number: int, results: Sequence[CellResult], keys: Sequence[str | None] = (), *, reused: bool = False
-    ) -> None:
+    def _finish(self, number: int, results: Sequence[CellResult], keys: Sequence[str | None] = ()) -> None:
         """A job has its results. They are kept and told of before anything is waited for, together with all there are by then."""
         numbers = self._work_list.numbers(number)
-        for each, result, known in zip(numbers, results, keys or [None] * len(numbers), strict=True):
-            self._results[each] = result
-            self._failures += result.status in (Status.FAIL, Status.ERROR) and result.status is not result.expect
-            key = known if reused or may_be_kept(result) else None
-            if key is not None:
-                self._kept_as[each] = key
-            self._unkept.append((result, key))
+        for each, result, key in zip(numbers, results, keys or [None] * len(numbers), strict=True):
+            self._record.add(each, result, key)
         if self._work_list.finished(number):
             self._acquisition.used()
             prepared = self._prepared_for(number)
             if self.settings.prune and prepared is not None and not prepared.was_there:
                 self._pruning.throw_away(prepared)
-
-    def _keep_results(self) -> None:
-        """Keep those results that have gathered, then tell of them."""
-        if self._unkept:
-            results = [result for result, _ in self._unkept]
-            keys = {result.id: key for result, key in self._unkept if key is not None}
-            self._keep(partial(self.keeper.keep_all, results, keys))
-            self._unkept = []
-            for result in results:
-                self.progress.cell_finished(result)
 
     # ------------------------------------------------------------ what goes wrong
 
@@ -602,15 +557,6 @@ class _Run:
         self._last_words = self._last_words or time.monotonic() + _LAST_WORDS_SECONDS
         return time.monotonic() >= self._last_words
 
-    def _keep(self, keep: Callable[[], None]) -> None:
-        """Keep something. Once that fails the run comes to its end, and what is measured until then is still shown."""
-        if self._problem is None:
-            try:
-                keep()
-            except StoreError as error:
-                self._problem = error
-                self.progress.said(f"results can no longer be kept, so nothing new is begun: {error.what}")
-
     # ------------------------------------------------------------ the end
 
     def _close(self) -> None:
@@ -618,30 +564,22 @@ class _Run:
         if not self.stop.asked:
             for _, job, results in self._later:
                 self._finish(job.number, self._tried(job, results))
-        self._keep_results()
         for number in self._running:
             self._cut.update(self._work_list.numbers(number))
-        for number, cell in enumerate(self.cells):
-            if number not in self._results:
-                result = not_run(cell, Status.SKIP, self._why_not(number in self._cut))
-                self._results[number] = result
-                self._keep(partial(self.keeper.keep, result, final=False))
+        self._record.close(
+            {
+                number: not_run(cell, Status.SKIP, self._why_not(number in self._cut))
+                for number, cell in enumerate(self.cells)
+                if number not in self._record
+            }
+        )
 
     def _why_not(self, during: bool) -> str:
         if self.stop.asked:
             return endings.DURING if during else endings.BEFORE
-        if self._problem is not None:
+        if self._record.problem is not None:
             return endings.NOT_KEPT
-        return endings.engine_gone(self._gone) if self._gone is not None else endings.enough_failures(self._failures)
-
-    def _advised(self) -> tuple[CellResult, ...]:
-        """The results once all are there: a remedy can now name what else works on the same target."""
-        results = [self._results[number] for number in range(len(self.cells))]
-        advised = with_alternatives(results)
-        for number, (before, after) in enumerate(zip(results, advised, strict=True)):
-            if after is not before:
-                self._keep(partial(self.keeper.keep, after, self._kept_as.get(number)))
-        return advised
+        return endings.engine_gone(self._gone) if self._gone is not None else endings.enough_failures(self._record.failures)
 
 
 def _placed(cell: Cell, gpus: tuple[Gpu, ...]) -> Cell:

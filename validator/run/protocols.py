@@ -45,5 +45,5 @@ class Keeper(Protocol):
     def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
         """Its result; with a key, one that later runs may use again. If it is not final, the cell has yet to be run."""
 
-    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] = ...) -> None:
+    def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True) -> None:
         """Many at once, on disk together; the keys by cell."""

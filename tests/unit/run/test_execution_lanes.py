@@ -738,13 +738,13 @@ def test_what_many_cells_came_to_at_one_time_is_kept_together_and_told_of_after(
     class Slow(Log):
         together: list[int]
 
-        def keep_all(self, results: Any, keys: Any = None) -> None:
+        def keep_all(self, results: Any, keys: Any = None, *, final: bool = True) -> None:
             listed = list(results)
             if listed and not self.together:
                 wait_for("the others", lambda: len(runner.ran) == 4)
                 time.sleep(0.05)
             self.together += [len(listed)] if listed else []
-            super().keep_all(listed, keys or {})
+            super().keep_all(listed, keys, final=final)
             assert not any(f"finished {result.id}" in self.lines for result in listed)
 
     runner, log = Beside(), Slow()

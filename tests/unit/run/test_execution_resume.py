@@ -251,10 +251,12 @@ def test_many_are_kept_together() -> None:
     class Together(Log):
         together: list[int]
 
-        def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None) -> None:
+        def keep_all(
+            self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True
+        ) -> None:
             listed = list(results)
             self.together.append(len(listed))
-            super().keep_all(listed, keys or {})
+            super().keep_all(listed, keys, final=final)
 
     log = Together()
     log.together = []

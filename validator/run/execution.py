@@ -19,11 +19,11 @@ from validator.model import Action, Cell, CellResult, Gpu, HostInfo, Intent, Mat
 from validator.run import endings
 from validator.run.acquisition import Acquired, Acquisition, pause_before
 from validator.run.attempts import Attempts, Streaks
-from validator.run.busy import GpuUnseenError
 from validator.run.cache import placements
 from validator.run.cell import CellRuns, Ran
 from validator.run.gate import CellGate, Turns
 from validator.run.guard import Guard
+from validator.run.job import Ended, Running, carry_out
 from validator.run.lanes import share_of
 from validator.run.locks import Held, HeldElsewhere
 from validator.run.protocols import Keeper, Progress
@@ -34,7 +34,7 @@ from validator.run.scheduler import Job, Scheduler, Start
 from validator.run.settings import Known, Settings
 from validator.run.telling import Telling
 from validator.run.worklist import Worklist
-from validator.runners.base import OPEN, Prepared, Runner, RunRequest
+from validator.runners.base import Prepared, Runner
 from validator.verdict import foretold
 from validator.verdict.agreement import Rejudge
 
@@ -60,35 +60,6 @@ class Execution:
     """Why results could no longer be kept, so that the run ended early; None when all are kept."""
     left: tuple[str, ...] = ()
     """What was started and could not be ended, by its name where it runs."""
-
-
-@dataclass
-class _Running:
-    """A job on its lanes."""
-
-    start: Start
-    cells: tuple[Cell, ...]
-    prepared: Prepared
-    request: RunRequest
-    attempt: int
-    held: Held
-    gate: CellGate | None
-    rejoining: bool = False
-    """Whether the request is that of an earlier process of the run, which is looked for."""
-    began: float | None = None
-    """Of time.monotonic(); None while its GPU is waited for."""
-    beside: int = 0
-    """The most cells that ran beside it at any time."""
-
-
-@dataclass(frozen=True)
-class _Ended:
-    """What the thread of a job says last; no result where the run's end cut it short."""
-
-    number: int
-    ran: Ran | None
-    gone: bool = False
-    """Whether what an earlier process started is not there any more, so that the job has yet to be run."""
 
 
 def execute(
@@ -157,8 +128,8 @@ class _Run:
         """Why nothing can be made ready any more."""
         self._scheduler = Scheduler()
         self._prepared: dict[str, Acquired] = {}
-        self._events: queue.SimpleQueue[Acquired | _Ended] = queue.SimpleQueue()
-        self._running: dict[int, _Running] = {}
+        self._events: queue.SimpleQueue[Acquired | Ended] = queue.SimpleQueue()
+        self._running: dict[int, Running] = {}
         self._cut: set[int] = set()
         """Cells that the end of the run cut short."""
         self._last_words: float | None = None
@@ -227,7 +198,7 @@ class _Run:
             self._begin_ready()
         self._record.keep_gathered()
         try:
-            event: Acquired | _Ended | None = self._events.get(timeout=_LOOK_SECONDS)
+            event: Acquired | Ended | None = self._events.get(timeout=_LOOK_SECONDS)
         except queue.Empty:
             self._give_up_overdue()
             self._record.keep_gathered()
@@ -332,7 +303,7 @@ class _Run:
             running = self._requested(start, cells, held, gate)
             self._intend(running)
             if self._record.problem is not None:  # nothing is started that nobody could find again
-                self._give_back(running)
+                running.give_back()
                 self._return(start)
                 return
             self._running[job.number] = running
@@ -350,7 +321,7 @@ class _Run:
         if held.problem:
             self.progress.said(held.problem)
 
-    def _requested(self, start: Start, cells: tuple[Cell, ...], held: Held, gate: CellGate | None) -> _Running:
+    def _requested(self, start: Start, cells: tuple[Cell, ...], held: Held, gate: CellGate | None) -> Running:
         """A job with the request that is sent for it, or that an earlier process of this run has sent."""
         prepared = self._prepared_for(start.job.number)
         assert prepared is not None  # noqa: S101 - only jobs whose environment is there are started
@@ -364,16 +335,16 @@ class _Run:
         request = self._one.request(cells[0], prepared, share, attempt)
         if intent is not None:
             request = replace(request, name=intent.name, plan=replace(request.plan, nonce=intent.nonce))
-        return _Running(start, cells, prepared, request, attempt, held, gate, rejoining)
+        return Running(start, cells, prepared, request, attempt, held, gate, rejoining)
 
-    def _intend(self, running: _Running) -> None:
+    def _intend(self, running: Running) -> None:
         """Write down what is about to be started. What is only looked for stands there already."""
         request, cell = running.request, running.cells[0]
         self._record.begin(
             cell, None if running.rejoining else Intent(cell.id, request.name, request.plan.nonce, running.attempt)
         )
 
-    def _go(self, running: _Running) -> None:
+    def _go(self, running: Running) -> None:
         """Start the thread of a job."""
         name = running.request.name
         thread = threading.Thread(target=self._work, args=(running,), name=running.cells[0].id, daemon=True)
@@ -385,37 +356,22 @@ class _Run:
             self.under_way.discard(name)
             raise
 
-    def _work(self, running: _Running) -> None:
+    def _work(self, running: Running) -> None:
         """In a thread of its own: one job, to its end."""
-        cells, prepared, request, gate = running.cells, running.prepared, running.request, running.gate or OPEN
-        ran, gone = None, False
+        ended = Ended(running.start.job.number, None)
         try:
-            if running.rejoining:  # what uses the GPU may be this very cell
-                running.began = time.monotonic()
-                ran = self._one.rejoin(cells, prepared, request, gate=gate)
-                gone = ran is None
-            else:
-                exclusive = self.guard.wait(running.held.gpus, self.stop, self.progress.said)
-                running.began = time.monotonic()
-                ran = self._one.run(cells, prepared, request, gate=gate, exclusive=exclusive)
-        except InterruptedRunError:
-            pass
-        except Exception as error:  # noqa: BLE001 - a cell cannot crash the run; a defect is shown as what it is
-            failed = tuple(self._one.failed(cell, error) for cell in cells)
-            ran = Ran(failed, transient=isinstance(error, GpuUnseenError))
+            ended = carry_out(running, self._one, self.guard, self.stop, self.progress.said)
         finally:
-            if running.gate and not gone:
-                running.gate.leave()
-            self._events.put(_Ended(running.start.job.number, ran, gone))
+            self._events.put(ended)
 
-    def _end(self, ended: _Ended) -> None:
+    def _end(self, ended: Ended) -> None:
         """A job has come back."""
         running = self._running.pop(ended.number, None)
         if running is None:  # it was given up before
             return
         if ended.gone and self._runs_after_all(running):
             return
-        self._give_back(running)
+        running.give_back()
         start, ran = running.start, ended.ran
         if ran is None or not ran.stuck:
             self.under_way.discard(running.request.name)
@@ -437,7 +393,7 @@ class _Run:
             return
         self._finish(ended.number, self._tried(start.job, results), self._keys_of(running))
 
-    def _runs_after_all(self, running: _Running) -> bool:
+    def _runs_after_all(self, running: Running) -> bool:
         """What an earlier process started is gone, so the job is run now, on the lanes that it has; not once the run ends."""
         self.under_way.discard(running.request.name)
         if self._ending:
@@ -456,14 +412,8 @@ class _Run:
             self._go(running)
         except Exception as error:  # noqa: BLE001 - as above
             self._running[number] = running
-            self._end(_Ended(number, Ran(tuple(self._one.failed(cell, error) for cell in running.cells))))
+            self._end(Ended(number, Ran(tuple(self._one.failed(cell, error) for cell in running.cells))))
         return True
-
-    def _give_back(self, running: _Running) -> None:
-        """The GPUs of a job are others' again, and no cell waits for it to come to its rates."""
-        running.held.release()
-        if running.gate:
-            running.gate.leave()
 
     def _free(self, start: Start, ran: Ran, trouble: str | None) -> None:
         """The lanes of a job are idle again: at once, or after a rest where job after job had trouble with the machine."""
@@ -482,7 +432,7 @@ class _Run:
                 self._scheduler.away(name)
                 self._until[name] = time.monotonic() + rest
 
-    def _keys_of(self, running: _Running) -> list[str | None]:
+    def _keys_of(self, running: Running) -> list[str | None]:
         """What would make the results of a job that was run the same again.
 
         None where that is not known: on fewer GPUs than it should have had, or on one of several unlike ones, nobody knows which.
@@ -545,12 +495,9 @@ class _Run:
     def _give_up_overdue(self) -> None:
         """A cell that has not come back long after all its own limits is stuck in a way that its runner does not see."""
         for number, running in list(self._running.items()):
-            if running.began is None:
-                continue
-            waited = running.gate.waited if running.gate else 0.0
-            if time.monotonic() - running.began - waited > running.request.deadline_seconds + _OVERDUE_SECONDS:
+            if running.seconds > running.request.deadline_seconds + _OVERDUE_SECONDS:
                 failed = tuple(self._one.failed(cell, endings.overdue(running.request)) for cell in running.cells)
-                self._end(_Ended(number, Ran(failed, stuck=True)))
+                self._end(Ended(number, Ran(failed, stuck=True)))
 
     def _too_late(self) -> bool:
         """Whether what still runs has had the time for its last words, after the end of the grace."""

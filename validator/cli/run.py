@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from validator import __version__
-from validator.base.errors import NothingSelectedError, StoreError
+from validator.base.errors import InvalidInputError, NothingSelectedError, StoreError
 from validator.base.text import quoted
 from validator.cli.exit_codes import exit_code
 from validator.cli.options import facts_option, out_option, report_format_option, selection_options
@@ -85,6 +85,10 @@ def command(
     from validator.results import Store
     from validator.runners.labels import owner
 
+    if running.resume is not None and (environments or targets or running.rerun_failed or running.shard):
+        raise InvalidInputError(
+            "--resume takes a run up as it was begun", hint="leave out -e, -t, --shard and --rerun-failed; a new run takes them"
+        )
     matrix = load_matrix(matrix_file, output)
     matrix = replace(matrix, quick=running.quick, facts=facts_file or matrix.facts)
     facts = load_facts(None, matrix)
@@ -92,6 +96,9 @@ def command(
     with interrupts.as_keyboard_interrupt(), closing(Store(out)) as store:
         unfinished = _to_resume(store, running.resume, matrix.file)
         run_id = unfinished.run.id if unfinished else f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+        if unfinished:
+            inspect, runner = unfinished.run.inspect, unfinished.run.runner
+            matrix = replace(matrix, quick=unfinished.run.quick)
         chosen, reason = choose(runner, matrix, RunContext(run_id, owner(), running.keep, stop=stop))
         whole, host, predictor = plan_for(
             matrix,
@@ -117,6 +124,8 @@ def command(
                 runner_reason=reason,
                 interrupted=False,
                 matrix=matrix.file,
+                inspect=inspect,
+                quick=running.quick,
             )
             store.begin_run(info, host, plan.cells)
         known = _known(store, running, unfinished, matrix.file)

@@ -144,7 +144,7 @@ def running_options(function: _F) -> _F:
                 is_flag=False,
                 flag_value="",
                 metavar="[RUN]",
-                help="Take up a run that was killed or interrupted; without an id the last one of this matrix.",
+                help="Take up a run that was killed or interrupted, as it was begun; without an id the last one of this matrix.",
             ),
             click.option("--prune", is_flag=True, help="Remove each image that this run pulled once its cells are through."),
             click.option(

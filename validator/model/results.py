@@ -169,6 +169,10 @@ class RunInfo:
     runner_reason: str
     interrupted: bool
     matrix: str
+    inspect: bool = False
+    """Whether environments that cannot be trained here were opened."""
+    quick: bool = False
+    """Whether the probe was the short one."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from values import BARE_HOST
 
-from validator.base.errors import NothingSelectedError, StoreError, ValidatorError
+from validator.base.errors import InvalidInputError, NothingSelectedError, StoreError, ValidatorError
 from validator.cli import cli
 from validator.cli.output import Output
 from validator.model import Basis, CellResult, HostInfo, Plan, Status, not_run
@@ -255,6 +255,21 @@ def test_a_run_that_was_interrupted_is_taken_up_under_its_id(bench: Bench) -> No
     assert list(bench.known.results) == ["torch2.7.1-cpu@host"]
     assert [each["status"] for each in newest().values()] == ["pass", "pass"]
     assert ended(bench.run("--resume")) == 5
+
+
+def test_a_run_is_taken_up_as_it_was_begun(bench: Bench) -> None:
+    bench.interrupted = True
+    bench.of = lambda each: None
+    bench.run("--quick", "--inspect", "--runner", "docker")
+    bench.interrupted = False
+    bench.of = lambda each: measured(each, Status.PASS)
+    done = bench.run("--resume", "--format", "json")
+    assert bench.asked_for == ("docker",)
+    run = json.loads(done.stdout)["run"]
+    assert (run["quick"], run["inspect"]) == (True, True)
+    for options in (["-e", "*"], ["-t", "host"], ["--shard", "1/2"], ["--rerun-failed"]):
+        refused = bench.refused("--resume", *options)
+        assert isinstance(refused.exception, InvalidInputError)
 
 
 def test_a_run_is_taken_up_by_its_id_if_it_is_one_of_this_matrix(bench: Bench) -> None:

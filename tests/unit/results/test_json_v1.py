@@ -63,6 +63,7 @@ ADDED = {
     "host.engine": "components",
     "host.engine.components": "name version commit",
     "": "hosts",
+    "run": "inspect quick",
     "host": "id",
     "cells": "mismatches ran_on origin attempts",
     "cells.environment": "where",

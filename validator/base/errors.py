@@ -25,6 +25,8 @@ class ValidatorError(Exception):
     """Base of all errors this package raises on purpose; anything else that escapes is a defect."""
 
     exit_code = ExitCode.NOT_FOUND_OUT
+    cause: str | None = None
+    """Ident of the catalogue's cause, for an error that stands for one."""
 
     def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
         super().__init__(what)

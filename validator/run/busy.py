@@ -41,9 +41,13 @@ class BusyPolicy(str, Enum):
 class GpuBusyError(ValidatorError):
     """Others use the GPU, and it was not to be measured beside them."""
 
+    cause = "gpu_in_use"
+
 
 class GpuUnseenError(ValidatorError):
     """NVML does not show the GPU, or does not answer; it may be there again in a while."""
+
+    cause = "gpu_fallen_off_bus"
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,10 @@ class _Waiting:
             why = "its compute mode lets one process in at a time"
             hint = "end that process, or wait for it (--busy wait); `sudo nvidia-smi -c DEFAULT` lets several in"
         waited = f" after {_minutes(self._limit_seconds)}" if self._policy is BusyPolicy.WAIT else ""
-        return GpuBusyError(f"GPU busy: {lane_name(self._gpu)} is used by {found.text}{waited}", why=why, hint=hint)
+        error = GpuBusyError(f"GPU busy: {lane_name(self._gpu)} is used by {found.text}{waited}", why=why, hint=hint)
+        if found.shuts_out:
+            error.cause = "gpu_busy_exclusive"
+        return error
 
     def _tell(self, found: Busy, now: float) -> None:
         who = frozenset(process.pid for process in found.computing)

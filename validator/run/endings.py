@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from validator.base.errors import ValidatorError
+from validator.run.busy import GpuBusyError
 from validator.runners.base import RunRequest
 
 DURING = "the run was interrupted during this cell"
@@ -40,7 +41,7 @@ def no_lane(lanes: Sequence[str], why: str) -> ValidatorError:
 def held(lane: str, holder: str, seconds: float | None) -> ValidatorError:
     """A GPU that another run has is not waited for (any longer); ``seconds`` is how long it was."""
     waited = "" if seconds is None else f" after {seconds:.0f} s"
-    return ValidatorError(
+    return GpuBusyError(
         f"GPU busy: {lane} is held by {holder}{waited}",
         why="one GPU has one cell at a time, over all runs of this machine",
         hint="wait for that run, or longer (--busy wait, --busy-limit), then `validator run --rerun-failed`",

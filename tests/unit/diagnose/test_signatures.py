@@ -78,7 +78,7 @@ def test_most_causes_of_the_catalogue_can_be_told_from_a_log() -> None:
         "driver_drops_gpu", "driver_end_of_life", "open_kernel_module_unsupported", "ptx_jit", "build_not_published",
         "label_mismatch", "hang", "autocast_inactive", "training_broken", "wrong_results", "fp16_no_speedup", "bf16_emulated",
         "fp8_unsupported", "fp4_unsupported", "amp_no_benefit", "slow_device", "amp_disagrees", "entrypoint_swallows_command",
-        "gpu_differs", "probe_answer_invalid", "module_shadowed", "install_corrupt", "other",
+        "gpu_differs", "gpu_in_use", "probe_answer_invalid", "module_shadowed", "install_corrupt", "other",
     }  # fmt: skip
     assert set(catalogue()) - named <= by_construction
 

@@ -9,12 +9,13 @@ import pytest
 from nvml_stand_in import FIRST_T4, SECOND_T4, SLICED_A100, StandIn, processes, scenario
 from values import host
 
-from validator.base.errors import ExitCode, InterruptedRunError
+from validator.base.errors import ExitCode, InterruptedRunError, ValidatorError
 from validator.base.stopping import Stop
 from validator.host import lanes_for, nvml
 from validator.model import Gpu, GpuProcess, NvmlInfo, Target
 from validator.run import busy
 from validator.run.busy import Busy, BusyPolicy, GpuBusyError, GpuUnseenError, Unseen, look, wait_until_free
+from validator.verdict.findings import of_error
 
 SLICE_1, SLICE_2 = (replace(SLICED_A100, mig_devices=(device,)) for device in SLICED_A100.mig_devices)
 TRAINING = processes(4711, memory_bytes=9 << 30)
@@ -316,3 +317,20 @@ def test_a_gpu_is_waited_for_until_its_user_has_gone(play: Play, monkeypatch: py
 
     assert wait_until_free(FIRST_T4, BusyPolicy.WAIT, 600, Stop(), gone)
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("looks", "cause"),
+    [
+        (lambda _: BUSY, "gpu_in_use"),
+        (lambda _: replace(BUSY, one_process=True), "gpu_busy_exclusive"),
+        (lambda _: Unseen("GPU is lost"), "gpu_fallen_off_bus"),
+    ],
+)
+def test_why_a_gpu_was_not_used_is_a_cause_of_the_catalogue(looks: Callable[[Gpu], Busy | Unseen], cause: str) -> None:
+    clock = Clock()
+    with pytest.raises(ValidatorError) as refused:
+        wait_until_free(FIRST_T4, BusyPolicy.ERROR, 1, Stop(), print, looks=looks, clock=clock, pause=clock.pause)
+    [found] = of_error(refused.value)
+    assert found.cause == cause
+    assert found.remedy

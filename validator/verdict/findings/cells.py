@@ -67,7 +67,7 @@ def of_error(error: Exception, result: CellResult | None = None, *, host: HostIn
         message = f"{type(error).__name__}: {error}"
         return (finding(UNKNOWN_CAUSE, Severity.UNKNOWN, message, remedy="report it: this is a defect of the validator itself"),)
     words = f"{error.what}: {error.why}" if error.why else error.what
-    cause = engine_words.cause_of(words)
+    cause = error.cause or engine_words.cause_of(words)
     if cause is None and isinstance(error, EngineUnavailableError):
         cause = "docker_daemon_unreachable"
     evidence: Sequence[str] = [one_line(line, 300) for line in error.why.splitlines()[-4:]]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from functools import cache
 from typing import NoReturn
@@ -14,6 +15,13 @@ import pytest
 
 #: The engine, its images and the long runs, shared by every suite that needs them.
 pytest_plugins = ["engine_fixtures", "second_engine"]
+
+
+def pytest_configure() -> None:
+    """A shell without job control starts what runs in the background with SIGINT and SIGQUIT ignored; tests send these."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def unavailable(reason: str) -> NoReturn:

@@ -43,7 +43,8 @@ def test_during_a_probe(
         ],
         "pull": "never",
     }
-    with Started(tmp_path, matrix, "--runner", "docker") as started:
+    # One at a time, so that they run in this order.
+    with Started(tmp_path, matrix, "--runner", "docker", "--jobs", "1") as started:
         wait_for("the probe's container", lambda: probing(engine, started))
         finished = started.send(number)
         assert containers(engine, f"{labels.OWNER}={started.owner}") == []

@@ -21,6 +21,7 @@ from validator.model import (
     PulledImage,
     Status,
     Target,
+    cell_id,
     gravest,
     reasons,
 )
@@ -98,21 +99,21 @@ def upgrade(
         if made.why_not:
             remarks.append(f"{environment.id} stays as it is: {made.why_not}")
         for target, changed in changed_targets:
-            cell_id = f"{environment.id}@{target.id}"
+            id_ = cell_id(environment, target)
             now, then = before(environment, target), after(made.environment, changed)
-            known = (results or {}).get(cell_id)
-            affected.append(_affected(cell_id, made.environment, changed, now, then, known))
+            known = (results or {}).get(id_)
+            affected.append(_affected(id_, made.environment, changed, now, then, known))
     return affected, tuple(remarks)
 
 
 def _affected(
-    cell_id: str, environment: Environment, target: Target, now: Prediction, then: Prediction, known: CellResult | None
+    id_: str, environment: Environment, target: Target, now: Prediction, then: Prediction, known: CellResult | None
 ) -> Affected:
     outlook, basis = now.status, now.basis
     if known is not None and known.basis in (Basis.MEASURED, Basis.INSPECTED) and known.status in _KNOWN:
         outlook, basis = _KNOWN[known.status], known.basis
     effect = _effect(outlook, now.status, then.status)
-    return Affected(cell_id, environment, target, outlook, basis, then, effect, _reason(effect, outlook, then))
+    return Affected(id_, environment, target, outlook, basis, then, effect, _reason(effect, outlook, then))
 
 
 def _effect(known: Outlook, now: Outlook, then: Outlook) -> Effect:

@@ -48,15 +48,8 @@ class Filling:
         """Hand it on."""
         self._store.intend(intent)
 
-    def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
-        """Hand it on, and write it into the report after a while."""
-        self._store.keep(result, key, final=final)
-        if final:
-            self._results[result.id] = result
-            self._write_now_and_then()
-
     def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True) -> None:
-        """As ``keep``."""
+        """Hand them on, and write them into the report after a while."""
         results = list(results)
         self._store.keep_all(results, keys, final=final)
         if final:

@@ -21,7 +21,7 @@ from validator.cli.options import facts_option, out_option, report_format_option
 from validator.cli.output import Output
 from validator.cli.running import Running, running_options
 from validator.cli.session import load_facts, load_matrix, plan_for
-from validator.model import Basis, HostInfo, Matrix, Plan, Report, RunInfo, Status, count
+from validator.model import Basis, HostInfo, Matrix, Plan, Report, RunInfo, Status, cell_id, count
 from validator.report import FILES, files, parts
 from validator.runners import RunContext, Runner, choose
 
@@ -279,7 +279,7 @@ def _is_newest(report: Report, cells: list[str]) -> bool:
 
 def _every_cell(matrix: Matrix) -> list[str]:
     """The ids of all cells of a matrix, in its order, whatever this run is about."""
-    return [f"{environment.id}@{target.id}" for environment in matrix.environments for target in matrix.targets]
+    return [cell_id(environment, target) for environment in matrix.environments for target in matrix.targets]
 
 
 def _identity(facts: Path | None) -> str:

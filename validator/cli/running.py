@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from validator.model import BusyPolicy
+
 if TYPE_CHECKING:
     from validator.run.guard import Guard
     from validator.run.settings import Settings
@@ -88,7 +90,6 @@ class Running:
 
     def guard(self) -> Guard:
         """What keeps cells off GPUs that others use."""
-        from validator.run.busy import BusyPolicy
         from validator.run.guard import Guard
         from validator.run.locks import GpuLocks
 
@@ -104,7 +105,6 @@ def running_options(function: _F) -> _F:
     """The options of ``Running``, handed over as one value ``running``."""
     from functools import wraps
 
-    from validator.run.busy import BusyPolicy
 
     @wraps(function)
     def with_value(*args: Any, **options: Any) -> Any:

@@ -31,6 +31,7 @@ from validator.model import (
     Target,
     UserModel,
     Where,
+    cell_id,
 )
 
 #: Globs of `expect` × cells.
@@ -145,7 +146,7 @@ class _Loading:
     def _expectations(self, environments: Sequence[Environment], targets: Sequence[Target]) -> tuple[Expectation, ...]:
         if not self.entry.expect:
             return ()
-        ids = [f"{environment.id}@{target.id}" for environment in environments for target in targets]
+        ids = [cell_id(environment, target) for environment in environments for target in targets]
         if len(ids) * len(self.entry.expect) > MAX_COMPARISONS:
             line = self.document.key_line(("expect",))
             self.problems.add(line, f"{len(self.entry.expect):,} globs are too many for {len(ids):,} cells; use wider ones")

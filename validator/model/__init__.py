@@ -15,6 +15,7 @@ from validator.model.matrix import (
     Target,
     UserModel,
     Where,
+    cell_id,
 )
 from validator.model.plan import ActionReason, Because, Cell, Intent, Plan
 from validator.model.prediction import Assumption, AssumptionKind, Finding, Missing, MissingKind, Prediction
@@ -34,7 +35,19 @@ from validator.model.results import (
     not_run,
     unnamed,
 )
-from validator.model.words import UNKNOWN_CAUSE, Action, Basis, CheckStatus, Level, Metric, Metrics, Outlook, Severity, Status
+from validator.model.words import (
+    UNKNOWN_CAUSE,
+    Action,
+    Basis,
+    BusyPolicy,
+    CheckStatus,
+    Level,
+    Metric,
+    Metrics,
+    Outlook,
+    Severity,
+    Status,
+)
 
 __all__ = [
     "UNKNOWN_CAUSE",
@@ -47,6 +60,7 @@ __all__ = [
     "Because",
     "BuildOptions",
     "BuiltImage",
+    "BusyPolicy",
     "Cell",
     "CellResult",
     "CheckResult",
@@ -89,6 +103,7 @@ __all__ = [
     "UserModel",
     "Where",
     "causes_of",
+    "cell_id",
     "count",
     "gravest",
     "not_run",

@@ -90,6 +90,11 @@ class Target:
     """Where the matrix says so; two targets that ask for the same are the same, wherever they stand."""
 
 
+def cell_id(environment: Environment, target: Target) -> str:
+    """What the cell of an environment on a target is called; it is never parsed back."""
+    return f"{environment.id}@{target.id}"
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a container may use."""

@@ -95,3 +95,11 @@ class Outlook(str, Enum):
 
 #: Stands for the ident of a cause where none could be named.
 UNKNOWN_CAUSE = "unknown"
+
+
+class BusyPolicy(str, Enum):
+    """What is done with a GPU that others use."""
+
+    WAIT = "wait"
+    RUN = "run"
+    ERROR = "error"

@@ -8,13 +8,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from validator.base.errors import InterruptedRunError, ValidatorError
 from validator.base.stopping import Stop
 from validator.host import lane_name, nvml
 from validator.host.gpus import unusable
-from validator.model import Gpu, GpuProcess, NvmlInfo
+from validator.model import BusyPolicy, Gpu, GpuProcess, NvmlInfo
 
 #: Memory that the driver keeps for itself, in use on a GPU that nobody uses: a part that is fixed, and one that grows with it.
 _DRIVERS_OWN_BYTES = 1 << 30
@@ -28,14 +27,6 @@ _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
 _SAY_AGAIN_SECONDS = 60.0
 _PROCESSES_NAMED = 3
-
-
-class BusyPolicy(str, Enum):
-    """What is done with a GPU that others use."""
-
-    WAIT = "wait"
-    RUN = "run"
-    ERROR = "error"
 
 
 class GpuBusyError(ValidatorError):

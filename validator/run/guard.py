@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from validator.base.stopping import Stop
-from validator.model import Gpu
-from validator.run.busy import BusyPolicy, wait_until_free
+from validator.model import BusyPolicy, Gpu
+from validator.run.busy import wait_until_free
 from validator.run.locks import GpuLocks, Held, HeldElsewhere
 
 

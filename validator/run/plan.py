@@ -25,6 +25,7 @@ from validator.model import (
     Plan,
     Prediction,
     Target,
+    cell_id,
 )
 
 _ON_CPU = ActionReason(Because.ON_CPU)
@@ -68,21 +69,21 @@ def _cells(
     inspect: bool,
     predict: Predict | None,
 ) -> Iterator[Cell]:
-    places = [(target, f"@{target.id}", _place(target, host, matrix)) for target in targets]
+    places = [(target, _place(target, host, matrix)) for target in targets]
     expected = [(re.compile(translate(row.glob)).match, row.status) for row in matrix.expectations]
     for environment in environments:
         obstacle = _obstacle(supports(environment))
-        for target, at, place in places:
-            cell_id = environment.id + at
+        for target, place in places:
+            id_ = cell_id(environment, target)
             action, why, on_gpu = _action(environment, target, place, obstacle, inspect)
             yield Cell(
-                cell_id,
+                id_,
                 environment,
                 target,
                 action,
                 why,
                 gpu=place.lanes[0] if on_gpu else None,
-                expect=next((status for matches, status in expected if matches(cell_id)), None) if expected else None,
+                expect=next((status for matches, status in expected if matches(id_)), None) if expected else None,
                 predicted=predict(environment, target) if predict else None,
                 lanes=place.lanes if on_gpu else (),
                 takes_all=on_gpu and place.takes_all,

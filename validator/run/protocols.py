@@ -42,8 +42,6 @@ class Keeper(Protocol):
     def intend(self, intent: Intent) -> None:
         """Something is about to be started for it."""
 
-    def keep(self, result: CellResult, key: str | None = None, *, final: bool = True) -> None:
-        """Its result; with a key, one that later runs may use again. If it is not final, the cell has yet to be run."""
-
     def keep_all(self, results: Iterable[CellResult], keys: Mapping[str, str] | None = None, *, final: bool = True) -> None:
-        """Many at once, on disk together; the keys by cell."""
+        """Results, on disk together. Those that have a key, by their cell's id, may be used again by later runs; if they are not
+        final, the cells have yet to be run."""

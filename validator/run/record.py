@@ -81,9 +81,10 @@ class Record:
         """All results in the plan's order, now that they are there: a remedy can name what else works on the same target."""
         results = [self._results[number] for number in range(len(self._results))]
         advised: Sequence[CellResult] = with_alternatives(results)
-        for number, (before, after) in enumerate(zip(results, advised, strict=True)):
-            if after is not before:
-                self._keep(partial(self._keeper.keep, after, self._keys.get(number)))
+        changed = [number for number, (before, after) in enumerate(zip(results, advised, strict=True)) if after is not before]
+        if changed:
+            keys = {advised[number].id: self._keys[number] for number in changed if number in self._keys}
+            self._keep(partial(self._keeper.keep_all, [advised[number] for number in changed], keys))
         return tuple(advised)
 
     def _keep(self, keep: Callable[[], None]) -> None:

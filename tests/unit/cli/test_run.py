@@ -77,9 +77,9 @@ class Bench:
                 result = stands or self.of(each)
                 if result is None:
                     result = not_run(each, Status.SKIP, "the run was interrupted before this cell")
-                    keeper.keep(result, final=False)
+                    keeper.keep_all([result], final=False)
                 elif stands is None:
-                    keeper.keep(result)
+                    keeper.keep_all([result])
                 results.append(result)
             if self.interrupted:
                 more["stop"].ask(signal=self.signal)

@@ -12,9 +12,9 @@ from values import host
 from validator.base.errors import ExitCode, InterruptedRunError, ValidatorError
 from validator.base.stopping import Stop
 from validator.host import lanes_for, nvml
-from validator.model import Gpu, GpuProcess, NvmlInfo, Target
+from validator.model import BusyPolicy, Gpu, GpuProcess, NvmlInfo, Target
 from validator.run import busy
-from validator.run.busy import Busy, BusyPolicy, GpuBusyError, GpuUnseenError, Unseen, look, wait_until_free
+from validator.run.busy import Busy, GpuBusyError, GpuUnseenError, Unseen, look, wait_until_free
 from validator.verdict.findings import of_error
 
 SLICE_1, SLICE_2 = (replace(SLICED_A100, mig_devices=(device,)) for device in SLICED_A100.mig_devices)

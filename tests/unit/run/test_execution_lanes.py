@@ -17,9 +17,9 @@ from values import T4, answers, cell, environment, event, host, matrix, probe_re
 
 from validator.base.errors import AcquireError, InterruptedRunError, StoreError
 from validator.base.stopping import Stop
-from validator.model import Action, Cell, CellResult, Gpu, Intent, Plan, Status, Target
+from validator.model import Action, BusyPolicy, Cell, CellResult, Gpu, Intent, Plan, Status, Target
 from validator.run import acquisition, attempts, execute, execution
-from validator.run.busy import BusyPolicy, GpuUnseenError
+from validator.run.busy import GpuUnseenError
 from validator.run.execution import Execution
 from validator.run.guard import Guard
 from validator.run.locks import Held, HeldElsewhere

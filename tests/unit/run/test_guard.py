@@ -9,9 +9,8 @@ from values import T4
 
 from validator.base.errors import InterruptedRunError
 from validator.base.stopping import Stop
-from validator.model import Gpu
+from validator.model import BusyPolicy, Gpu
 from validator.run import guard as guards
-from validator.run.busy import BusyPolicy
 from validator.run.guard import Guard
 from validator.run.locks import GpuLocks, Held, HeldElsewhere
 

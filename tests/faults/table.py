@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gallery import GALLERY, Fault
+from written_page import write_page
 
 from validator.base.text import one_line
 from validator.report.markdown import escape
@@ -40,13 +41,7 @@ def fixed(fault: Fault) -> str:
 def write(path: Path, rows: Sequence[Row]) -> None:
     """Write the page; rows that were not seen this time keep what an earlier writing had."""
     seen = {row.fault.id: f"{fixed(row.fault)} {escape(_anywhere(row.said))} | {row.seconds:.1f} |" for row in rows}
-    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    lines = []
-    for fault in GALLERY:
-        kept = next((line for line in before if line.startswith(fixed(fault))), None)
-        if line := seen.get(fault.id, kept):
-            lines.append(line)
-    path.write_text(_HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+    write_page(path, _HEAD, ((fixed(fault), seen.get(fault.id)) for fault in GALLERY))
 
 
 def _anywhere(said: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storms import STORMS, Storm
+from written_page import write_page
 
 from validator.base.text import one_line
 
@@ -40,13 +41,7 @@ def fixed(storm: Storm) -> str:
 def write(rows: Sequence[Row]) -> None:
     """Write the page; rows that were not seen this time keep what an earlier writing had."""
     seen = {row.storm.id: f"{fixed(row.storm)} {_cell(row.seen)} | {row.seconds:.0f} |" for row in rows}
-    before = PAGE.read_text(encoding="utf-8").splitlines() if PAGE.is_file() else []
-    lines = []
-    for storm in STORMS:
-        kept = next((line for line in before if line.startswith(fixed(storm))), None)
-        if line := seen.get(storm.id, kept):
-            lines.append(line)
-    PAGE.write_text(_HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+    write_page(PAGE, _HEAD, ((fixed(storm), seen.get(storm.id)) for storm in STORMS))
 
 
 def _cell(text: str) -> str:

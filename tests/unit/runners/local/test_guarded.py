@@ -6,12 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
+from watching import alive, until
 
 from validator.runners.local import leftovers
 from validator.runners.local.guarded import Guarded
@@ -35,23 +35,6 @@ with open(sys.argv[1] + ".partial", "w") as file:
 os.rename(sys.argv[1] + ".partial", sys.argv[1])
 time.sleep(float(sys.argv[2]))
 """
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
-    """Whether it held within that time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def pids_in(file: Path) -> list[int]:

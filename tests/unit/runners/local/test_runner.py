@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from secrets import token_hex
 
 import pytest
 from values import L4_HOST, T4, built, cell, cpu_environment, environment, matrix, probe_plan
+from watching import alive, until
 
 from validator.base.errors import InterruptedRunError
 from validator.base.stopping import Stop
@@ -54,24 +55,6 @@ def no_torch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def process(argv: list[str], *, deadline_seconds: float = 60) -> RunRequest:
     payload = {"argv": argv, "env": {}, "run_id": f"test-{token_hex(4)}", "cpus": ()}
     return RunRequest("a@host", "name", payload, probe_plan(), deadline_seconds)
-
-
-def until(holds: Callable[[], bool], seconds: float = 15) -> bool:
-    """Whether it held within that time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"  # a zombie waits only to be reaped by whoever adopted it
 
 
 @pytest.mark.usefixtures("no_torch")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watching import alive, until
 
 from validator.base.errors import AcquireError, InterruptedRunError
 from validator.base.stopping import Stop
@@ -72,17 +73,7 @@ def test_past_the_deadline_uv_and_what_it_started_are_ended(script: Path, tmp_pa
     error = failed(script, f"echo one; echo two; echo three; echo four; sleep 300 & echo $! > {tmp_path}/pid; wait", seconds=1)
     assert error.what == "making the virtual environment of mine took too long and was stopped"
     assert error.why.splitlines() == ["uv's last lines:", "    two", "    three", "    four"]
-    until = time.monotonic() + 10
-    while alive(int((tmp_path / "pid").read_text())) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not alive(int((tmp_path / "pid").read_text()))
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    assert until(lambda: not alive(int((tmp_path / "pid").read_text())))
 
 
 def test_a_silent_uv_that_is_stopped_is_said_to_have_been_silent(script: Path) -> None:

@@ -8,10 +8,7 @@ in a file of very many, ``shared`` has what they have in common (``results/share
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -20,7 +17,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from validator.base.errors import ReportFileError
-from validator.base.text import clean_tree, one_line
+from validator.base.text import clean_tree
 from validator.model import (
     Assumption,
     AssumptionKind,
@@ -52,6 +49,7 @@ from validator.model import (
     count,
     unnamed,
 )
+from validator.results.json_checks import DECODER, SCHEMA_VERSION, Problems, check_version, parsed, readable, validated
 from validator.results.json_parts import clean_json, is_clean, object_members, object_parts
 from validator.results.shared import (
     ENVIRONMENTS,
@@ -65,7 +63,6 @@ from validator.results.shared import (
     resolved,
 )
 
-SCHEMA_VERSION = 1
 _TOOL = "torch-matrix-validator"
 _BUILD = "build:"
 _INTERPRETER = "interpreter:"
@@ -188,20 +185,6 @@ _RUN = TypeAdapter(RunInfo)
 _HOST = TypeAdapter(HostInfo)
 _T = TypeVar("_T")
 _Kind = TypeVar("_Kind", AssumptionKind, MissingKind)
-#: What a field holds, by pydantic's name for the mistake; its own words are for programmers.
-_EXPECTED = {
-    "string_type": "a text",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "tuple_type": "a list",
-    "dict_type": "an object",
-    "model_type": "an object",
-    "dataclass_type": "an object",
-}
 
 
 # ---------------------------------------------------------------- writing
@@ -359,10 +342,10 @@ def image_text(source: Source) -> str:
 def load(text: str, *, name: str = "the results file") -> Report:
     """The report in the text of a results.json. Raises ReportFileError; ``name`` is what its message calls the file."""
     found = _Found(name)
-    with _readable(name):
-        for member, value in object_members(text, _DECODER, "cells"):
+    with readable(name):
+        for member, value in object_members(text, DECODER, "cells"):
             if member == "":
-                _check_version(value, name)  # no object
+                check_version(value, name)  # no object
             elif member != "cells" or not isinstance(value, Iterator):
                 found.head[member] = value
             elif "schema_version" in found.head:
@@ -382,16 +365,16 @@ class _Found:
     late: list[Any] | None = None
     """Cells that stand before what says how they are to be read."""
     cells: list[CellResult] = field(default_factory=list)
-    problems: _Problems = field(default_factory=lambda: _Problems())
+    problems: Problems = field(default_factory=lambda: Problems())
     _places: set[tuple[str, str]] = field(default_factory=set)
 
     def cells_of(self, items: Iterable[Any]) -> None:
         """Check and take the cells of the file, in place of any that were there."""
-        _check_version(self.head, self.name)
-        self.cells, self.problems, self._places = [], _Problems(), set()
+        check_version(self.head, self.name)
+        self.cells, self.problems, self._places = [], Problems(), set()
         self.head["cells"] = []
         shared = self.head.get("shared")
-        tables: _Shared | None = _validated(_SHARED, clean_tree(shared), self.name, "shared") if shared is not None else None
+        tables: _Shared | None = validated(_SHARED, clean_tree(shared), self.name, "shared") if shared is not None else None
         values = {kind: getattr(tables, kind) for kind in KINDS} if tables else {}
         for index, item in enumerate(items):
             try:
@@ -425,12 +408,12 @@ class _Found:
         if self.late is not None:
             late, self.late = self.late, None
             self.cells_of(late)
-        _check_version(self.head, self.name)
+        check_version(self.head, self.name)
         head = clean_tree({name: value for name, value in self.head.items() if name != "shared"})
         try:
             file = _FILE.validate_python(head)
         except ValidationError as error:
-            problems = _Problems()
+            problems = Problems()
             problems.add(head, error)
             raise problems.refusal(self.name, self.problems.number) from None
         if self.problems:
@@ -441,17 +424,17 @@ class _Found:
 
 def load_cell(text: str, name: str) -> CellResult:
     """What ``dump_cell`` wrote. Raises ReportFileError."""
-    return _read(_validated(_CELL, _parsed(text, name), name))
+    return _read(validated(_CELL, parsed(text, name), name))
 
 
 def load_run(text: str, name: str) -> RunInfo:
     """What ``dump_run`` wrote. Raises ReportFileError."""
-    return _validated(_RUN, _parsed(text, name), name)
+    return validated(_RUN, parsed(text, name), name)
 
 
 def load_host(text: str, name: str) -> HostInfo:
     """What ``dump_host`` wrote. Raises ReportFileError."""
-    return _validated(_HOST, _parsed(text, name), name)
+    return validated(_HOST, parsed(text, name), name)
 
 
 def _read(cell: _Cell) -> CellResult:
@@ -497,121 +480,3 @@ def _source(image: str) -> Source:
     if image.startswith(_INTERPRETER):
         return HostInterpreter(Path(image.removeprefix(_INTERPRETER)))
     return PulledImage(image)
-
-
-def _parsed(text: str, name: str) -> Any:
-    with _readable(name):
-        tree = _DECODER.decode(text)
-        return tree if is_clean(text) else clean_tree(tree)
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """What is wrong with JSON, as ReportFileError."""
-    try:
-        yield
-    except json.JSONDecodeError as error:
-        raise ReportFileError(
-            f"{name}:{error.lineno}: not JSON: {error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})",
-            why="the file is cut off, was edited, or is of another kind",
-            hint="give a results.json that `validator run` wrote",
-        ) from None
-    except ValueError as error:  # a number beyond what JSON can hold
-        raise ReportFileError(f"{name}: {one_line(str(error))}", hint="give a results.json as it was written") from None
-    except RecursionError:
-        raise ReportFileError(
-            f"{name}: values are nested too deep", why="no results file is", hint="give a results.json that `validator run` wrote"
-        ) from None
-
-
-def _refuse_constant(word: str) -> object:
-    raise ValueError(f"{word} is not a number of JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {text} is too large")
-    return number
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
-
-
-def _check_version(data: object, name: str) -> None:
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if type(version) is not int:
-        raise ReportFileError(
-            f"{name}: not a results file: it has no schema_version",
-            hint="give a results.json that `validator run` wrote",
-        )
-    if version > SCHEMA_VERSION:
-        raise ReportFileError(
-            f"{name}: written by a newer validator: schema_version {version}",
-            why=f"this one reads up to schema_version {SCHEMA_VERSION}",
-            hint="update the validator, or render the report with the one that wrote it",
-        )
-    if version < 1:
-        raise ReportFileError(
-            f"{name}: schema_version {version} was never written", hint="give a results.json that `validator run` wrote"
-        )
-
-
-def _validated(adapter: TypeAdapter[_T], data: object, name: str, at: str = "") -> _T:
-    try:
-        return adapter.validate_python(data)
-    except ValidationError as error:
-        problems = _Problems()
-        problems.add(data, error, at)
-    raise problems.refusal(name)
-
-
-class _Problems:
-    """What is wrong with values that were read: the first in words, the others counted by their places."""
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._first: tuple[str, object, dict[str, Any]] = ("", None, {})
-
-    def __bool__(self) -> bool:
-        return self.number > 0
-
-    def add(self, data: object, error: ValidationError, at: str = "") -> None:
-        """What pydantic found wrong with a value that stands at a path of the file."""
-        problems = error.errors(include_url=False)
-        if not self.number:
-            path, found = _walk(data, problems[0]["loc"])
-            self._first = (".".join(filter(None, (at, path))), found, dict(problems[0]))
-        self.number += len({_walk(data, problem["loc"])[0] for problem in problems})
-
-    def refusal(self, name: str, further: int = 0) -> ReportFileError:
-        """The error to raise; ``further`` places elsewhere are wrong as well."""
-        path, found, first = self._first
-        others = self.number - 1 + further
-        more = f" (and {others} more such places)" if others else ""
-        if first["type"] == "missing":
-            return ReportFileError(
-                f"{name}: {f'{path}.' if path else ''}{first['loc'][-1]} is missing{more}",
-                why=f"every file of schema_version {SCHEMA_VERSION} has it",
-                hint="use the results.json as `validator run` wrote it",
-            )
-        expected = first.get("ctx", {}).get("expected") or _EXPECTED.get(first["type"], "another kind of value")
-        return ReportFileError(
-            f"{name}: {path or 'the file'} is {one_line(json.dumps(found, default=str), 60)}{more}",
-            why=f"schema_version {SCHEMA_VERSION} has {expected} there",
-            hint="use the results.json as `validator run` wrote it",
-        )
-
-
-def _walk(data: Any, location: tuple[int | str, ...]) -> tuple[str, Any]:
-    """(path, value there) as far as a location leads; its tail may name alternatives of a type, which are no fields."""
-    path = ""
-    for part in location:
-        if isinstance(data, dict) and part in data:
-            path += f".{part}" if path else str(part)
-        elif isinstance(data, list) and isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            break
-        data = data[part]
-    return path, data

@@ -72,11 +72,14 @@ def one_cell(times: int) -> tuple[str, Callable[[], str]]:
         ratio = statistics.median(one / other for one, other in pairs)
         ratios = ", ".join(f"{one / other:.3f}" for one, other in pairs)
         least = min(one for one, _ in pairs) / min(other for _, other in pairs)
-        return (
+        told = (
             f"through the validator over the bare calls: {ratio:.3f} in the middle ({ratios}), {least:.3f} of the fastest; "
             f"the bare calls took {statistics.median(other for _, other in pairs):.1f} s; "
             f"a whole `validator run` with nothing to measure {start_up():.2f} s"
         )
+        runner.discard(prepared)  # the image stays if it was there before
+        runner.close()
+        return told
 
     return "torch 2.13.0 for the CPU", run
 
